@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accelerators: what can run a vCPU. All that hw/ knows of them is here.
+ * Descriptors in accel/accels.c, in the order that `-accel help` shows. One is in use.
+ */
+#ifndef ACCEL_ACCEL_H
+#define ACCEL_ACCEL_H
+
+#include "hw/core/prop.h"
+#include "softmmu/memory.h"
+#include "target/i386/cpu.h"
+
+/* Which interrupt controllers are the kernel's. */
+typedef enum IrqchipMode {
+    IRQCHIP_USER,  /* all ours: PIC, PIT, IOAPIC, local APIC */
+    IRQCHIP_SPLIT, /* local APICs in the kernel */
+    IRQCHIP_KERNEL,
+} IrqchipMode;
+
+typedef enum VcpuExit {
+    VCPU_EXIT_AGAIN,    /* go round: look at requests, run again */
+    VCPU_EXIT_HALTED,   /* wait for an interrupt or a request */
+    VCPU_EXIT_DEBUG,    /* stop for gdb */
+    VCPU_EXIT_STOPPED,  /* the VM was asked to stop (internal error said in words, shutdown requested) */
+} VcpuExit;
+
+typedef struct MsiMessage {
+    uint64_t address;
+    uint32_t data;
+} MsiMessage;
+
+typedef struct AccelDesc {
+    const char *name; /* "kvm" */
+    const char *summary;
+    const Prop *props; /* -accel NAME,prop=...: offsets into *config */
+    void *config;
+    bool hidden; /* qtest: not in `-accel help` */
+    /* Try to use it; false: why not, in words with a remedy, and nothing is left behind. After the machine's and the accelerator's
+     * options are known, before the machine is built. */
+    bool (*init)(Error **errp);
+    IrqchipMode (*irqchip_mode)(void); /* NULL: IRQCHIP_USER */
+
+    /* vCPUs; in the vCPU's own thread except where said. run() is called without the VM lock. */
+    bool (*vcpu_init)(X86CPU *c, Error **errp);
+    void (*vcpu_destroy)(X86CPU *c);
+    VcpuExit (*vcpu_run)(X86CPU *c);
+    void (*vcpu_kick)(X86CPU *c); /* any thread: leave the guest soon */
+    bool (*get_state)(X86CPU *c, Error **errp); /* accelerator -> c->... where c->state_dirty is false; c stopped or own thread */
+    bool (*put_state)(X86CPU *c, CpuStateLevel level, Error **errp);
+    /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
+    uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
+    /* Make a CPU's interrupt pin low or high where the chip is ours. NULL: through cpu_interrupt() only. */
+
+    /* Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held. */
+    void (*set_gsi)(unsigned gsi, int level);   /* KERNEL */
+    bool (*send_msi)(const MsiMessage *msi);    /* NULL or false: the caller delivers to our APICs */
+    int (*add_msi_route)(const MsiMessage *msi, Error **errp); /* a GSI for irqfd; -1: none */
+    void (*update_msi_route)(int gsi, const MsiMessage *msi);
+    void (*del_msi_route)(int gsi);
+    bool (*add_irqfd)(int gsi, int fd, int resample_fd); /* resample_fd -1: none; false: poll the eventfd yourself */
+    void (*del_irqfd)(int gsi, int fd);
+    /* State of in-kernel chips, for hw/intc's kvm-* devices: struct kvm_irqchip, kvm_pit_state2, kvm_lapic_state as opaque bytes. */
+    bool (*irqchip_get)(unsigned chip, void *state);
+    bool (*irqchip_set)(unsigned chip, const void *state);
+    bool (*pit_get)(void *state);
+    bool (*pit_set)(const void *state);
+    bool (*pit_reinject)(bool on);
+
+    /* Guest debug (gdb): NULL: not possible. */
+    bool (*update_debug)(X86CPU *c, Error **errp);
+    void (*print_info)(GString *out); /* `info kvm` and neighbours */
+} AccelDesc;
+
+extern const AccelDesc *const accel_table[]; /* NULL-ended */
+extern const AccelDesc *accel;               /* in use; NULL before accel_init() */
+IrqchipMode accel_irqchip_mode(void);
+/* list: "kvm:tcg" from -machine accel=, or each -accel in turn; the first that can be used. opts: their options (JSON object with
+ * "accel" and properties), in order. */
+bool accel_init(GPtrArray *opts, Error **errp);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices and buses: const descriptors, and the instances made of them.
+ *
+ * Life: device_new() (defaults stored), device_set*() (properties), device_realize() (on its bus; claims resources), use,
+ * device_unrealize(), freed after an RCU grace period. Everything that a realize claimed through isa_*, pci_*, region_add, timers and
+ * backends is given back by the core when realize fails and after unrealize; unrealize itself undoes only what the device
+ * made on its own. All under the VM lock.
+ */
+#ifndef HW_CORE_DEVICE_H
+#define HW_CORE_DEVICE_H
+
+#include "hw/core/clock.h"
+#include "hw/core/irq.h"
+#include "hw/core/prop.h"
+#include "hw/core/vmstate.h"
+#include "util/log.h"
+
+typedef struct Bus Bus;
+typedef struct DeviceDesc DeviceDesc;
+typedef struct Claim Claim;
+
+typedef enum BusType {
+    BUS_NONE, /* a device without a bus (CPUs) */
+    BUS_SYSTEM,
+    BUS_ISA,
+    BUS_PCI,
+    BUS_IDE,
+    BUS_FLOPPY,
+    BUS_I2C,
+    BUS_VIRTIO,
+    BUS_SCSI,
+    BUS_USB,
+    BUS_TYPES,
+} BusType;
+
+/* What all devices on a type of bus share; hw/core/bus.c has the table, each bus's own file its entry. */
+typedef struct BusDesc {
+    BusType type;
+    const char *name;        /* QOM type and `info qtree` name: "ISA", "PCI" */
+    const char *device_type; /* QOM parent of its devices: "isa-device" */
+    const Prop *props;       /* properties of every device on it (addr, multifunction ...), offsets from the Device */
+    const VmState *vmstate;  /* state that the bus keeps per device; saved before the device's own */
+    bool (*realize)(Device *dev, Error **errp); /* before the device's realize: place it on the bus */
+    bool (*realized)(Device *dev, Error **errp); /* after a successful realize */
+    void (*unrealize)(Device *dev);              /* after the device's unrealize */
+    void (*reset)(Device *dev);                  /* before the device's reset */
+    char *(*dev_path)(Device *dev);              /* the firmware path of a bootindex device, NULL: none */
+    void (*print)(Device *dev, GString *out);    /* extra lines of `info qtree` */
+} BusDesc;
+
+typedef enum DeviceCategory {
+    DEV_BRIDGE, DEV_USB, DEV_STORAGE, DEV_NETWORK, DEV_INPUT, DEV_DISPLAY, DEV_SOUND, DEV_MISC, DEV_CPU, DEV_WATCHDOG,
+    DEV_CATEGORIES,
+} DeviceCategory;
+
+enum { /* DeviceDesc.flags */
+    DEV_NO_USER = 1,  /* not by -device or device_add: part of a board */
+    DEV_HOTPLUG = 2,  /* device_add and device_del while the machine runs */
+    DEV_NO_TWIN = 4,  /* needs a board around it (chipset parts): the generic table test makes it inside its machine */
+};
+
+struct DeviceDesc {
+    const char *name; /* the user's name, once in the tree */
+    const char *summary;
+    const char *alias;  /* a second user name, or NULL */
+    const char *parent; /* QOM parent type where it is not the bus's device_type */
+    BusType bus;
+    DeviceCategory category;
+    unsigned flags;
+    size_t size; /* of the state struct, which begins with the bus's device struct, which begins with Device */
+    const Prop *props;
+    const VmState *vmstate; /* NULL: no state */
+    bool (*realize)(Device *dev, Error **errp);
+    void (*unrealize)(Device *dev); /* may be NULL */
+    void (*reset)(Device *dev);     /* power-on state, from any state; may be NULL */
+    bool (*unplug_request)(Device *dev, Error **errp); /* device_del: NULL unplugs at once */
+    const struct PciInfo *pci;      /* BUS_PCI: ids and class */
+};
+
+struct Device {
+    const DeviceDesc *desc;
+    char *id;   /* the user's id=, or NULL */
+    char *path; /* QOM path, from realize on: /machine/peripheral/ID, /machine/unattached/device[N] ... */
+    Bus *bus;   /* the bus it is on; NULL where none */
+    GPtrArray *buses; /* of Bus *: what it provides; owned */
+    Claim *claims;
+    Irq *inputs; /* input lines, device_inputs() */
+    unsigned n_inputs;
+    bool realized;
+    bool hotplugged;
+    bool unplugging; /* device_del was asked for */
+    /* The re-entry guard: set while a handler of one of its regions runs. */
+    bool in_handler;
+    int32_t bootindex; /* -1: none; a property of devices that can boot */
+    Json *given;       /* what the user set, for messages and info qtree */
+};
+
+struct Bus {
+    BusType type;
+    char *name; /* "pci.0", "ide.1" */
+    Device *parent; /* NULL: the machine's main system bus */
+    GPtrArray *children; /* of Device *, in order of realize; owned */
+    void *opaque;        /* the bus type's own struct where it embeds Bus */
+    bool full;           /* no more devices fit */
+    bool no_hotplug;
+};
+
+/* The table (hw/devices.c, filled from the one list hw/devices.h), NULL-ended. */
+extern const DeviceDesc *const device_table[];
+const DeviceDesc *device_find_desc(const char *name_or_alias);
+const BusDesc *bus_desc(BusType type);
+
+/* desc by name must be in the table (assert) for device_new_named; props hold their defaults, then -global's and the
+ * machine version's. */
+Device *device_new(const DeviceDesc *desc);
+Device *device_new_named(const char *name);
+bool device_set(Device *dev, const char *prop, const Json *val, Error **errp);
+bool device_set_text(Device *dev, const char *prop, const char *text, Error **errp);
+/* For boards, on properties that exist and values that fit: asserts otherwise. */
+void device_set_bool(Device *dev, const char *prop, bool val);
+void device_set_uint(Device *dev, const char *prop, uint64_t val);
+void device_set_str(Device *dev, const char *prop, const char *val);
+void device_set_link(Device *dev, const char *prop, void *target);
+Json *device_get(Device *dev, const char *prop, Error **errp);
+/* bus NULL: the system bus for BUS_SYSTEM, none for BUS_NONE. On failure dev is freed. parent_path NULL: by id or unattached. */
+bool device_realize(Device *dev, Bus *bus, Error **errp);
+/* For boards: realize what cannot fail but by a user's option; exits through errp otherwise. */
+Device *device_create(const char *name, Bus *bus, Error **errp); /* new + realize with defaults */
+void device_unrealize(Device *dev);                              /* and free after a grace period */
+void device_reset(Device *dev);                                  /* it and what is below it */
+bool device_save(Device *dev, VmWriter *w, Error **errp);        /* bus part, then its own */
+bool device_load(Device *dev, VmReader *r, Error **errp);
+
+/* -device / device_add: opts is an object with "driver", "id", "bus" and properties; text: its strings come from a key=value
+ * command line and are converted by the property. hotplug as device_add on a running machine. */
+Device *device_add(const Json *opts, bool text, Error **errp);
+Device *device_find(const char *id_or_path); /* NULL where none */
+bool device_del(Device *dev, Error **errp);  /* DEVICE_DELETED follows when it is gone */
+/* Called for each realized device in order of creation; stops where fn returns false. */
+bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque);
+
+/* -global DRIVER.PROP=VALUE, and a machine version's table. An unknown driver warns, an unknown property of a known driver is
+ * an error when the driver is created. */
+typedef struct CompatProp {
+    const char *driver, *prop, *value;
+} CompatProp;
+bool global_add(const char *text, Error **errp);
+void compat_props_set(const CompatProp *const *tables); /* NULL-ended list of {}-ended tables, oldest last */
+
+/* Input lines: dev->inputs[0..n), which device_input() hands out to be raised by others. Once per device, in realize. */
+void device_inputs(Device *dev, IrqHandler *fn, unsigned n);
+Irq *device_input(Device *dev, unsigned n); /* asserts n < count */
+
+/* Buses a device provides; freed with it. name NULL: TYPE.N, or ID.N when the device has an id. */
+Bus *bus_new(Device *parent, BusType type, const char *name);
+void bus_init(Bus *bus, Device *parent, BusType type, const char *name); /* embedded in a larger struct */
+Bus *bus_find(const char *name_or_path);
+Bus *bus_find_type(BusType type); /* the first that is not full; NULL where none */
+extern Bus *system_bus;
+
+/* A claim is an undo step: fn(opaque) runs in reverse order when realize fails and after unrealize. */
+void device_claim(Device *dev, void (*fn)(Device *dev, void *opaque), void *opaque);
+
+/* The guest did something invalid: -d guest_errors, rate-limited per device; names the device. dev may be NULL. */
+void guest_error(const Device *dev, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void guest_unimp(const Device *dev, const char *fmt, ...) PRINTF_LIKE(2, 3); /* -d unimp */
+
+/* System reset: devices in order of creation, then these, in order of registration. */
+void reset_register(void (*fn)(void *opaque), void *opaque);
+void reset_unregister(void (*fn)(void *opaque), void *opaque);
+void devices_reset_all(void);
+
+#define DEVICE(x) (&(x)->dev)
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A vCPU: the whole architectural state of an x86 CPU (Intel SDM volumes 1 and 3), shared by every accelerator.
+ *
+ * While a vCPU runs, its accelerator owns the state; others reach it in the vCPU's thread (vcpu_run_on) or with the VM stopped, after
+ * cpu_sync_get(), and mark it with cpu_sync_dirty() before they change it.
+ */
+#ifndef TARGET_I386_CPU_H
+#define TARGET_I386_CPU_H
+
+#include "hw/core/device.h"
+#include <pthread.h>
+
+typedef struct X86CPU X86CPU;
+
+enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8, R_R9, R_R10, R_R11, R_R12, R_R13, R_R14, R_R15, R_GPRS };
+enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_REGS };
+
+typedef struct SegReg {
+    uint16_t selector;
+    uint64_t base;
+    uint32_t limit; /* bytes - 1, granularity applied */
+    uint32_t flags; /* the descriptor's second dword: type 8-11, S 12, DPL 13-14, P 15, AVL 20, L 21, DB 22, G 23 */
+} SegReg;
+
+typedef struct DescTable {
+    uint64_t base;
+    uint16_t limit;
+} DescTable;
+
+/* RFLAGS */
+enum {
+    FLAG_CF = 1, FLAG_PF = 4, FLAG_AF = 0x10, FLAG_ZF = 0x40, FLAG_SF = 0x80, FLAG_TF = 0x100, FLAG_IF = 0x200, FLAG_DF = 0x400,
+    FLAG_OF = 0x800, FLAG_IOPL = 0x3000, FLAG_NT = 0x4000, FLAG_RF = 0x10000, FLAG_VM = 0x20000, FLAG_AC = 0x40000,
+    FLAG_VIF = 0x80000, FLAG_VIP = 0x100000, FLAG_ID = 0x200000,
+};
+enum { CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 16, CR0_NE = 32, CR0_WP = 1 << 16, CR0_AM = 1 << 18, CR0_NW = 1 << 29, CR0_CD = 1 << 30 };
+#define CR0_PG 0x80000000U
+enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800, EFER_SVME = 0x1000, EFER_FFXSR = 0x4000 };
+
+/* Requests to a CPU: X86CPU.interrupt_request. */
+enum {
+    CPU_INTERRUPT_HARD = 1,  /* the PIC or APIC has a vector: cpu_get_vector() */
+    CPU_INTERRUPT_NMI = 2,
+    CPU_INTERRUPT_SMI = 4,
+    CPU_INTERRUPT_INIT = 8,
+    CPU_INTERRUPT_SIPI = 16, /* vector in sipi_vector */
+    CPU_INTERRUPT_MCE = 32,
+    CPU_INTERRUPT_POLL = 64, /* the APIC's state changed from another thread: look at it */
+    CPU_INTERRUPT_TPR = 128,
+};
+
+typedef enum MpState { MP_RUNNABLE, MP_UNINIT, MP_INIT_RECEIVED, MP_HALTED, MP_SIPI_RECEIVED } MpState; /* KVM_MP_STATE_*'s values */
+
+/* How much of the state put_state hands over; each level holds the ones before. */
+typedef enum CpuStateLevel {
+    CPU_STATE_RUNTIME, /* what a running guest's exit may have changed */
+    CPU_STATE_RESET,   /* after a reset: MSRs that only a reset writes */
+    CPU_STATE_FULL,    /* after migration: TSC, clocks too */
+} CpuStateLevel;
+
+typedef enum CpuidReg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX } CpuidReg;
+typedef struct CpuidEntry {
+    uint32_t leaf, subleaf, flags; /* flags as kvm_cpuid_entry2: bit 0: subleaf is significant */
+    uint32_t reg[4];
+} CpuidEntry;
+
+/* Extended state in the XSAVE standard format: SDM volume 1 chapter 13; 4 KiB hold x87 to PKRU, AVX-512 too; AMX needs more. */
+#define XSAVE_AREA_MAX 12288
+
+typedef struct MsrValue {
+    uint32_t index;
+    uint64_t value;
+} MsrValue;
+
+/* How a CPU reaches its interrupt controllers where they are ours (hw/intc sets it through cpu_set_irq_ops()): the local APIC, or
+ * the PIC alone. All under the VM lock except where an implementation says it locks for itself. */
+typedef struct CpuIrqOps {
+    bool (*pending)(X86CPU *c);     /* a vector would be delivered with IF=1 */
+    int (*acknowledge)(X86CPU *c);  /* INTA: the vector, -1: spurious, nothing to deliver */
+    void (*set_tpr)(X86CPU *c, uint8_t cr8);
+    uint8_t (*get_tpr)(X86CPU *c);  /* CR8 */
+    void (*set_base)(X86CPU *c, uint64_t apic_base);
+    uint64_t (*get_base)(X86CPU *c);
+    void (*init)(X86CPU *c);        /* the CPU received INIT, or was reset */
+    bool (*msr_read)(X86CPU *c, uint32_t msr, uint64_t *val);  /* 0x800-0x83f, TSC deadline 0x6e0; false: #GP */
+    bool (*msr_write)(X86CPU *c, uint32_t msr, uint64_t val);
+} CpuIrqOps;
+
+struct X86CPU {
+    Device dev; /* BUS_NONE: "qemu64-x86_64-cpu" ... */
+
+    /* config, fixed at realize */
+    unsigned index;    /* cpu_index */
+    uint32_t apic_id;
+    int32_t socket_id, die_id, core_id, thread_id;
+    CpuidEntry *cpuid; /* the model's table, as the guest reads it */
+    unsigned n_cpuid;
+    uint32_t tsc_khz;  /* 0: the host's */
+    void *model;       /* features and properties: target/i386/model.c */
+
+    /* wiring and thread */
+    void *accel;       /* the accelerator's own */
+    const CpuIrqOps *irq_ops; /* NULL where the controllers are the kernel's */
+    void *apic;        /* our local APIC (hw/intc/lapic.h), NULL where it is the kernel's */
+    pthread_t thread;
+    int host_tid;
+    bool created;
+    GCond *halt_cond;
+    /* Requests, set by any thread before a kick: */
+    uint32_t interrupt_request; /* atomic */
+    bool exit_request;          /* atomic */
+    bool stop, stopped;         /* VM lock */
+    bool unplug;
+    struct VcpuWork *work_head; /* VM lock */
+    int64_t icount;
+
+    /* state: reset and vmstate cover all of it */
+    bool state_dirty;   /* ours is newer than the accelerator's: put_state before the next run. Owned by the vCPU thread */
+    bool state_synced;  /* ours is as new as the accelerator's */
+    CpuStateLevel dirty_level;
+    uint64_t gpr[R_GPRS], rip, rflags;
+    SegReg seg[SEG_REGS], ldt, tr;
+    DescTable gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, cr8, xcr0, efer, apic_base, pdptr[4];
+    uint64_t dr[8];
+    uint8_t xsave[XSAVE_AREA_MAX] __attribute__((aligned(64)));
+    uint32_t xsave_size;
+    MpState mp_state;
+    bool halted;
+    uint8_t sipi_vector;
+    /* events in flight: KVM_GET_VCPU_EVENTS */
+    bool exception_pending, exception_injected, exception_has_error;
+    uint8_t exception_nr;
+    uint32_t exception_error;
+    bool exception_has_payload;
+    uint64_t exception_payload;
+    bool interrupt_injected, interrupt_soft;
+    uint8_t interrupt_nr, interrupt_shadow;
+    bool nmi_injected, nmi_pending, nmi_masked;
+    bool in_smm, smi_pending, smm_inside_nmi;
+    uint32_t smbase;
+    /* MSRs that exist in every model by name; the rest in msrs[] */
+    uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
+        sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_steal_time, kvm_pv_eoi, kvm_poll,
+        mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8], mcg_status, mcg_ctl, mce_banks[10 * 4], debugctl, xss, virt_ssbd;
+    uint32_t hypercall_exits;
+};
+#define X86_CPU(d) container_of(d, X86CPU, dev)
+
+void cpu_set_irq_ops(X86CPU *c, const CpuIrqOps *ops, void *apic);
+/* Power-on state (SDM volume 3, table 10-1); the boot CPU runs, others wait for SIPI. */
+void cpu_reset(X86CPU *c);
+/* INIT: as reset, but the FPU, MSRs, caches and (of the boot CPU) nothing else survive as in table 10-1's INIT column. */
+void cpu_init_reset(X86CPU *c);
+void cpu_sipi(X86CPU *c, uint8_t vector);
+void cpu_sync_get(X86CPU *c);   /* bring c's state here from the accelerator; in its thread or with the VM stopped */
+void cpu_sync_dirty(X86CPU *c, CpuStateLevel level); /* sync_get, then ours counts */
+void cpu_sync_all(void);
+void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
+/* Guest-virtual to guest-physical by the CPU's present paging mode; false: not mapped. */
+bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
+bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);
+
+/* -cpu TEXT: check the model and its features; the CPUs are made by cpus_create() from the machine's -smp. */
+bool cpus_create(Error **errp);
+Json *cpu_definitions(void);       /* query-cpu-definitions' reply */
+void cpu_models_help(void);        /* -cpu help, to stdout */
+
+#endif
