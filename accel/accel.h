@@ -51,7 +51,13 @@ typedef struct AccelDesc {
     uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
     /* Make a CPU's interrupt pin low or high where the chip is ours. NULL: through cpu_interrupt() only. */
 
-    /* Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held. */
+    /*
+     * Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held.
+     * KERNEL: GSIs 0-15 are PIC and IOAPIC pins, 16-23 IOAPIC pins (GSI 0 is IOAPIC pin 2): set_gsi().
+     * SPLIT: GSIs 0-23 are the pins of our IOAPIC as MSI routes: it calls update_msi_route(pin, message) on each change of a
+     * redirection entry (a zero message where masked), so that the kernel knows whose EOIs come to accel_ioapic_eoi, and delivers with
+     * send_msi().
+     */
     void (*set_gsi)(unsigned gsi, int level);   /* KERNEL */
     bool (*send_msi)(const MsiMessage *msi);    /* NULL or false: the caller delivers to our APICs */
     int (*add_msi_route)(const MsiMessage *msi, Error **errp); /* a GSI for irqfd; -1: none */
@@ -70,6 +76,9 @@ typedef struct AccelDesc {
     bool (*update_debug)(X86CPU *c, Error **errp);
     void (*print_info)(GString *out); /* `info kvm` and neighbours */
 } AccelDesc;
+
+/* The accelerator's local APICs saw an EOI of a level-triggered vector (SPLIT); set by our IOAPIC. VM lock held. */
+extern void (*accel_ioapic_eoi)(uint8_t vector);
 
 extern const AccelDesc *const accel_table[]; /* NULL-ended */
 extern const AccelDesc *accel;               /* in use; NULL before accel_init() */

@@ -73,8 +73,13 @@ typedef struct MsrValue {
     uint64_t value;
 } MsrValue;
 
-/* How a CPU reaches its interrupt controllers where they are ours (hw/intc sets it through cpu_set_irq_ops()): the local APIC, or
- * the PIC alone. All under the VM lock except where an implementation says it locks for itself. */
+/*
+ * How a CPU reaches the interrupt controllers that are ours (hw/intc sets it through cpu_set_irq_ops()): all of them where the
+ * irqchip is IRQCHIP_USER; with IRQCHIP_SPLIT only the PIC, whose ExtINT the kernel's local APIC takes: pending and acknowledge
+ * are set then, the rest is NULL. Each member may be NULL. All under the VM lock, but pending() also without: a hint.
+ * The source calls cpu_interrupt(c, CPU_INTERRUPT_HARD) when pending() became true and cpu_reset_interrupt() when it became false;
+ * cpu_interrupt(c, CPU_INTERRUPT_INIT / _SIPI / _NMI / _SMI) for the others (sipi_vector set before).
+ */
 typedef struct CpuIrqOps {
     bool (*pending)(X86CPU *c);     /* a vector would be delivered with IF=1 */
     int (*acknowledge)(X86CPU *c);  /* INTA: the vector, -1: spurious, nothing to deliver */
@@ -106,12 +111,11 @@ struct X86CPU {
     pthread_t thread;
     int host_tid;
     bool created;
-    GCond *halt_cond;
+    uint32_t wake; /* futex, atomic: counts kicks */
     /* Requests, set by any thread before a kick: */
     uint32_t interrupt_request; /* atomic */
-    bool exit_request;          /* atomic */
     bool stop, stopped;         /* VM lock */
-    bool unplug;
+    bool unplug;                /* VM lock */
     struct VcpuWork *work_head; /* VM lock */
     int64_t icount;
 
@@ -135,6 +139,7 @@ struct X86CPU {
     uint32_t exception_error;
     bool exception_has_payload;
     uint64_t exception_payload;
+    bool triple_fault_pending;
     bool interrupt_injected, interrupt_soft;
     uint8_t interrupt_nr, interrupt_shadow;
     bool nmi_injected, nmi_pending, nmi_masked;
@@ -144,7 +149,12 @@ struct X86CPU {
     uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
         sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_steal_time, kvm_pv_eoi, kvm_poll,
         mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8], mcg_status, mcg_ctl, mce_banks[10 * 4], debugctl, xss, virt_ssbd;
-    uint32_t hypercall_exits;
+    /* Other MSRs that the accelerator has and the guest may have set. */
+    MsrValue *msrs;
+    unsigned n_msrs;
+    /* The registers of a local APIC in the kernel (struct kvm_lapic_state's layout: one 32-bit register every 16 bytes); goes with
+     * get_state and put_state; not used with IRQCHIP_USER. */
+    uint8_t lapic_page[1024];
 };
 #define X86_CPU(d) container_of(d, X86CPU, dev)
 
@@ -161,6 +171,8 @@ void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 /* Guest-virtual to guest-physical by the CPU's present paging mode; false: not mapped. */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
 bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);
+
+bool cpu_has_work(X86CPU *c); /* a halted CPU would wake; VM lock held */
 
 /* -cpu TEXT: check the model and its features; the CPUs are made by cpus_create() from the machine's -smp. */
 bool cpus_create(Error **errp);
