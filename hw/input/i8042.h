@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keyboard controller, as boards wire it: device "i8042" (hw/input/i8042.c). */
+#ifndef HW_INPUT_I8042_H
+#define HW_INPUT_I8042_H
+
+#include "hw/core/device.h"
+
+/* The line that carries output port bit 1: A20 open. Connect after realize; the level follows from reset on. */
+void i8042_connect_a20(Device *i8042, Irq *a20);
+
+#endif
