@@ -66,7 +66,7 @@ typedef struct AccelDesc {
     bool (*add_irqfd)(int gsi, int fd, int resample_fd); /* resample_fd -1: none; false: poll the eventfd yourself */
     void (*del_irqfd)(int gsi, int fd);
     /* State of in-kernel chips, for hw/intc's kvm-* devices: struct kvm_irqchip, kvm_pit_state2, kvm_lapic_state as opaque bytes. */
-    bool (*irqchip_get)(unsigned chip, void *state);
+    bool (*irqchip_get)(unsigned chip, void *state); /* chip 0, 1: PIC master, slave; 2: I/O APIC */
     bool (*irqchip_set)(unsigned chip, const void *state);
     bool (*pit_get)(void *state);
     bool (*pit_set)(const void *state);
