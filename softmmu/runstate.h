@@ -40,6 +40,16 @@ void runstate_set(RunState s);
 typedef void RunStateFn(void *opaque, bool running, RunState state);
 void runstate_register(RunStateFn *fn, void *opaque);
 void runstate_unregister(RunStateFn *fn, void *opaque);
+/* Reset at once, in the main thread: at start (CAUSE_NONE: no event), and for loadvm. */
+void system_reset_now(ShutdownCause cause);
+/* -action watchdog= and panic=, in QMP's order. */
+typedef enum WatchdogAction {
+    WATCHDOG_ACTION_RESET, WATCHDOG_ACTION_SHUTDOWN, WATCHDOG_ACTION_POWEROFF, WATCHDOG_ACTION_PAUSE, WATCHDOG_ACTION_DEBUG,
+    WATCHDOG_ACTION_NONE, WATCHDOG_ACTION_INJECT_NMI,
+} WatchdogAction;
+extern WatchdogAction watchdog_action;
+typedef enum PanicAction { PANIC_ACTION_PAUSE, PANIC_ACTION_SHUTDOWN, PANIC_ACTION_EXIT_FAILURE, PANIC_ACTION_NONE } PanicAction;
+extern PanicAction panic_action;
 /* One turn of pending requests; returns true when the process shall end, with its status. Main loop only. */
 bool runstate_turn(int *status);
 extern bool opt_no_reboot, opt_no_shutdown;

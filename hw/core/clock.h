@@ -53,5 +53,5 @@ void clock_virtual_enable(bool on);                     /* the VM runs, or is st
 void clock_virtual_manual(void);
 void clock_virtual_set(int64_t ns); /* runs due timers in order; ignored where ns is in the past */
 void clock_virtual_adjust(int64_t ns); /* set the present virtual time (migration, kvmclock); VM stopped */
-/* fn is called when the host's wall clock jumped (CLOCK_HOST users re-arm). */
+
 #endif

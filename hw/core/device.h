@@ -5,7 +5,7 @@
  * Life: device_new() (defaults stored), device_set*() (properties), device_realize() (on its bus; claims resources), use,
  * device_unrealize(), freed after an RCU grace period. Everything that a realize claimed through isa_*, pci_*, region_add, timers and
  * backends is given back by the core when realize fails and after unrealize; unrealize itself undoes only what the device
- * made on its own. All under the VM lock.
+ * made on its own. region_init_*() with an owner claims for it, too. All under the VM lock.
  */
 #ifndef HW_CORE_DEVICE_H
 #define HW_CORE_DEVICE_H
@@ -15,6 +15,7 @@
 #include "hw/core/prop.h"
 #include "hw/core/vmstate.h"
 #include "util/log.h"
+#include "util/rcu.h"
 
 typedef struct Bus Bus;
 typedef struct DeviceDesc DeviceDesc;
@@ -71,6 +72,8 @@ struct DeviceDesc {
     size_t size; /* of the state struct, which begins with the bus's device struct, which begins with Device */
     const Prop *props;
     const VmState *vmstate; /* NULL: no state */
+    void (*init)(Device *dev);     /* after the defaults are stored, before any property is set; may be NULL */
+    void (*finalize)(Device *dev); /* the counterpart of init, before the struct is freed, in the reclaim thread; may be NULL */
     bool (*realize)(Device *dev, Error **errp);
     void (*unrealize)(Device *dev); /* may be NULL */
     void (*reset)(Device *dev);     /* power-on state, from any state; may be NULL */
@@ -89,12 +92,19 @@ struct Device {
     unsigned n_inputs;
     bool realized;
     bool hotplugged;
+    bool user_made;    /* by -device or device_add */
+    Error *global_error; /* a -global that does not fit: device_realize() fails with it */
     bool unplugging; /* device_del was asked for */
     /* The re-entry guard: set while a handler of one of its regions runs. */
     bool in_handler;
     int32_t bootindex; /* -1: none; a property of devices that can boot */
     Json *given;       /* what the user set, for messages and info qtree */
+    int64_t last_complaint; /* guest_error's rate limit: CLOCK_REALTIME_MONO ns, and what was held back since */
+    unsigned complaints;
+    RcuHead rcu;
 };
+/* Entries of a device's property table that live in Device itself. */
+#define PROP_BOOTINDEX PROP_I32("bootindex", Device, bootindex, -1, "place in the boot order, from 0; -1: not a boot device")
 
 struct Bus {
     BusType type;
@@ -102,8 +112,12 @@ struct Bus {
     Device *parent; /* NULL: the machine's main system bus */
     GPtrArray *children; /* of Device *, in order of realize; owned */
     void *opaque;        /* the bus type's own struct where it embeds Bus */
+    bool owned;          /* made by bus_new: freed with its parent */
     bool full;           /* no more devices fit */
-    bool no_hotplug;
+    bool hotplug;        /* device_add and device_del on a running machine */
+    unsigned max_devices; /* 0: no limit but the bus type's own */
+    /* device_del: ask the guest; device_unplugged() follows when it agrees. NULL: at once. */
+    bool (*unplug_request)(Bus *bus, Device *dev, Error **errp);
 };
 
 /* The table (hw/devices.c, filled from the one list hw/devices.h), NULL-ended. */
@@ -123,10 +137,12 @@ void device_set_uint(Device *dev, const char *prop, uint64_t val);
 void device_set_str(Device *dev, const char *prop, const char *val);
 void device_set_link(Device *dev, const char *prop, void *target);
 Json *device_get(Device *dev, const char *prop, Error **errp);
-/* bus NULL: the system bus for BUS_SYSTEM, none for BUS_NONE. On failure dev is freed. parent_path NULL: by id or unattached. */
+/* bus NULL: the system bus for BUS_SYSTEM, none for BUS_NONE. On failure dev is freed. A board may set dev->path before. */
 bool device_realize(Device *dev, Bus *bus, Error **errp);
-/* For boards: realize what cannot fail but by a user's option; exits through errp otherwise. */
-Device *device_create(const char *name, Bus *bus, Error **errp); /* new + realize with defaults */
+void device_discard(Device *dev); /* one that was never realized */
+bool globals_apply(Device *dev, Error **errp); /* by device_new() */
+bool id_wellformed(const char *id);
+Device *device_create(const char *name, Bus *bus, Error **errp); /* new + realize with defaults; NULL on failure */
 void device_unrealize(Device *dev);                              /* and free after a grace period */
 void device_reset(Device *dev);                                  /* it and what is below it */
 bool device_save(Device *dev, VmWriter *w, Error **errp);        /* bus part, then its own */
@@ -137,8 +153,25 @@ bool device_load(Device *dev, VmReader *r, Error **errp);
 Device *device_add(const Json *opts, bool text, Error **errp);
 Device *device_find(const char *id_or_path); /* NULL where none */
 bool device_del(Device *dev, Error **errp);  /* DEVICE_DELETED follows when it is gone */
+void device_unplugged(Device *dev);          /* the guest let go of it: unrealize and DEVICE_DELETED */
+unsigned devices_count(void);
+/* Each bus, the system bus first. */
+void buses_foreach(void (*fn)(Bus *bus, void *opaque), void *opaque);
+/* The property tables of a descriptor: its own, then its bus's (either may be NULL). */
+const Prop *device_desc_prop(const DeviceDesc *desc, const char *name);
+const char *device_desc_parent(const DeviceDesc *desc); /* QOM parent type */
+void device_help(const char *name); /* -device help (NULL) and -device NAME,help, to stdout; exits where name is unknown */
+void qtree_print(GString *out);     /* `info qtree` */
 /* Called for each realized device in order of creation; stops where fn returns false. */
 bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque);
+
+/* Called after each device_realize() and before each device_unrealize(), for hotplug controllers. */
+typedef struct DeviceListener {
+    void (*realized)(Device *dev, void *opaque);
+    void (*unrealizing)(Device *dev, void *opaque);
+    void *opaque;
+} DeviceListener;
+void device_listener_add(const DeviceListener *l);
 
 /* -global DRIVER.PROP=VALUE, and a machine version's table. An unknown driver warns, an unknown property of a known driver is
  * an error when the driver is created. */
@@ -146,6 +179,8 @@ typedef struct CompatProp {
     const char *driver, *prop, *value;
 } CompatProp;
 bool global_add(const char *text, Error **errp);
+void globals_warn_unknown(void); /* once, when the machine is built */
+extern bool machine_ready;       /* the board is built: what is added now is hotplugged */
 void compat_props_set(const CompatProp *const *tables); /* NULL-ended list of {}-ended tables, oldest last */
 
 /* Input lines: dev->inputs[0..n), which device_input() hands out to be raised by others. Once per device, in realize. */
@@ -155,6 +190,7 @@ Irq *device_input(Device *dev, unsigned n); /* asserts n < count */
 /* Buses a device provides; freed with it. name NULL: TYPE.N, or ID.N when the device has an id. */
 Bus *bus_new(Device *parent, BusType type, const char *name);
 void bus_init(Bus *bus, Device *parent, BusType type, const char *name); /* embedded in a larger struct */
+void bus_fini(Bus *bus); /* unrealizes what is on it; the core calls it for a device's buses */
 Bus *bus_find(const char *name_or_path);
 Bus *bus_find_type(BusType type); /* the first that is not full; NULL where none */
 extern Bus *system_bus;

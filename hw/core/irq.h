@@ -42,7 +42,5 @@ static inline void irq_pulse(Irq *irq)
 
 /* A free-standing line; the caller frees it with g_free when nothing can raise it any more. */
 Irq *irq_new(IrqHandler *fn, void *opaque, unsigned n);
-/* A line that is high while any of its inputs is (wired or), each input a line of its own: irq_or_input(). State is
- * in the OR's owner's hands: levels are recomputed by the sources' post_load. */
 
 #endif

@@ -17,6 +17,7 @@ typedef struct PropType {
     bool (*set)(void *obj, const Prop *p, const Json *val, bool from_text, Error **errp);
     Json *(*get)(const void *obj, const Prop *p);
     void (*release)(void *obj, const Prop *p); /* frees what set allocated; NULL where nothing */
+    void (*set_default)(void *obj, const Prop *p); /* types of other files only: store p->def */
     bool is_string; /* set() accepts any text: no conversion of text to a JSON number on the way */
     const char *const *values; /* enum: the names, NULL-ended */
 } PropType;
@@ -34,13 +35,14 @@ struct Prop {
     uint64_t min, max; /* numbers: the accepted range where max != 0 */
     uint8_t bit;       /* PROP_BIT */
     const char *const *values; /* PROP_ENUM */
+    const char *type_name;     /* QMP's name of the type where it is not type->name */
     bool no_default;           /* the default is not shown and not applied (link properties) */
     bool (*runtime_set)(void *obj, const Prop *p, Error **errp); /* settable after realize: called after the store */
 };
 
 extern const PropType prop_bool, prop_u8, prop_u16, prop_u32, prop_u64, prop_i32, prop_i64, prop_size, prop_size32,
     prop_str, prop_on_off_auto, prop_bit, prop_bit64, prop_enum, prop_macaddr, prop_uuid, prop_pci_addr, prop_chardev, prop_drive,
-    prop_netdev, prop_link, prop_audiodev;
+    prop_netdev, prop_link;
 
 #define PROP_(t, n, S, f, h, ...) {.name = n, .type = &t, .offset = offsetof(S, f), .help = h, __VA_ARGS__}
 #define PROP_BOOL(n, S, f, d, h)  PROP_(prop_bool, n, S, f, h, .def.u = d)    /* bool */
@@ -81,6 +83,9 @@ const char *nearest_name(const char *typed, const char *const *names);
  * default suffix ('B' or 'M') where none is given, fractions allowed before a suffix. */
 bool parse_u64(const char *text, uint64_t *out);
 bool parse_size(const char *text, char default_suffix, uint64_t *out);
+/* What prop_link resolves an id or path with: (Device *) or an object; core installs it. */
+extern void *(*prop_link_find)(const char *id_or_path, const char *type, Error **errp);
+extern char *(*prop_link_path)(void *target); /* the caller frees; "" for NULL */
 bool parse_bool(const char *text, bool *out); /* on off yes no true false y n */
 
 #endif

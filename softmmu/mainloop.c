@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The main loop: GLib's default context, polled with the VM lock dropped.
+ *
+ * The lock is a GMutex and a per-thread flag, so that vm_locked() costs a load. A thread that wants the lock while the main loop
+ * dispatches waits for the end of the callback at most.
+ */
+#include "softmmu/mainloop.h"
+
+#include <glib-unix.h>
+#include <unistd.h>
+
+static GMutex lock;
+static __thread bool mine;
+static GThread *main_thread;
+
+void vm_lock(void)
+{
+    assert(!mine);
+    g_mutex_lock(&lock);
+    mine = true;
+}
+
+void vm_unlock(void)
+{
+    assert(mine);
+    mine = false;
+    g_mutex_unlock(&lock);
+}
+
+bool vm_locked(void)
+{
+    return mine;
+}
+
+void vm_cond_wait(GCond *cond)
+{
+    assert(mine);
+    mine = false;
+    g_cond_wait(cond, &lock);
+    mine = true;
+}
+
+/* GLib calls this instead of poll(2): the one place where the main thread sleeps. */
+static gint poll_unlocked(GPollFD *fds, guint n, gint timeout)
+{
+    if (!timeout)
+        return g_poll(fds, n, 0);
+    bool held = mine;
+    if (held)
+        vm_unlock();
+    gint r = g_poll(fds, n, timeout);
+    if (held)
+        vm_lock();
+    return r;
+}
+
+void mainloop_init(void)
+{
+    main_thread = g_thread_self();
+    g_main_context_set_poll_func(NULL, poll_unlocked);
+    vm_lock();
+}
+
+void mainloop_run_once(bool may_block)
+{
+    g_main_context_iteration(NULL, may_block);
+}
+
+void mainloop_wake(void)
+{
+    g_main_context_wakeup(NULL);
+}
+
+bool in_main_thread(void)
+{
+    return g_thread_self() == main_thread;
+}
+
+unsigned fd_watch(int fd, GIOCondition cond, FdFn *fn, void *opaque)
+{
+    return g_unix_fd_add(fd, cond, fn, opaque);
+}
+
+/* A bottom half is a source that is always attached and becomes ready when it is scheduled. */
+struct BottomHalf {
+    GSource *src;
+    void (*fn)(void *);
+    void *opaque;
+};
+
+static gboolean bh_dispatch(GSource *src, GSourceFunc fn, gpointer data)
+{
+    BottomHalf *bh = data;
+    g_source_set_ready_time(src, -1);
+    bh->fn(bh->opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean bh_nothing(gpointer data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+BottomHalf *bh_new(void (*fn)(void *), void *opaque)
+{
+    static GSourceFuncs funcs = {.dispatch = bh_dispatch};
+    BottomHalf *bh = g_new0(BottomHalf, 1);
+    bh->fn = fn;
+    bh->opaque = opaque;
+    bh->src = g_source_new(&funcs, sizeof(GSource));
+    g_source_set_callback(bh->src, bh_nothing, bh, NULL);
+    g_source_set_priority(bh->src, G_PRIORITY_HIGH);
+    g_source_attach(bh->src, NULL);
+    return bh;
+}
+
+void bh_schedule(BottomHalf *bh)
+{
+    g_source_set_ready_time(bh->src, 0);
+}
+
+void bh_cancel(BottomHalf *bh)
+{
+    g_source_set_ready_time(bh->src, -1);
+}
+
+static void bh_free(gpointer data)
+{
+    g_free(data);
+}
+
+void bh_delete(BottomHalf *bh)
+{
+    /* The struct may be in use by a dispatch that is under way (fn deleting its own bottom half): it goes with the source. */
+    GSource *src = bh->src;
+    g_source_set_ready_time(src, -1);
+    g_source_set_callback(src, bh_nothing, bh, bh_free);
+    g_source_destroy(src);
+    g_source_unref(src);
+}
+
+typedef struct Deferred {
+    void (*fn)(void *);
+    void *opaque;
+} Deferred;
+
+static gboolean deferred_run(gpointer data)
+{
+    Deferred *d = data;
+    d->fn(d->opaque);
+    return G_SOURCE_REMOVE;
+}
+
+void mainloop_defer(void (*fn)(void *), void *opaque)
+{
+    Deferred *d = g_new(Deferred, 1);
+    *d = (Deferred){fn, opaque};
+    g_idle_add_full(G_PRIORITY_HIGH, deferred_run, d, g_free);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run state and the requests that change it. A request is an atomic word that any thread (or a signal handler) sets; the main
+ * loop acts on it in runstate_turn(), in the order debug, shutdown, reset, powerdown, suspend, wakeup, stop.
+ */
+#include "softmmu/runstate.h"
+
+#include "hw/core/clock.h"
+#include "hw/core/device.h"
+#include "hw/core/machine.h"
+#include "softmmu/mainloop.h"
+#include "softmmu/vcpus.h"
+
+static const char *const state_names[RUN_STATES] = {
+    "debug",       "inmigrate", "internal-error", "io-error", "paused",    "postmigrate", "prelaunch",      "finish-migrate",
+    "restore-vm",  "running",   "save-vm",        "shutdown", "suspended", "watchdog",    "guest-panicked", "colo",
+};
+static const char *const cause_names[] = {
+    "none",     "host-error",     "host-qmp-quit", "host-qmp-system-reset", "host-signal", "host-ui",
+    "guest-shutdown", "guest-reset", "guest-panic",   "subsystem-reset",       "snapshot-load",
+};
+
+static RunState state = RUN_PRELAUNCH; /* VM lock */
+/* Requests; atomic. Causes are stored + 1 where 0 means none. */
+static int req_shutdown, req_reset, req_powerdown, req_suspend, req_wakeup, req_stop = -1, req_exit = -1;
+bool opt_no_reboot, opt_no_shutdown;
+WatchdogAction watchdog_action = WATCHDOG_ACTION_RESET;
+PanicAction panic_action = PANIC_ACTION_SHUTDOWN;
+void (*event_hook)(const char *name, Json *data);
+
+typedef struct StateHook {
+    RunStateFn *fn;
+    void *opaque;
+} StateHook;
+typedef struct Notifier {
+    void (*fn)(void *opaque);
+    void *opaque;
+} Notifier;
+static GArray *state_hooks;                          /* of StateHook */
+static GArray *powerdown_notifiers, *wakeup_notifiers; /* of Notifier */
+
+RunState runstate(void)
+{
+    return state;
+}
+
+const char *runstate_name(RunState s)
+{
+    return state_names[s];
+}
+
+bool runstate_running(void)
+{
+    return state == RUN_RUNNING;
+}
+
+const char *shutdown_cause_name(ShutdownCause c)
+{
+    return cause_names[c];
+}
+
+void runstate_set(RunState s)
+{
+    ASSERT_VM_LOCKED();
+    state = s;
+}
+
+void event_emit(const char *name, Json *data)
+{
+    if (event_hook)
+        event_hook(name, data);
+    else
+        json_unref(data);
+}
+
+static void request(int *req, int val)
+{
+    __atomic_store_n(req, val, __ATOMIC_RELEASE);
+    mainloop_wake();
+}
+
+static int take(int *req, int none)
+{
+    return __atomic_load_n(req, __ATOMIC_RELAXED) == none ? none : __atomic_exchange_n(req, none, __ATOMIC_ACQUIRE);
+}
+
+void system_reset_request(ShutdownCause cause)
+{
+    if (opt_no_reboot && cause != CAUSE_SUBSYSTEM_RESET)
+        request(&req_shutdown, cause);
+    else
+        request(&req_reset, cause);
+    if (current_cpu)
+        vcpu_request_exit(current_cpu);
+}
+
+void system_shutdown_request(ShutdownCause cause)
+{
+    request(&req_shutdown, cause);
+    if (current_cpu)
+        vcpu_request_exit(current_cpu);
+}
+
+void system_exit_request(int status)
+{
+    request(&req_exit, status);
+    if (current_cpu)
+        vcpu_request_exit(current_cpu);
+}
+
+void system_powerdown_request(void)
+{
+    request(&req_powerdown, 1);
+}
+
+void system_suspend_request(void)
+{
+    if (state != RUN_SUSPENDED)
+        request(&req_suspend, 1);
+}
+
+bool system_wakeup_request(Error **errp)
+{
+    if (state != RUN_SUSPENDED)
+        return error_set(errp, "Unable to wake up: guest is not in suspended state");
+    request(&req_wakeup, 1);
+    return true;
+}
+
+void vm_stop_request(RunState to)
+{
+    request(&req_stop, to);
+    if (current_cpu)
+        vcpu_request_exit(current_cpu);
+}
+
+void system_watchdog_action(void)
+{
+    static const char *const names[] = {"reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi"};
+    Json *data = json_object();
+    json_set_str(data, "action", names[watchdog_action]);
+    event_emit("WATCHDOG", data);
+    switch (watchdog_action) {
+    case WATCHDOG_ACTION_RESET:
+        system_reset_request(CAUSE_GUEST_RESET);
+        break;
+    case WATCHDOG_ACTION_SHUTDOWN:
+        system_powerdown_request();
+        break;
+    case WATCHDOG_ACTION_POWEROFF:
+        system_shutdown_request(CAUSE_GUEST_SHUTDOWN);
+        break;
+    case WATCHDOG_ACTION_PAUSE:
+        vm_stop_request(RUN_WATCHDOG);
+        break;
+    case WATCHDOG_ACTION_DEBUG:
+        error_report("watchdog: timer expired");
+        break;
+    case WATCHDOG_ACTION_NONE:
+        break;
+    case WATCHDOG_ACTION_INJECT_NMI: {
+        X86CPU *c;
+        FOREACH_VCPU(c)
+        {
+            cpu_interrupt(c, CPU_INTERRUPT_NMI);
+        }
+        break;
+    }
+    }
+}
+
+static void add_notifier(GArray **list, void (*fn)(void *), void *opaque)
+{
+    if (!*list)
+        *list = g_array_new(false, false, sizeof(Notifier));
+    Notifier n = {fn, opaque};
+    g_array_append_val(*list, n);
+}
+
+static void notify(GArray *list)
+{
+    for (guint i = 0; list && i < list->len; i++) {
+        Notifier n = g_array_index(list, Notifier, i);
+        n.fn(n.opaque);
+    }
+}
+
+void powerdown_register(void (*fn)(void *opaque), void *opaque)
+{
+    add_notifier(&powerdown_notifiers, fn, opaque);
+}
+
+void wakeup_register(void (*fn)(void *opaque), void *opaque)
+{
+    add_notifier(&wakeup_notifiers, fn, opaque);
+}
+
+void runstate_register(RunStateFn *fn, void *opaque)
+{
+    if (!state_hooks)
+        state_hooks = g_array_new(false, false, sizeof(StateHook));
+    StateHook h = {fn, opaque};
+    g_array_append_val(state_hooks, h);
+}
+
+void runstate_unregister(RunStateFn *fn, void *opaque)
+{
+    for (guint i = 0; state_hooks && i < state_hooks->len; i++) {
+        StateHook *h = &g_array_index(state_hooks, StateHook, i);
+        if (h->fn == fn && h->opaque == opaque) {
+            g_array_remove_index(state_hooks, i);
+            return;
+        }
+    }
+}
+
+static void tell_hooks(bool running)
+{
+    guint n = state_hooks ? state_hooks->len : 0;
+    for (guint i = 0; i < n; i++) {
+        StateHook h = g_array_index(state_hooks, StateHook, running ? i : n - 1 - i);
+        h.fn(h.opaque, running, state);
+    }
+}
+
+void vm_start(void)
+{
+    ASSERT_VM_LOCKED();
+    if (state == RUN_RUNNING)
+        return;
+    take(&req_stop, -1);
+    state = RUN_RUNNING;
+    clock_virtual_enable(true);
+    tell_hooks(true);
+    event_emit("RESUME", NULL);
+    vcpus_resume();
+}
+
+bool vm_stop(RunState to)
+{
+    ASSERT_VM_LOCKED();
+    if (state != RUN_RUNNING)
+        return false;
+    vcpus_pause();
+    clock_virtual_enable(false);
+    state = to;
+    tell_hooks(false);
+    event_emit("STOP", NULL);
+    return true;
+}
+
+static void reset(ShutdownCause cause)
+{
+    vcpus_pause();
+    cpu_sync_all();
+    if (machine->desc->reset)
+        machine->desc->reset(machine);
+    else
+        devices_reset_all();
+    vcpus_reset_all();
+    if (cause != CAUSE_NONE && cause != CAUSE_SUBSYSTEM_RESET) {
+        Json *data = json_object();
+        json_set_bool(data, "guest", cause >= CAUSE_GUEST_SHUTDOWN);
+        json_set_str(data, "reason", shutdown_cause_name(cause));
+        event_emit("RESET", data);
+    }
+    if (state == RUN_RUNNING)
+        vcpus_resume();
+    else if (state != RUN_INMIGRATE && state != RUN_PAUSED)
+        state = RUN_PRELAUNCH;
+}
+
+void system_reset_now(ShutdownCause cause)
+{
+    ASSERT_VM_LOCKED();
+    reset(cause);
+}
+
+bool runstate_turn(int *status)
+{
+    ASSERT_VM_LOCKED();
+    int v;
+    if ((v = take(&req_exit, -1)) != -1) {
+        vcpus_pause();
+        *status = v;
+        return true;
+    }
+    if ((v = take(&req_shutdown, 0))) {
+        bool guest = v >= CAUSE_GUEST_SHUTDOWN;
+        vm_stop(RUN_SHUTDOWN);
+        Json *data = json_object();
+        json_set_bool(data, "guest", guest);
+        json_set_str(data, "reason", shutdown_cause_name(v));
+        event_emit("SHUTDOWN", data);
+        /* -no-shutdown keeps the guest from ending us; quit and signals do. */
+        if (!opt_no_shutdown || v == CAUSE_HOST_QMP_QUIT || v == CAUSE_HOST_SIGNAL || v == CAUSE_HOST_ERROR) {
+            *status = v == CAUSE_GUEST_PANIC && panic_action == PANIC_ACTION_EXIT_FAILURE;
+            return true;
+        }
+        state = RUN_SHUTDOWN;
+    }
+    if ((v = take(&req_reset, 0)))
+        reset(v);
+    if (take(&req_powerdown, 0)) {
+        event_emit("POWERDOWN", NULL);
+        notify(powerdown_notifiers);
+    }
+    if (take(&req_suspend, 0)) {
+        vcpus_pause();
+        state = RUN_SUSPENDED;
+        event_emit("SUSPEND", NULL);
+        vcpus_resume();
+    }
+    if (take(&req_wakeup, 0)) {
+        state = RUN_RUNNING;
+        reset(CAUSE_NONE);
+        notify(wakeup_notifiers);
+        event_emit("WAKEUP", NULL);
+    }
+    if ((v = take(&req_stop, -1)) != -1)
+        vm_stop(v);
+    return false;
+}
