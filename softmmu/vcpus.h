@@ -16,6 +16,8 @@ void vcpu_stop_thread(X86CPU *c);
 void vcpus_pause(void);  /* returns when none is in the guest; VM lock held, dropped while waiting */
 void vcpus_resume(void);
 void vcpu_kick(X86CPU *c); /* make it leave the guest and look at its requests; never lost; any thread */
+/* In c's own thread, from a handler: after this exit it does not go back to the guest until vcpus_resume(). */
+void vcpu_request_exit(X86CPU *c);
 /* Run fn in c's thread with the VM lock held and c out of the guest, and wait (VM lock held by the caller, dropped meanwhile). */
 void vcpu_run_on(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg);
 void vcpu_run_on_async(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg);
