@@ -79,8 +79,8 @@ Json *json_parse(const char *text, size_t len, Error **errp);
 /*
  * The incremental reader: feed bytes as they come; for each complete value the callback gets it (takes; err NULL), for each
  * malformed one an error (takes; val NULL), once, after which the reader skips to a place where a new value can begin
- * (a newline outside of the broken value, or byte 0xFF, as QMP clients send to resynchronise).
- * Limits: 64 MiB of text and 1024 levels a value (over: an error, not an abort). A callback may feed no reader and may
+ * (the end of the broken value's brackets; after a byte that JSON has no use for a '{', '[' or control character; always
+ * byte 0xFF, as QMP clients send to resynchronise). Limits: 64 MiB of text, 2 Mi tokens and 1024 levels a value (over: an error, not an abort). A callback may feed no reader and may
  * free none; it may be called several times a feed.
  */
 typedef struct JsonReader JsonReader;
