@@ -9,7 +9,13 @@
  * unless its IoOps say .lockless.
  *
  * Overlap: of two siblings the higher priority wins, of equal ones the later added. Inside a container that is full of holes
- * what lies below shows through. A region is in one place at most; aliases show it elsewhere.
+ * what lies below shows through. A region of any kind but alias may hold others, which cover it. A region is in one place at most;
+ * aliases show it elsewhere, as they do a region that is in no place.
+ *
+ * An I/O access goes at full width to the region that decodes its first byte, as far as that region reaches; what is beyond its
+ * end is an access of its own. (0xcf8 is one register of four bytes though 0xcf9 is another device's.)
+ * The re-entry guard: while a handler of one of owner's regions runs, accesses to owner's regions are refused: reads give all
+ * ones, writes are dropped, both say MEM_ERROR.
  */
 #ifndef SOFTMMU_MEMORY_H
 #define SOFTMMU_MEMORY_H
@@ -34,7 +40,8 @@ typedef struct IoOps {
     /* Sizes that the bus accepts; 0: 1 to 8. Others: guest_error, reads all ones. */
     uint8_t bus_min, bus_max;
     bool aligned_only; /* unaligned accesses are refused as above */
-    bool lockless;     /* the handlers take the device's own lock: called without the VM lock being taken */
+    bool unaligned;    /* the handlers take unaligned accesses whole; else they are split at natural alignment */
+    bool lockless;     /* the handlers take the device's own lock: called without the VM lock being taken; no re-entry guard */
     bool reentrant;    /* the re-entry guard does not apply */
 } IoOps;
 
@@ -72,12 +79,13 @@ struct MemoryRegion {
 void region_init_container(MemoryRegion *r, Device *owner, const char *name, unsigned __int128 size);
 void region_init_io(IoRegion *r, Device *owner, const IoOps *ops, void *opaque, const char *name, uint64_t size);
 bool region_init_ram(MemoryRegion *r, Device *owner, const char *name, uint64_t size, Error **errp);
-void region_init_ram_block(MemoryRegion *r, Device *owner, const char *name, RamBlock *block); /* block given by a backend */
+void region_init_ram_block(MemoryRegion *r, Device *owner, const char *name, RamBlock *block); /* takes a reference of its own */
 bool region_init_rom(MemoryRegion *r, Device *owner, const char *name, uint64_t size, Error **errp);
 bool region_init_rom_device(MemoryRegion *r, Device *owner, const IoOps *ops, void *opaque, const char *name, uint64_t size,
                             Error **errp);
 void region_init_alias(MemoryRegion *r, Device *owner, const char *name, MemoryRegion *target, uint64_t offset, uint64_t size);
-void region_destroy(MemoryRegion *r); /* takes it off its container; its RAM is freed after a grace period */
+/* Takes it off its container; its RAM is freed after a grace period. Nothing where it was destroyed or never made (all zero). */
+void region_destroy(MemoryRegion *r);
 
 void memory_begin(void);
 void memory_commit(void);
@@ -90,6 +98,7 @@ void region_set_size(MemoryRegion *r, uint64_t size);
 void region_set_readonly(MemoryRegion *r, bool readonly);
 void region_set_alias_offset(MemoryRegion *r, uint64_t offset);
 void region_set_romd(MemoryRegion *r, bool romd);
+void region_set_nonvolatile(MemoryRegion *r, bool nonvolatile);
 
 /* Doorbells: a write of size bytes (0: any) at off, of value data where match, signals fd (an eventfd) without a handler call
  * where the accelerator can; the dispatcher does it otherwise. fd is borrowed until the matching del. */
@@ -109,7 +118,8 @@ void region_clear_coalescing(MemoryRegion *r);
 void *region_ram_ptr(MemoryRegion *r);
 uint64_t region_size(const MemoryRegion *r); /* asserts that it fits */
 
-/* Dirty tracking: on for a client between log(true) and log(false). */
+/* Dirty tracking: on for a client between log(true) and log(false). A client that asks for the first time finds everything dirty.
+ * What is said of a region goes for the RAM block behind it, through aliases too. */
 void region_log(MemoryRegion *r, DirtyClient client, bool on);
 void region_set_dirty(MemoryRegion *r, uint64_t off, uint64_t len); /* after a write through region_ram_ptr */
 /* Fetch and clear: a bitmap (1 bit a 4 KiB page, bit 0 = page of off) into bits; true where any is set. Syncs the accelerator. */
@@ -134,16 +144,24 @@ struct RamBlock {
     uint64_t fd_offset;
     unsigned flags;
     unsigned long *dirty[DIRTY_CLIENTS]; /* atomic bit per 4 KiB page; NULL while the client never asked */
-    int refs;
+    int refs;  /* atomic */
+    void *map; /* what to unmap, with its guard page */
+    size_t map_len;
     RcuHead rcu;
     RamBlock *next;
 };
 RamBlock *ram_block_anon(const char *name, uint64_t size, unsigned flags, Error **errp);
 RamBlock *ram_block_memfd(const char *name, uint64_t size, unsigned flags, uint64_t hugetlb_size, bool seal, Error **errp);
 RamBlock *ram_block_file(const char *name, const char *path, uint64_t size, uint64_t offset, uint64_t align, unsigned flags, Error **errp);
-void ram_block_unref(RamBlock *b); /* frees after a grace period */
-RamBlock *ram_block_find(const char *name);
-RamBlock *ram_blocks(void); /* the list, under the VM lock */
+RamBlock *ram_block_ref(RamBlock *b); /* returns b */
+void ram_block_unref(RamBlock *b);    /* any thread; frees after a grace period */
+RamBlock *ram_block_find(const char *name); /* borrowed; NULL where none */
+/* In order of creation, under a lock of its own: fn makes and frees no block. Stops where fn returns false. */
+bool ram_blocks_foreach(bool (*fn)(RamBlock *b, void *opaque), void *opaque);
+/* -machine mem-merge, dump-guest-core: the flags of regions' own blocks made from now on. */
+extern unsigned ram_default_flags;
+/* Touch [off, off+len) with that many threads. */
+bool ram_block_prealloc(RamBlock *b, unsigned threads, Error **errp);
 static inline void ram_block_dirty(RamBlock *b, uint64_t off, uint64_t len)
 {
     for (int c = 0; c < DIRTY_CLIENTS; c++) {
@@ -151,7 +169,7 @@ static inline void ram_block_dirty(RamBlock *b, uint64_t off, uint64_t len)
         if (!map || !len)
             continue;
         for (uint64_t p = off >> 12; p <= (off + len - 1) >> 12; p++)
-            __atomic_fetch_or(&map[p / 64], BIT64(p % 64), __ATOMIC_RELAXED);
+            __atomic_fetch_or(&map[p / 64], BIT64(p % 64), __ATOMIC_RELEASE);
     }
 }
 
@@ -159,10 +177,16 @@ static inline void ram_block_dirty(RamBlock *b, uint64_t off, uint64_t len)
 typedef struct FlatRange {
     Gpa addr;
     uint64_t last; /* the last byte's address, inclusive: the whole 2^64 space fits */
+    uint8_t *host; /* of addr: reads go straight to memory; NULL: to the region's handlers */
     MemoryRegion *region;
+    RamBlock *ram;   /* RAM, ROM and ROM devices, else NULL */
     uint64_t offset; /* of addr in the region */
-    bool readonly;   /* by the region or an alias on the way */
-    bool romd;
+    const struct RegionEventfd *eventfds; /* n_eventfds of them, off counted from the region's start; the snapshot's own copy */
+    unsigned n_eventfds;
+    bool writable;   /* writes go straight to host */
+    bool readonly;   /* by the region or an alias on the way: writes are dropped */
+    bool romd;       /* a ROM device that reads as memory */
+    bool nonvolatile;
     uint8_t log_mask;
 } FlatRange;
 
@@ -186,20 +210,20 @@ struct MemoryListener {
     void (*coalesce_del)(MemoryListener *l, Gpa addr, uint64_t len);
     void (*flush_coalesced)(MemoryListener *l); /* drain the ring before an access */
     AddressSpace *as;
-    MemoryListener *next;
+    MemoryListener *next; /* by priority */
 };
 void memory_listener_register(MemoryListener *l, AddressSpace *as);
 void memory_listener_unregister(MemoryListener *l);
 
 struct AddressSpace {
-    const char *name;
+    char *name;
     MemoryRegion *root;
-    struct FlatView *view; /* RCU */
+    struct FlatView *view; /* RCU; shared by the spaces that have the same root */
     MemoryListener *listeners;
     AddressSpace *next;
 };
-void as_init(AddressSpace *as, MemoryRegion *root, const char *name);
-void as_destroy(AddressSpace *as);
+void as_init(AddressSpace *as, MemoryRegion *root, const char *name); /* name is copied */
+void as_destroy(AddressSpace *as); /* as itself is freed after a grace period; no listener is left on it */
 /* The machine's: made by memory_init(). */
 extern AddressSpace as_memory, as_io;
 extern MemoryRegion system_memory, system_io; /* containers of 2^64 and 64 KiB */
@@ -216,8 +240,8 @@ void as_store(AddressSpace *as, Gpa addr, unsigned size, uint64_t val, MemResult
 /* As as_write, but ROM is written too: firmware and kernel loaders, gdb. */
 MemResult as_write_rom(AddressSpace *as, Gpa addr, const void *buf, uint64_t len);
 MemResult as_fill(AddressSpace *as, Gpa addr, uint8_t byte, uint64_t len);
-/* Direct access to guest RAM: *len is cut to what is contiguous. NULL where it is not plain RAM. Keep it until as_unmap(), which
- * marks access_len bytes dirty where is_write. The RAM block is referenced meanwhile. */
+/* Direct access to guest RAM: *len is cut to what is contiguous on the host. NULL where it is not plain RAM (to read: ROM too).
+ * Keep it until as_unmap(), which marks access_len bytes dirty where is_write. The RAM block is referenced meanwhile. */
 void *as_map(AddressSpace *as, Gpa addr, uint64_t *len, bool is_write);
 void as_unmap(AddressSpace *as, void *host, uint64_t len, bool is_write, uint64_t access_len);
 /* The range that holds addr in the present snapshot; false: nothing there. Under rcu_lock(). */
@@ -232,7 +256,7 @@ MemResult region_write(MemoryRegion *r, uint64_t off, uint64_t val, unsigned siz
 uint32_t io_read(uint16_t port, unsigned size);
 void io_write(uint16_t port, uint32_t val, unsigned size);
 
-/* `info mtree`: the tree (flat = false) or the flat views. */
-void memory_print(GString *out, bool flat);
+/* `info mtree`: the tree (flat = false) or the flat views; disabled: those regions too (-D). */
+void memory_print(GString *out, bool flat, bool disabled);
 
 #endif

@@ -59,6 +59,7 @@ static void reclaim(struct rcu_head *h)
 {
     READERS_LEFT();
     RcuHead *head = (RcuHead *)h;
+    registered = true; /* liburcu's own thread is, and fn may call rcu_call() */
     head->fn(head);
 }
 
