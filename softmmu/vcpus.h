@@ -5,6 +5,7 @@
 
 #include "target/i386/cpu.h"
 
+extern bool vcpu_thread_names;       /* -name debug-threads=on: threads are called "CPU 0/KVM" */
 #define VCPUS_MAX 1024
 extern X86CPU *vcpus[VCPUS_MAX]; /* by cpu_index; grows under the VM lock, never shrinks (unplug leaves NULL) */
 extern unsigned vcpu_count;

@@ -16,7 +16,7 @@
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define PRINTF_LIKE(fmt, args)          __attribute__((format(printf, fmt, args)))
 
-#define KIB 1024ULL
+#define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 

@@ -403,7 +403,7 @@ Device *device_add(const Json *opts, bool text, Error **errp)
         error_set(errp, "Duplicate device ID '%s'", id);
         return NULL;
     }
-    Bus *bus;
+    Bus *bus = NULL;
     if (!pick_bus(desc, json_get_str(opts, "bus"), &bus, errp))
         return NULL;
     if (machine_ready && !(desc->flags & DEV_HOTPLUG)) {

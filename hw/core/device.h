@@ -79,6 +79,8 @@ struct DeviceDesc {
     void (*reset)(Device *dev);     /* power-on state, from any state; may be NULL */
     bool (*unplug_request)(Device *dev, Error **errp); /* device_del: NULL unplugs at once */
     const struct PciInfo *pci;      /* BUS_PCI: ids and class */
+    char *(*qom_type)(const Device *dev);               /* where one descriptor serves several QOM types; NULL: name */
+    Json *(*qom_get)(Device *dev, const char *name);    /* QOM properties beyond the table ("date"); NULL: none such */
 };
 
 struct Device {

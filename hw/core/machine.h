@@ -45,11 +45,14 @@ struct Machine {
     int32_t splash_time, reboot_timeout; /* ms; -1: not given */
     char *memdev;   /* memory-backend= */
     char *mem_path; bool mem_prealloc;
-    bool usb, graphics, dump_guest_core, mem_merge, hpet, fd_bootchk, smm_on, vmport_on, acpi_on, suppress_vmdesc;
-    OnOffAuto smm, vmport, acpi, usb_opt;
-    char *firmware, *kernel_irqchip, *accel, *phandle;
+    bool usb, graphics, dump_guest_core, mem_merge, suppress_vmdesc;
+    char *firmware, *kernel_irqchip;
     uint8_t uuid[16]; bool uuid_set;
     char *name;
+    /* back ends that the board's own devices get; NULL: that device is not made */
+    struct Chardev *serials[4], *parallels[3];
+    const char *vga; /* -vga's word: "std"; NULL: the machine's default, "none" */
+    bool no_defaults, ram_size_given;
     /* made by init */
     RamBlock *ram_block;
     MemoryRegion ram; /* the machine's RAM as one region: boards alias it */
@@ -60,6 +63,18 @@ extern const MachineDesc *const machine_table[]; /* NULL-ended */
 extern Machine *machine;                         /* the one; NULL before -machine is settled */
 extern const Prop machine_common_props[];
 const MachineDesc *machine_find_desc(const char *name_or_alias);
+Machine *machine_new(const MachineDesc *desc); /* defaults stored; becomes `machine` */
+/* -machine NAME=VALUE; text: from a command line. The error names what is known. */
+bool machine_set(Machine *m, const char *name, const Json *val, bool text, Error **errp);
+void machine_help(void);                        /* -machine help, to stdout */
+void machine_props_help(const MachineDesc *d);  /* -machine NAME,help */
+Json *machines_query(void);                     /* query-machines's reply */
+/* -smp: opts as keyval text values; NULL: not given. Fills m->smp. */
+bool machine_set_smp(Machine *m, const Json *opts, Error **errp);
+/* -m: "size", "slots", "maxmem". */
+bool machine_set_memory(Machine *m, const Json *opts, Error **errp);
+/* -boot: order, once, menu, splash, splash-time, reboot-timeout, strict. */
+bool machine_set_boot(Machine *m, const Json *opts, Error **errp);
 /* Makes machine->ram from memdev, mem-path or anonymous memory. */
 bool machine_init_ram(Machine *m, Error **errp);
 

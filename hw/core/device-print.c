@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Devices as text: -device help, -device NAME,help, `info qtree`. */
+#include "hw/core/device.h"
+
+#include <stdio.h>
+
+static const char *const categories[DEV_CATEGORIES] = {
+    [DEV_BRIDGE] = "Controller/Bridge/Hub", [DEV_USB] = "USB",         [DEV_STORAGE] = "Storage", [DEV_NETWORK] = "Network",
+    [DEV_INPUT] = "Input",                  [DEV_DISPLAY] = "Display", [DEV_SOUND] = "Sound",     [DEV_MISC] = "Misc",
+    [DEV_CPU] = "CPU",                      [DEV_WATCHDOG] = "Watchdog",
+};
+
+static int by_name(gconstpointer a, gconstpointer b)
+{
+    const DeviceDesc *x = *(const DeviceDesc *const *)a, *y = *(const DeviceDesc *const *)b;
+    return g_ascii_strcasecmp(x->name, y->name);
+}
+
+static void list_devices(void)
+{
+    for (int c = 0; c < DEV_CATEGORIES; c++) {
+        g_autoptr(GPtrArray) some = g_ptr_array_new();
+        for (const DeviceDesc *const *d = device_table; *d; d++)
+            if ((int)(*d)->category == c && !((*d)->flags & DEV_NO_USER))
+                g_ptr_array_add(some, (void *)*d);
+        g_ptr_array_sort(some, by_name);
+        if (some->len)
+            printf("%s%s devices:\n", c ? "\n" : "", categories[c]);
+        for (guint i = 0; i < some->len; i++) {
+            const DeviceDesc *d = some->pdata[i];
+            const BusDesc *bd = bus_desc(d->bus);
+            printf("name \"%s\"", d->name);
+            if (bd)
+                printf(", bus %s", bd->name);
+            if (d->alias)
+                printf(", alias \"%s\"", d->alias);
+            if (d->summary)
+                printf(", desc \"%s\"", d->summary);
+            printf("\n");
+        }
+    }
+}
+
+static int by_prop_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(const Prop *const *)a)->name, (*(const Prop *const *)b)->name);
+}
+
+void device_help(const char *name)
+{
+    if (!name) {
+        list_devices();
+        return;
+    }
+    const DeviceDesc *d = device_find_desc(name);
+    assert(d);
+    const BusDesc *bd = bus_desc(d->bus);
+    g_autoptr(GPtrArray) props = g_ptr_array_new();
+    for (int k = 0; k < 2; k++)
+        for (const Prop *p = k ? d->props : bd ? bd->props : NULL; p && p->name; p++)
+            g_ptr_array_add(props, (void *)p);
+    g_ptr_array_sort(props, by_prop_name);
+    if (props->len)
+        printf("%s options:\n", d->name);
+    else
+        printf("There are no options for %s.\n", d->name);
+    for (guint i = 0; i < props->len; i++) {
+        const Prop *p = props->pdata[i];
+        int n = printf("  %s=<%s>", p->name, p->type_name ? p->type_name : p->type->name);
+        if (p->help)
+            printf("%*s - %s", MAX(0, 25 - n), "", p->help);
+        if (p->type == &prop_bool || p->type == &prop_bit || p->type == &prop_bit64)
+            printf(" (default: %s)", p->def.u ? "true" : "false");
+        else if (p->type == &prop_u8 || p->type == &prop_u16 || p->type == &prop_u32 || p->type == &prop_u64 ||
+                 p->type == &prop_size)
+            printf(" (default: %" PRIu64 ")", p->def.u);
+        else if (p->type == &prop_i32 || p->type == &prop_i64)
+            printf(" (default: %" PRId64 ")", p->def.i);
+        else if (p->type == &prop_enum)
+            printf(" (default: \"%s\")", p->values[p->def.u]);
+        printf("\n");
+    }
+}
+
+static void print_prop(Device *dev, const Prop *p, unsigned indent, GString *out)
+{
+    g_autoptr(Json) v = prop_get(p, dev);
+    g_autofree char *text = v ? json_to_string(v, false) : g_strdup("<null>");
+    g_string_append_printf(out, "%*s%s = %s\n", indent, "", p->name, text);
+}
+
+static void print_bus(Bus *bus, unsigned indent, GString *out)
+{
+    g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "", bus_desc(bus->type)->name);
+    for (guint i = 0; i < bus->children->len; i++) {
+        Device *dev = bus->children->pdata[i];
+        const BusDesc *bd = bus_desc(bus->type);
+        g_string_append_printf(out, "%*s  dev: %s, id \"%s\"\n", indent, "", dev->desc->name, dev->id ? dev->id : "");
+        if (dev->n_inputs)
+            g_string_append_printf(out, "%*s    gpio-in \"\" %u\n", indent, "", dev->n_inputs);
+        for (const Prop *p = dev->desc->props; p && p->name; p++)
+            print_prop(dev, p, indent + 4, out);
+        for (const Prop *p = bd->props; p && p->name; p++)
+            print_prop(dev, p, indent + 4, out);
+        if (bd->print)
+            bd->print(dev, out);
+        for (guint k = 0; k < dev->buses->len; k++)
+            print_bus(dev->buses->pdata[k], indent + 4, out);
+    }
+}
+
+void qtree_print(GString *out)
+{
+    if (system_bus)
+        print_bus(system_bus, 0, out);
+}
