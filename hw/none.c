@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The empty machine: no RAM, no devices; for probing the binary. -cpu MODEL gives it one CPU that never runs. */
+/* The empty machine: no devices, RAM only where -m asks for it; for probing the binary. -cpu MODEL gives it one CPU that never runs. */
 #include "hw/core/machine.h"
 #include "target/i386/cpu.h"
 
@@ -8,6 +8,11 @@ static bool none_init(Machine *m, Error **errp)
     if (m->kernel)
         return error_set(errp, "-kernel: the -kernel parameter is not supported by machine 'none' (use the generic 'loader' device "
                                "or another machine)");
+    if (m->ram_size_given || m->memdev) {
+        if (!machine_init_ram(m, errp))
+            return false;
+        region_add(&system_memory, 0, &m->ram);
+    }
     return !m->cpu_model || cpus_create(errp);
 }
 
