@@ -79,15 +79,14 @@ unsigned blk_in_flight(Block *b);
 /* What a device tells about itself. NULL members: not removable, no tray, never told. */
 typedef struct BlockDevOps {
     bool removable;
-    /* The medium was put in (load) or taken out; a device may refuse to load. */
+    /* A medium was put in and the tray closed, or the tray opened (a device without one: the medium taken out). */
     void (*medium_changed)(void *opaque, bool loaded);
     void (*eject_request)(void *opaque, bool force); /* the monitor asks the guest to open the tray */
     bool (*tray_open)(void *opaque);                 /* NULL: has no tray */
-    void (*set_tray)(void *opaque, bool open);       /* the monitor moves the tray */
     bool (*locked)(void *opaque);                    /* the guest prevents removal */
     void (*resized)(void *opaque);
 } BlockDevOps;
-/* Attach and detach a device; perm, shared: BlockPerm bits. One device a handle. */
+/* Attach a device (one a handle); the core detaches it when its realize fails or it goes. Then claim what it does: BlockPerm bits. */
 bool blk_attach(Block *b, Device *dev, const BlockDevOps *ops, void *opaque, Error **errp);
 void blk_detach(Block *b);
 bool blk_set_perm(Block *b, unsigned perm, unsigned shared, Error **errp);

@@ -30,6 +30,7 @@ typedef struct DriveInfo {
     bool media_cd;
     bool is_default; /* made because nobody asked otherwise */
     bool claimed;    /* a board or device took it */
+    char *where;     /* the option's text, for messages */
     Block *blk;
     struct DriveInfo *next;
 } DriveInfo;
@@ -41,11 +42,10 @@ bool drive_option(const char *text, Error **errp);
 bool drive_option_file(const char *option, const char *path, DriveIf type, int index, const char *extra, Error **errp);
 /* -blockdev TEXT: JSON or key=value. */
 bool blockdev_option(const char *text, Error **errp);
-/* Whether an option named that drive (so that no default is made). */
 typedef struct DrivesConfig {
     DriveIf default_if; /* the machine's: DRIVE_IF_IDE on pc and q35 */
     bool snapshot;      /* -snapshot */
-    bool default_floppy, default_cdrom; /* make them where free; not with -nodefaults */
+    bool default_floppy, default_cdrom, default_sdcard; /* make them where free; not with -nodefaults */
 } DrivesConfig;
 bool drives_init(const DrivesConfig *cfg, Error **errp); /* errors begin with the option's text */
 /* Boards: the drive for a place, marked as claimed; NULL where none. */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of block drivers. */
+#include "block/node.h"
+
+extern const BlockDriver block_file, block_host_device, block_null_aio, block_null_co, block_raw;
+
+const BlockDriver *const block_drivers[] = {
+    &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_raw, NULL,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Block drivers and nodes: the inside of block/.
+ *
+ * Locking: a node's config and edges change under the VM lock while no request is in flight on it; request functions
+ * read them without it. What changes during requests is atomic (length, wr_highest) or guarded by the driver's own lock.
+ */
+#ifndef BLOCK_NODE_H
+#define BLOCK_NODE_H
+
+#include "block/block.h"
+
+typedef struct BlockDriver BlockDriver;
+
+struct BlockDriver {
+    const char *name; /* "file" */
+    const char *summary;
+    size_t size;       /* of the state struct, zeroed before its properties are set */
+    const Prop *props; /* its own options (offsets in the state struct); NULL: none */
+    const char *required; /* the option that must be there, or NULL */
+    bool has_file;     /* has a child "file" */
+    bool is_filter;    /* shows the child's data unchanged: permissions pass through */
+    bool inline_io;    /* requests never block: no worker thread needed */
+    /* Properties and children are set; sets n->length and n->filename. Under the VM lock. */
+    bool (*open)(BlockNode *n, Error **errp);
+    void (*close)(BlockNode *n);
+    /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard ignored; zeroes are written. */
+    int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+    int (*pwritev)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
+    int (*flush)(BlockNode *n);
+    int (*discard)(BlockNode *n, uint64_t off, uint64_t len);
+    int (*write_zeroes)(BlockNode *n, uint64_t off, uint64_t len, unsigned flags); /* -ENOTSUP: zeroes are written */
+    /* Under the VM lock, drained. */
+    bool (*truncate)(BlockNode *n, uint64_t size, Error **errp);
+    bool (*set_perm)(BlockNode *n, unsigned perm, unsigned shared, Error **errp); /* all users together */
+    int64_t (*allocated)(BlockNode *n); /* bytes on the host, -1: unknown */
+    void (*stats)(BlockNode *n, Json *out); /* query-blockstats' driver-specific, without "driver" */
+    bool hidden; /* not for users */
+};
+
+extern const BlockDriver *const block_drivers[]; /* NULL-ended; drivers.c */
+const BlockDriver *block_driver_find(const char *name);
+
+/* A use of a node: by a handle, another node, or an export. */
+typedef struct BlockEdge {
+    BlockNode *node;
+    unsigned perm, shared;
+    char *user; /* for messages: "block device 'ide0-hd0'" */
+    BlockNode *parent; /* NULL: not a node */
+    Block *blk;        /* NULL: not a handle */
+} BlockEdge;
+
+typedef enum DetectZeroes { DETECT_ZEROES_OFF, DETECT_ZEROES_ON, DETECT_ZEROES_UNMAP } DetectZeroes;
+
+struct BlockNode {
+    const BlockDriver *drv;
+    char *name;
+    int refs;
+    bool monitor_owned; /* by -blockdev, blockdev-add */
+    /* common options */
+    bool read_only, auto_read_only, direct, no_flush, force_share;
+    int discard;        /* index in "ignore" "unmap" */
+    int detect_zeroes;
+    bool probed_raw;    /* nobody said that it is raw: writes to sector 0 may not make it something else */
+    char *filename;     /* what query-block shows; never NULL once open */
+    void *state;        /* drv->size bytes */
+    BlockEdge *file;    /* the child "file", or NULL */
+    GPtrArray *users;   /* of BlockEdge *, borrowed */
+    uint64_t length;    /* bytes, a multiple of 512; atomic */
+    uint64_t wr_highest; /* end of the highest write; atomic */
+    bool inline_io;     /* the whole chain is */
+    BlockNode *next;
+};
+
+/* Open a node from flat options ("driver", "node-name", "file.filename" ...; borrowed). text: values come from a key=value line.
+ * Every option must be known. The caller owns the reference. */
+BlockNode *node_open(const Json *flat, bool text, Error **errp);
+/* A reference to an existing node by name (borrowed), NULL where none. */
+BlockNode *node_find(const char *name);
+BlockNode *node_next(BlockNode *n);
+void node_ref(BlockNode *n);
+void node_unref(BlockNode *n);
+/* user is taken. NULL where permissions conflict. */
+BlockEdge *node_use(BlockNode *n, char *user, unsigned perm, unsigned shared, Error **errp);
+bool node_edge_set_perm(BlockEdge *e, unsigned perm, unsigned shared, Error **errp);
+void node_unuse(BlockEdge *e); /* drops its reference on the node too */
+bool node_truncate(BlockNode *n, uint64_t size, Error **errp);
+const char *node_used_by(BlockNode *n); /* some user's name, NULL: nobody */
+
+/* Requests on a node, in the calling thread; 0 or -errno. Ranges are checked. */
+int node_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+int node_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
+int node_pread(BlockNode *n, uint64_t off, void *buf, uint64_t len);
+int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len);
+int node_flush(BlockNode *n);
+int node_discard(BlockNode *n, uint64_t off, uint64_t len);
+int node_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags);
+static inline uint64_t node_length(const BlockNode *n)
+{
+    return __atomic_load_n(&n->length, __ATOMIC_RELAXED);
+}
+
+/* Options. flat: nested objects and arrays become dotted keys ("cache.direct", "server.0.host"). */
+Json *block_opts_flatten(const Json *opts, Error **errp);
+bool blockdev_add_opts(const Json *opts, bool text, Error **errp); /* blockdev_add(); text: as node_open() */
+
+/* The name of the known image format whose magic is there; NULL: none, so raw. */
+const char *block_probe_format(const uint8_t *buf, size_t len);
+#define BLOCK_PROBE_SIZE 2048
+bool block_format_known(const char *name); /* a format that exists, supported here or not */
+/* The driver for a file name as -drive takes it, NULL and an error for an unknown protocol prefix; *path: what it opens, after a
+ * "file:" prefix, NULL where the driver takes none ("null-co://"). */
+const char *block_protocol(const char *filename, const char **path, Error **errp);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* query-block, query-blockstats, query-named-block-nodes and HMP's info block. */
+#include "block/backend.h"
+
+#include <sys/stat.h>
+
+static const char *const iostatus_names[] = {"ok", "failed", "nospace"};
+static const char *const detect_names[] = {"off", "on", "unmap"};
+
+static void set_zeroes(Json *o, const char *const *keys)
+{
+    for (; *keys; keys++)
+        json_set_uint(o, *keys, 0);
+}
+
+static int64_t node_allocated(BlockNode *n)
+{
+    if (n->drv->allocated)
+        return n->drv->allocated(n);
+    return n->file ? node_allocated(n->file->node) : -1;
+}
+
+static Json *image_info(BlockNode *n)
+{
+    Json *o = json_object();
+    json_set_uint(o, "virtual-size", node_length(n));
+    json_set_str(o, "filename", n->filename);
+    json_set_str(o, "format", n->drv->name);
+    int64_t allocated = node_allocated(n);
+    if (allocated >= 0)
+        json_set_int(o, "actual-size", allocated);
+    if (!n->drv->has_file && !g_str_has_prefix(n->drv->name, "null-")) {
+        Json *spec = json_object();
+        json_set_str(spec, "type", n->drv->name);
+        json_set(spec, "data", json_object());
+        json_set(o, "format-specific", spec);
+    }
+    json_set_bool(o, "dirty-flag", false);
+    return o;
+}
+
+/* BlockDeviceInfo. write_cache: of the handle where there is one. */
+static Json *node_info(BlockNode *n, bool write_cache)
+{
+    static const char *const limits[] = {"iops_rd", "iops_wr",         "iops", "bps_wr", "bps",
+                                         "bps_rd",  "write_threshold", NULL};
+    Json *o = json_object(), *cache = json_object();
+    set_zeroes(o, limits);
+    json_set_str(o, "detect_zeroes", detect_names[n->detect_zeroes]);
+    json_set(o, "image", image_info(n));
+    json_set_bool(o, "ro", n->read_only);
+    json_set_str(o, "node-name", n->name);
+    json_set_uint(o, "backing_file_depth", 0);
+    json_set_str(o, "drv", n->drv->name);
+    json_set_bool(o, "encrypted", false);
+    json_set_bool(cache, "no-flush", n->no_flush);
+    json_set_bool(cache, "direct", n->direct);
+    json_set_bool(cache, "writeback", write_cache);
+    json_set(o, "cache", cache);
+    json_set_str(o, "file", n->filename);
+    return o;
+}
+
+static bool shown(const Block *b)
+{
+    return b->name || b->dev;
+}
+
+static const char *qdev_of(const Block *b)
+{
+    return b->dev ? b->dev->id && !b->dev->path ? b->dev->id : b->dev->path : NULL;
+}
+
+Json *block_query(void)
+{
+    Json *list = json_array();
+    for (Block *b = blk_next(NULL); b; b = blk_next(b)) {
+        if (!shown(b))
+            continue;
+        Json *o = json_object();
+        if (blk_iostatus_on(b))
+            json_set_str(o, "io-status", iostatus_names[b->iostatus]);
+        json_set_str(o, "device", blk_name(b));
+        json_set_bool(o, "locked", blk_locked(b));
+        json_set_bool(o, "removable", blk_removable(b));
+        if (b->root)
+            json_set(o, "inserted", node_info(b->root->node, b->write_cache));
+        if (qdev_of(b))
+            json_set_str(o, "qdev", qdev_of(b));
+        if (blk_has_tray(b))
+            json_set_bool(o, "tray_open", blk_tray_is_open(b));
+        json_set_str(o, "type", "unknown");
+        json_append(list, o);
+    }
+    return list;
+}
+
+Json *block_query_nodes(bool flat)
+{
+    Json *list = json_array();
+    for (BlockNode *n = node_next(NULL); n; n = node_next(n))
+        json_append(list, node_info(n, true));
+    return list;
+}
+
+/* BlockDeviceStats; b NULL: of a node, of which only the highest write is known. */
+static Json *stats_of(const Block *b, const BlockNode *n)
+{
+    static const struct {
+        BlockOp op;
+        const char *name;
+    } ops[] = {{BLOCK_OP_READ, "rd"}, {BLOCK_OP_WRITE, "wr"}, {BLOCK_OP_UNMAP, "unmap"}, {BLOCK_OP_FLUSH, "flush"}};
+    static const char *const zones[] = {"zone_append_bytes",
+                                        "zone_append_operations",
+                                        "zone_append_total_time_ns",
+                                        "zone_append_merged",
+                                        "failed_zone_append_operations",
+                                        "invalid_zone_append_operations",
+                                        NULL};
+    static const BlockStats none;
+    const BlockStats *s = b ? &b->stats : &none;
+    Json *o = json_object();
+    for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+        const struct {
+            const char *format;
+            uint64_t val;
+            bool flush_too;
+        } f[] = {
+            {"%s_bytes", s->bytes[ops[i].op], false},
+            {"%s_operations", s->ops[ops[i].op], true},
+            {"%s_total_time_ns", s->time_ns[ops[i].op], true},
+            {"%s_merged", 0, false},
+            {"failed_%s_operations", s->failed[ops[i].op], true},
+            {"invalid_%s_operations", s->invalid[ops[i].op], true},
+        };
+        for (size_t k = 0; k < ARRAY_SIZE(f); k++) {
+            if (ops[i].op == BLOCK_OP_FLUSH && !f[k].flush_too)
+                continue;
+            g_auto(GStrv) halves = g_strsplit(f[k].format, "%s", 2);
+            g_autofree char *key = g_strconcat(halves[0], ops[i].name, halves[1], NULL);
+            json_set_uint(o, key, f[k].val);
+        }
+    }
+    set_zeroes(o, zones);
+    json_set_uint(o, "wr_highest_offset", n ? __atomic_load_n(&n->wr_highest, __ATOMIC_RELAXED) : 0);
+    json_set_bool(o, "account_invalid", s->account_invalid);
+    json_set_bool(o, "account_failed", s->account_failed);
+    if (s->last_access_ns)
+        json_set_int(o, "idle_time_ns", MAX(g_get_monotonic_time() * 1000 - s->last_access_ns, 0));
+    json_set(o, "timed_stats", json_array());
+    return o;
+}
+
+/* BlockStats of a node and what is below it. */
+static Json *node_stats(BlockNode *n, const Block *b)
+{
+    Json *o = json_object();
+    json_set_str(o, "node-name", n->name);
+    json_set(o, "stats", stats_of(b, n));
+    if (n->drv->stats) {
+        Json *spec = json_object();
+        json_set_str(spec, "driver", n->drv->name);
+        n->drv->stats(n, spec);
+        json_set(o, "driver-specific", spec);
+    }
+    if (n->file)
+        json_set(o, "parent", node_stats(n->file->node, NULL));
+    return o;
+}
+
+Json *block_query_stats(bool nodes)
+{
+    Json *list = json_array();
+    for (BlockNode *n = nodes ? node_next(NULL) : NULL; n; n = node_next(n))
+        json_append(list, node_stats(n, NULL));
+    for (Block *b = nodes ? NULL : blk_next(NULL); b; b = blk_next(b)) {
+        if (!shown(b))
+            continue;
+        Json *o = b->root ? node_stats(b->root->node, b) : json_object();
+        json_set_str(o, "device", blk_name(b));
+        if (!b->root)
+            json_set(o, "stats", stats_of(b, NULL));
+        if (qdev_of(b))
+            json_set_str(o, "qdev", qdev_of(b));
+        json_append(list, o);
+    }
+    return list;
+}
+
+/* ---- info block ---- */
+
+static void node_text(BlockNode *n, const Block *b, bool verbose, GString *s)
+{
+    bool wb = b ? b->write_cache : true;
+    g_string_append_printf(s, ": %s (%s%s%s)\n", n->filename, n->drv->name, n->read_only ? ", read-only" : "", "");
+    if (b && qdev_of(b))
+        g_string_append_printf(s, "    Attached to:      %s\n", qdev_of(b));
+    if (b && blk_removable(b))
+        g_string_append_printf(s, "    Removable device: %slocked, tray %s\n", blk_locked(b) ? "" : "not ",
+                               blk_tray_is_open(b) ? "open" : "closed");
+    g_string_append_printf(s, "    Cache mode:       %s%s%s\n", wb ? "writeback" : "writethrough",
+                           n->direct ? ", direct" : "", n->no_flush ? ", ignore flushes" : "");
+    if (n->detect_zeroes)
+        g_string_append_printf(s, "    Detect zeroes:    %s\n", detect_names[n->detect_zeroes]);
+    if (verbose) {
+        int64_t allocated = node_allocated(n);
+        g_string_append_printf(s, "\nImages:\nimage: %s\nfile format: %s\nvirtual size: %" PRIu64 " bytes\n",
+                               n->filename, n->drv->name, node_length(n));
+        if (allocated >= 0)
+            g_string_append_printf(s, "disk size: %" PRId64 " bytes\n", allocated);
+    }
+}
+
+char *block_info_text(const char *device, bool nodes, bool verbose, Error **errp)
+{
+    GString *s = g_string_new(NULL);
+    bool found = false;
+    for (Block *b = nodes ? NULL : blk_next(NULL); b; b = blk_next(b)) {
+        if (!shown(b) || (device && strcmp(blk_name(b), device)))
+            continue;
+        if (found)
+            g_string_append_c(s, '\n');
+        found = true;
+        g_string_append(s, b->name ? b->name : b->root ? b->root->node->name : "");
+        if (b->root && b->name)
+            g_string_append_printf(s, " (%s)", b->root->node->name);
+        if (b->root) {
+            node_text(b->root->node, b, verbose, s);
+            continue;
+        }
+        g_string_append(s, ": [not inserted]\n");
+        if (qdev_of(b))
+            g_string_append_printf(s, "    Attached to:      %s\n", qdev_of(b));
+        if (blk_removable(b))
+            g_string_append_printf(s, "    Removable device: %slocked, tray %s\n", blk_locked(b) ? "" : "not ",
+                                   blk_tray_is_open(b) ? "open" : "closed");
+    }
+    for (BlockNode *n = nodes || (device && !found) ? node_next(NULL) : NULL; n; n = node_next(n)) {
+        if (device && strcmp(n->name, device))
+            continue;
+        if (found)
+            g_string_append_c(s, '\n');
+        found = true;
+        g_string_append(s, n->name);
+        node_text(n, NULL, verbose, s);
+    }
+    if (device && !found) {
+        g_string_free(s, true);
+        error_set_class(errp, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", device);
+        return NULL;
+    }
+    return g_string_free(s, false);
+}

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Nodes, handles, requests, permissions, locks and -drive, on small files in a directory of their own. */
+#include "block/backend.h"
+#include "block/drive.h"
+#include "softmmu/mainloop.h"
+#include "util/iov.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *dir;
+
+static char *path_of(const char *name)
+{
+    return g_build_filename(dir, name, NULL);
+}
+
+/* A file of size bytes, byte i of sector n being n + i. */
+static char *make_image(const char *name, size_t size)
+{
+    char *p = path_of(name);
+    g_autofree uint8_t *data = g_malloc(size + 1);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(i / 512 + i);
+    g_assert_true(g_file_set_contents(p, (char *)data, (gssize)size, NULL));
+    return p;
+}
+
+static BlockNode *open_json(const char *json, Error **errp)
+{
+    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
+    g_assert_nonnull(o);
+    g_autoptr(Json) flat = block_opts_flatten(o, errp);
+    return node_open(flat, false, errp);
+}
+
+#define OPEN(...)                                                                                                      \
+    ({                                                                                                                 \
+        g_autofree char *json_ = g_strdup_printf(__VA_ARGS__);                                                         \
+        open_json(json_, NULL);                                                                                        \
+    })
+/* It does not open, and the message has text in it. */
+#define OPEN_FAILS(text, ...)                                                                                          \
+    do {                                                                                                               \
+        g_autofree char *json_ = g_strdup_printf(__VA_ARGS__);                                                         \
+        g_autoptr(Error) err_ = NULL;                                                                                  \
+        g_assert_null(open_json(json_, &err_));                                                                        \
+        if (!strstr(error_text(err_), text))                                                                           \
+            g_test_message("%s", error_text(err_));                                                                    \
+        g_assert_nonnull(strstr(error_text(err_), text));                                                              \
+    } while (0)
+
+static void assert_error(Error **err, const char *text)
+{
+    g_assert_nonnull(*err);
+    if (!strstr(error_text(*err), text))
+        g_test_message("'%s' lacks '%s'", error_text(*err), text);
+    g_assert_nonnull(strstr(error_text(*err), text));
+    error_free(*err);
+    *err = NULL;
+}
+
+static void test_open_errors(void)
+{
+    g_autofree char *img = make_image("e.img", 4096), *missing = path_of("missing");
+    OPEN_FAILS("'driver' is missing", "{'node-name':'a'}");
+    OPEN_FAILS("does not accept value 'foo'", "{'driver':'foo'}");
+    OPEN_FAILS("'filename' is missing", "{'driver':'file'}");
+    OPEN_FAILS("No such file", "{'driver':'file','filename':'%s'}", missing);
+    OPEN_FAILS("regular file", "{'driver':'file','filename':'%s'}", dir);
+    OPEN_FAILS("block device", "{'driver':'host_device','filename':'%s'}", img);
+    OPEN_FAILS("'colour' is unexpected", "{'driver':'file','filename':'%s','colour':'red'}", img);
+    OPEN_FAILS("'file' is missing", "{'driver':'raw'}");
+    OPEN_FAILS("node-name='nix'", "{'driver':'raw','file':'nix'}");
+    OPEN_FAILS("Invalid node-name", "{'driver':'null-co','node-name':'1#'}");
+    OPEN_FAILS("too long", "{'driver':'null-co','node-name':'a1234567890123456789012345678901'}");
+    OPEN_FAILS("force-share", "{'driver':'file','filename':'%s','force-share':true}", img);
+    OPEN_FAILS("io_uring", "{'driver':'file','filename':'%s','aio':'io_uring'}", img);
+    OPEN_FAILS("cannot be greater", "{'driver':'raw','offset':8192,'file':{'driver':'file','filename':'%s'}}", img);
+    OPEN_FAILS("smaller or equal", "{'driver':'raw','offset':512,'size':4096,'file':{'driver':'file','filename':'%s'}}",
+               img);
+    OPEN_FAILS("multiple", "{'driver':'raw','size':100,'file':{'driver':'file','filename':'%s'}}", img);
+    BlockNode *n = OPEN("{'driver':'null-co','node-name':'a'}");
+    OPEN_FAILS("Duplicate", "{'driver':'null-co','node-name':'a'}");
+    node_unref(n);
+    g_assert_null(node_find("a"));
+    /* A tower of options deeper than any use. */
+    g_autoptr(GString) s = g_string_new(NULL);
+    for (int i = 0; i < 20; i++)
+        g_string_append(s, "{'driver':'raw','file':");
+    g_string_append(s, "{'driver':'null-co'}");
+    for (int i = 0; i < 20; i++)
+        g_string_append_c(s, '}');
+    OPEN_FAILS("nested too deeply", "%s", s->str);
+    g_assert_null(node_next(NULL));
+}
+
+static void test_sizes(void)
+{
+    g_autofree char *empty = make_image("empty.img", 0), *odd = make_image("odd.img", 1000);
+    BlockNode *n = OPEN("{'driver':'file','filename':'%s'}", empty);
+    uint8_t buf[512];
+    g_assert_cmpuint(node_length(n), ==, 0);
+    g_assert_cmpint(node_pread(n, 0, buf, 512), ==, -EIO);
+    node_unref(n);
+    n = OPEN("{'driver':'file','filename':'%s'}", odd);
+    g_assert_cmpuint(node_length(n), ==, 1024);
+    g_assert_cmpint(node_pread(n, 512, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[487], ==, (uint8_t)(1 + 999));
+    for (int i = 488; i < 512; i++)
+        g_assert_cmpuint(buf[i], ==, 0);
+    g_assert_cmpint(node_pread(n, 1024, buf, 1), ==, -EIO);
+    g_assert_cmpint(node_pread(n, UINT64_MAX - 1, buf, 4), ==, -EIO);
+    node_unref(n);
+}
+
+static void test_raw_window(void)
+{
+    g_autofree char *img = make_image("w.img", 8192);
+    BlockNode *n = OPEN("{'driver':'raw','offset':1024,'size':2048,'file':{'driver':'file','filename':'%s'}}", img);
+    uint8_t buf[512];
+    g_assert_cmpuint(node_length(n), ==, 2048);
+    g_assert_cmpint(node_pread(n, 512, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[1], ==, (uint8_t)(3 + 1537));
+    memset(buf, 0xaa, sizeof(buf));
+    g_assert_cmpint(node_pwrite(n, 1536, buf, 512), ==, 0);
+    g_assert_cmpint(node_pwrite(n, 2048, buf, 512), ==, -EIO);
+    g_assert_cmpint(node_write_zeroes(n, 0, 512, BLOCK_REQ_MAY_UNMAP), ==, 0);
+    node_unref(n);
+    n = OPEN("{'driver':'file','filename':'%s','read-only':true}", img);
+    g_assert_cmpint(node_pread(n, 2560, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[511], ==, 0xaa);
+    g_assert_cmpint(node_pread(n, 1024, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[7], ==, 0);
+    g_assert_cmpint(node_pread(n, 3072, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[0], ==, (uint8_t)(6 + 3072));
+    g_assert_cmpint(node_pwrite(n, 0, buf, 512), ==, -EPERM);
+    node_unref(n);
+}
+
+/* Every offset and length around the block size, direct and not, against a model of the file. */
+static void test_unaligned(void)
+{
+    enum { SIZE = 32768 };
+    for (int direct = 0; direct < 2; direct++) {
+        g_autofree char *img = make_image("u.img", SIZE), *json = NULL;
+        g_autofree uint8_t *model = NULL;
+        gsize len;
+        g_assert_true(g_file_get_contents(img, (char **)&model, &len, NULL));
+        json =
+            g_strdup_printf("{'driver':'file','filename':'%s','cache':{'direct':%s}}", img, direct ? "true" : "false");
+        g_autoptr(Error) err = NULL;
+        BlockNode *n = open_json(json, &err);
+        if (!n && direct) {
+            g_test_message("no O_DIRECT here: %s", error_text(err));
+            continue;
+        }
+        GRand *rnd = g_rand_new_with_seed(7);
+        for (int i = 0; i < 300; i++) {
+            uint8_t buf[9000];
+            uint32_t off = g_rand_int_range(rnd, 0, SIZE - 9000), l = g_rand_int_range(rnd, 1, 9000),
+                     cut = g_rand_int_range(rnd, 0, l);
+            struct iovec iov[3] = {{buf, cut}, {buf + cut, 0}, {buf + cut, l - cut}};
+            if (i & 1) {
+                for (uint32_t k = 0; k < l; k++)
+                    buf[k] = model[off + k] = (uint8_t)g_rand_int(rnd);
+                g_assert_cmpint(node_pwritev(n, off, l, iov, 3, i & 2 ? BLOCK_REQ_FUA : 0), ==, 0);
+            } else {
+                g_assert_cmpint(node_preadv(n, off, l, iov, 3), ==, 0);
+                g_assert_cmpmem(buf, l, model + off, l);
+            }
+        }
+        g_rand_free(rnd);
+        node_unref(n);
+    }
+}
+
+/* More parts than one system call takes. */
+static void test_long_vector(void)
+{
+    enum { PARTS = 3000 };
+    g_autofree char *img = make_image("v.img", 4096 * 3);
+    BlockNode *n = OPEN("{'driver':'file','filename':'%s'}", img);
+    uint8_t buf[PARTS], got[PARTS];
+    struct iovec iov[PARTS];
+    for (int i = 0; i < PARTS; i++) {
+        buf[i] = (uint8_t)(i * 7);
+        iov[i] = (struct iovec){&buf[i], 1};
+    }
+    g_assert_cmpint(node_pwritev(n, 100, PARTS, iov, PARTS, 0), ==, 0);
+    g_assert_cmpint(node_pread(n, 100, got, PARTS), ==, 0);
+    g_assert_cmpmem(got, PARTS, buf, PARTS);
+    memset(buf, 0, sizeof(buf));
+    g_assert_cmpint(node_preadv(n, 100, PARTS, iov, PARTS), ==, 0);
+    g_assert_cmpmem(buf, PARTS, got, PARTS);
+    node_unref(n);
+}
+
+static void test_probe_guard(void)
+{
+    g_autofree char *img = make_image("p.img", 4096), *qcow = make_image("q.img", 4096);
+    g_autoptr(Error) err = NULL;
+    g_autoptr(Json) o = json_object(), ro = json_object();
+    json_set_str(o, "read-only", "off");
+    json_set_str(ro, "read-only", "on");
+    uint8_t magic[512] = "QFI\xfb\0\0\0\3";
+    BlockNode *n = drive_open_image(ro, img, &err);
+    g_assert_nonnull(n);
+    node_unref(n);
+    if (g_test_subprocess()) {
+        n = drive_open_image(o, img, &err);
+        g_assert_nonnull(n);
+        g_assert_cmpint(node_pwrite(n, 0, magic, 512), ==, -EPERM);
+        g_assert_cmpint(node_pwrite(n, 512, magic, 512), ==, 0);
+        g_assert_cmpint(node_pwrite(n, 1, magic, 8), ==, 0); /* not at its place: no magic */
+        node_unref(n);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("*WARNING: Image format was not specified for*probing guessed raw*");
+    int fd = open(qcow, O_WRONLY);
+    g_assert_cmpint(pwrite(fd, magic, 512, 0), ==, 512);
+    close(fd);
+    g_assert_null(drive_open_image(o, qcow, &err));
+    assert_error(&err, "is a qcow2 image");
+    json_set_str(o, "driver", "raw");
+    n = drive_open_image(o, qcow, &err);
+    g_assert_nonnull(n);
+    g_assert_cmpint(node_pwrite(n, 0, magic, 512), ==, 0);
+    node_unref(n);
+    json_set_str(o, "driver", "qcow2");
+    g_assert_null(drive_open_image(o, qcow, &err));
+    assert_error(&err, "not supported yet");
+    json_remove(o, "driver");
+    g_assert_null(drive_open_image(o, "nbd:localhost:1", &err));
+    assert_error(&err, "Unknown protocol 'nbd'");
+}
+
+/* ---- requests ---- */
+
+static int completions, last_ret;
+
+static void completed(void *opaque, int ret)
+{
+    completions++;
+    last_ret = ret;
+    if (opaque)
+        *(int *)opaque = ret;
+}
+
+static void wait_for(int n)
+{
+    while (completions < n)
+        mainloop_run_once(true);
+}
+
+static void test_requests(void)
+{
+    g_autofree char *img = make_image("r.img", 65536);
+    BlockNode *n = OPEN("{'driver':'raw','file':{'driver':'file','filename':'%s'}}", img);
+    Block *b = blk_new("r");
+    uint8_t buf[4096], out[512];
+    struct iovec iov = {buf, sizeof(buf)}, wiov = {out, sizeof(out)};
+    completions = 0;
+    blk_preadv(b, 0, &iov, 1, completed, NULL);
+    g_assert_cmpint(completions, ==, 0); /* never from within the call */
+    wait_for(1);
+    g_assert_cmpint(last_ret, ==, -ENOMEDIUM);
+    g_assert_true(blk_insert(b, n, NULL));
+    node_unref(n);
+    blk_preadv(b, 4096, &iov, 1, completed, NULL);
+    wait_for(2);
+    g_assert_cmpint(last_ret, ==, 0);
+    g_assert_cmpuint(buf[3], ==, (uint8_t)(8 + 4099));
+    blk_preadv(b, 65536 - 512, &iov, 1, completed, NULL);
+    wait_for(3);
+    g_assert_cmpint(last_ret, ==, -EIO);
+    memset(out, 0x5a, sizeof(out));
+    blk_pwritev(b, 512, &wiov, 1, BLOCK_REQ_FUA, completed, NULL);
+    blk_drain(b);
+    g_assert_cmpint(completions, ==, 4);
+    g_assert_cmpint(last_ret, ==, 0);
+    g_assert_cmpint(blk_pread_sync(b, 512, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[511], ==, 0x5a);
+    blk_flush(b, completed, NULL);
+    blk_discard(b, 0, 512, completed, NULL);
+    blk_write_zeroes(b, 512, 512, 0, completed, NULL);
+    blk_drain_all();
+    g_assert_cmpint(completions, ==, 7);
+    g_assert_cmpint(blk_pread_sync(b, 512, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[5], ==, 0);
+    g_assert_cmpuint(b->stats.ops[BLOCK_OP_READ], ==, 1);
+    g_assert_cmpuint(b->stats.bytes[BLOCK_OP_READ], ==, 4096);
+    g_assert_cmpuint(b->stats.failed[BLOCK_OP_READ], ==, 2);
+    g_assert_cmpuint(b->stats.ops[BLOCK_OP_FLUSH], ==, 1);
+    g_assert_cmpuint(n->wr_highest, ==, 1024);
+    blk_remove(b);
+    blk_unref(b);
+    g_assert_null(node_next(NULL));
+}
+
+static void test_cancel_and_drain(void)
+{
+    /* Slow requests: more than there are workers, so that some are still queued when they are cancelled. */
+    BlockNode *n = OPEN("{'driver':'null-co','latency-ns':20000000}");
+    Block *b = blk_new(NULL);
+    g_assert_true(blk_insert(b, n, NULL));
+    node_unref(n);
+    enum { N = 100 };
+    uint8_t buf[512];
+    struct iovec iov = {buf, sizeof(buf)};
+    BlockReq *r[N];
+    int rets[N];
+    completions = 0;
+    for (int i = 0; i < N; i++) {
+        rets[i] = 1;
+        r[i] = blk_preadv(b, 512 * i, &iov, 1, completed, &rets[i]);
+    }
+    blk_cancel(r[N - 1]);
+    g_assert_cmpint(rets[N - 1], !=, 1);
+    g_assert_true(rets[N - 1] == 0 || rets[N - 1] == -ECANCELED);
+    blk_drain(b);
+    g_assert_cmpint(completions, ==, N);
+    for (int i = 0; i < N; i++)
+        g_assert_cmpint(rets[i], !=, 1);
+    g_assert_cmpuint(blk_in_flight(b), ==, 0);
+    blk_unref(b);
+}
+
+/* ---- permissions and locks ---- */
+
+static void test_permissions(void)
+{
+    g_autofree char *img = make_image("l.img", 4096);
+    g_autoptr(Error) err = NULL;
+    enum { R = BLOCK_PERM_CONSISTENT_READ, W = BLOCK_PERM_WRITE, ALL = BLOCK_PERM_ALL };
+    BlockNode *n = OPEN("{'driver':'raw','file':{'driver':'file','filename':'%s'}}", img);
+    BlockEdge *a = node_use(n, g_strdup("first"), R | W, ALL & ~W, NULL);
+    g_assert_nonnull(a);
+    g_assert_null(node_use(n, g_strdup("second"), R | W, ALL & ~W, &err));
+    assert_error(&err, "'write' are both required by second");
+    BlockEdge *reader = node_use(n, g_strdup("reader"), R, ALL, &err);
+    g_assert_nonnull(reader);
+    /* A stranger: another open file of the same image sees the locks as another process does. */
+    BlockNode *other = OPEN("{'driver':'file','filename':'%s'}", img);
+    g_assert_null(node_use(other, g_strdup("stranger"), R | W, ALL & ~W, &err));
+    g_assert_cmpstr(error_hint_text(err), !=, NULL);
+    assert_error(&err, "Failed to get \"write\" lock");
+    BlockEdge *peace = node_use(other, g_strdup("stranger"), R, ALL, &err);
+    g_assert_nonnull(peace);
+    node_unuse(peace);
+    g_assert_null(node_use(other, g_strdup("stranger"), R, ALL & ~W, &err));
+    assert_error(&err, "Failed to get shared \"write\" lock");
+    node_unuse(a);
+    BlockEdge *now = node_use(other, g_strdup("stranger"), R | W, ALL & ~W, &err);
+    g_assert_nonnull(now);
+    node_unuse(now);
+    node_unuse(reader);
+    node_unref(n);
+    node_unref(other);
+    n = OPEN("{'driver':'file','filename':'%s','read-only':true}", img);
+    g_assert_null(node_use(n, g_strdup("w"), W, ALL, &err));
+    assert_error(&err, "read-only");
+    node_unref(n);
+    /* locking=off hears and tells nothing. */
+    n = OPEN("{'driver':'file','filename':'%s'}", img);
+    other = OPEN("{'driver':'file','filename':'%s','locking':'off'}", img);
+    a = node_use(n, g_strdup("first"), R | W, ALL & ~W, NULL);
+    now = node_use(other, g_strdup("deaf"), R | W, ALL & ~W, NULL);
+    g_assert_true(a && now);
+    node_unuse(a);
+    node_unuse(now);
+    node_unref(n);
+    node_unref(other);
+}
+
+/* ---- -drive and media ---- */
+
+static bool tray_is_open;
+static int changes;
+static bool tray(void *opaque)
+{
+    return tray_is_open;
+}
+static void changed(void *opaque, bool loaded)
+{
+    tray_is_open = !loaded;
+    changes++;
+}
+static const BlockDevOps cd_ops = {.removable = true, .medium_changed = changed, .tray_open = tray};
+static const BlockDevOps hd_ops = {.removable = false};
+
+static void drive_fails(const char *text, const char *expect)
+{
+    Error *err = NULL;
+    DrivesConfig cfg = {.default_if = DRIVE_IF_IDE};
+    if (drive_option(text, &err))
+        g_assert_false(drives_init(&cfg, &err));
+    assert_error(&err, expect);
+}
+
+static void test_drive_options(void)
+{
+    g_autofree char *img = make_image("d.img", 8192), *text = g_strdup_printf("file=%s,format=raw", img),
+                    *longer = NULL;
+    g_autoptr(Error) err = NULL;
+    drive_fails("if=foo", "unsupported bus type 'foo'");
+    drive_fails("media=foo", "-drive media=foo: 'foo' invalid media");
+    drive_fails("fool=foo", "Must specify either driver or file");
+    drive_fails("cache=foo", "invalid cache option");
+    drive_fails("werror=foo", "'foo' invalid write error action");
+    drive_fails("rerror=enospc", "invalid read error action");
+    drive_fails("if=floppy,werror=stop", "not supported by this bus type");
+    drive_fails("index=0,bus=1", "index cannot be used");
+    drive_fails("unit=2", "unit 2 too big");
+    drive_fails("file=/nonexist", "Could not open '/nonexist'");
+    drive_fails("file=x,format=foo", "Unknown driver 'foo'");
+    drive_fails("file=x,copy-on-read=on", "copy-on-read");
+    drive_fails("file=x,snapshot=on", "snapshot=on");
+    drive_fails("file=x,iops=3", "throttling");
+    drive_fails("file=x,format=raw,driver=raw", "both 'driver' and 'format'");
+    DrivesConfig cfg = {.default_if = DRIVE_IF_IDE, .default_cdrom = true, .default_floppy = true};
+    longer = g_strdup_printf(
+        "%s,if=none,id=n1,readonly=on,cache=none,file.locking=off,node-name=nn,discard=on,detect-zeroes=unmap", text);
+    g_assert_true(drive_option(text, NULL));
+    g_assert_true(drive_option(longer, NULL));
+    g_assert_true(drives_init(&cfg, &err));
+    DriveInfo *hd = drive_get(DRIVE_IF_IDE, 0, 0), *cd = drive_get(DRIVE_IF_IDE, 1, 0),
+              *fd = drive_get(DRIVE_IF_FLOPPY, 0, 0);
+    g_assert_true(hd && cd && fd);
+    g_assert_cmpstr(blk_name(hd->blk), ==, "ide0-hd0");
+    g_assert_cmpstr(blk_name(cd->blk), ==, "ide1-cd0");
+    g_assert_cmpstr(blk_name(fd->blk), ==, "floppy0");
+    g_assert_true(cd->media_cd && cd->is_default && !blk_inserted(cd->blk));
+    g_assert_cmpuint(blk_length(hd->blk), ==, 8192);
+    Block *n1 = blk_find("n1");
+    BlockNode *nn = node_find("nn");
+    g_assert_true(n1 && nn && blk_node(n1) == nn && nn->read_only && nn->direct && nn->discard == 1 &&
+                  nn->detect_zeroes == 2);
+    g_assert_true(nn->file->node->direct && nn->file->node->discard == 1);
+    g_assert_true(drives_check_orphans());
+    drive_fails("index=0,media=disk", "drive with bus=0, unit=0 (index=0) exists");
+    drive_fails("id=n1,if=none", "Duplicate ID 'n1' for drive");
+
+    /* A disk is not removable; a CD's tray opens, takes a node and closes. */
+    g_assert_true(blk_attach(hd->blk, NULL, &hd_ops, NULL, NULL));
+    g_assert_false(block_eject("nix", NULL, false, &err));
+    assert_error(&err, "Device 'nix' not found");
+    g_autofree char *json =
+        g_strdup_printf("{'driver':'file','filename':'%s','read-only':true,'node-name':'iso'}", img);
+    g_autoptr(Json) opts = json_parse(json, strlen(json), NULL);
+    g_assert_true(blockdev_add(opts, NULL));
+    g_assert_true(block_insert_medium("ide1-cd0", NULL, "iso", &err));
+    g_assert_cmpuint(blk_length(cd->blk), ==, 8192);
+    g_assert_false(block_insert_medium("ide1-cd0", NULL, "iso", &err));
+    assert_error(&err, "already in use");
+    g_assert_false(blockdev_del("iso", &err));
+    assert_error(&err, "in use");
+    g_assert_true(block_eject("ide1-cd0", NULL, false, &err));
+    g_assert_false(blk_inserted(cd->blk));
+    g_assert_true(blockdev_del("iso", &err));
+    g_assert_false(blockdev_del("iso", &err));
+    assert_error(&err, "Failed to find node");
+    g_assert_true(block_change_medium("ide1-cd0", NULL, img, "raw", "read-only", false, &err));
+    g_assert_true(blk_read_only(cd->blk));
+
+    g_autoptr(Json) q = block_query(), st = block_query_stats(false), nodes = block_query_nodes(false);
+    g_assert_cmpuint(json_length(q), ==, 4);
+    const Json *inserted = json_get(json_at(q, 0), "inserted");
+    g_assert_cmpstr(json_get_str(inserted, "drv"), ==, "raw");
+    g_assert_cmpstr(json_get_str(inserted, "file"), ==, img);
+    g_assert_cmpuint(json_length(nodes), ==, 6);
+    g_assert_cmpuint(json_length(st), ==, 4);
+    g_autofree char *info = block_info_text(NULL, false, false, &err);
+    g_assert_nonnull(strstr(info, "floppy0: [not inserted]"));
+
+    g_assert_false(block_resize("ide0-hd0", NULL, UINT64_MAX, &err));
+    assert_error(&err, "size");
+    g_assert_true(block_resize("ide0-hd0", NULL, 16384, &err));
+    g_assert_cmpuint(blk_length(hd->blk), ==, 16384);
+    g_assert_false(block_resize("n1", NULL, 16384, &err));
+    assert_error(&err, "read-only");
+
+    g_assert_true(drive_add_hmp("if=none,id=hot,driver=null-co,read-zeroes=on,size=1M", &err));
+    g_assert_cmpuint(blk_length(blk_find("hot")), ==, MIB);
+    g_assert_true(drive_del("hot", &err));
+    g_assert_null(blk_find("hot"));
+    g_assert_false(drive_del("hot", &err));
+    assert_error(&err, "not found");
+}
+
+static void test_attached_medium(void)
+{
+    g_autofree char *img = make_image("c.img", 4096);
+    g_autoptr(Error) err = NULL;
+    g_assert_true(drive_add_hmp("if=none,id=cdx,media=cdrom", &err));
+    Block *b = blk_find("cdx");
+    g_assert_true(blk_attach(b, NULL, &cd_ops, NULL, NULL));
+    /* A device at the other end: here none, so the tray functions see no device and leave it alone. */
+    g_assert_true(block_change_medium("cdx", NULL, img, "raw", NULL, false, &err));
+    g_assert_cmpuint(blk_length(b), ==, 4096);
+    g_assert_true(blk_read_only(b));
+    g_assert_cmpint(changes, ==, 0);
+    blk_detach(b);
+    g_assert_true(drive_del("cdx", &err));
+}
+
+static void test_errors_policy(void)
+{
+    Block *b = blk_new("pol");
+    g_assert_cmpint(blk_error_action(b, true, EIO), ==, BLOCK_ON_ERROR_REPORT);
+    g_assert_cmpint(blk_error_action(b, false, EIO), ==, BLOCK_ON_ERROR_REPORT);
+    g_assert_cmpint(blk_error_action(b, false, ENOSPC), ==, BLOCK_ON_ERROR_STOP);
+    blk_set_on_error(b, BLOCK_ON_ERROR_STOP, BLOCK_ON_ERROR_IGNORE);
+    g_assert_cmpint(blk_error_action(b, true, EIO), ==, BLOCK_ON_ERROR_STOP);
+    g_assert_cmpint(blk_error_action(b, false, ENOSPC), ==, BLOCK_ON_ERROR_IGNORE);
+    blk_set_on_error(b, BLOCK_ON_ERROR_AUTO, BLOCK_ON_ERROR_AUTO);
+    g_assert_cmpint(blk_error_action(b, true, EIO), ==, BLOCK_ON_ERROR_STOP);
+    blk_unref(b);
+}
+
+static void test_geometry(void)
+{
+    g_autofree char *img = make_image("g.img", 0);
+    g_assert_cmpint(truncate(img, 64 * 16 * 63 * 512), ==, 0);
+    BlockNode *n = OPEN("{'driver':'file','filename':'%s'}", img);
+    Block *b = blk_new(NULL);
+    g_assert_true(blk_insert(b, n, NULL));
+    node_unref(n);
+    uint32_t c, h, s;
+    g_assert_false(blk_guess_geometry(b, &c, &h, &s));
+    uint8_t mbr[512] = {0};
+    mbr[510] = 0x55;
+    mbr[511] = 0xaa;
+    mbr[0x1be + 5] = 15;
+    mbr[0x1be + 6] = 63 | 0xc0;
+    mbr[0x1be + 12] = 1;
+    g_assert_cmpint(blk_pwrite_sync(b, 0, mbr, 512), ==, 0);
+    g_assert_true(blk_guess_geometry(b, &c, &h, &s));
+    g_assert_true(c == 64 && h == 16 && s == 63);
+    blk_unref(b);
+}
+
+static void test_iov(void)
+{
+    uint8_t a[3], b[5], flat[16];
+    struct iovec iov[3] = {{a, 3}, {NULL, 0}, {b, 5}}, out[3];
+    g_assert_cmpuint(iov_size(iov, 3), ==, 8);
+    g_assert_cmpuint(iov_from_buf(iov, 3, 1, "123456789", 9), ==, 7);
+    g_assert_cmpuint(iov_to_buf(iov, 3, 2, flat, 16), ==, 6);
+    g_assert_cmpmem(flat, 6, "234567", 6);
+    g_assert_cmpint(iov_slice(out, iov, 3, 2, 3), ==, 2);
+    g_assert_true(out[0].iov_base == a + 2 && out[0].iov_len == 1 && out[1].iov_base == b && out[1].iov_len == 2);
+    g_assert_cmpint(iov_slice(out, iov, 3, 8, 3), ==, 0);
+    g_assert_cmpuint(iov_fill(iov, 3, 0, 9, 100), ==, 8);
+    g_assert_cmpuint(b[4], ==, 9);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mainloop_init();
+    dir = g_dir_make_tmp("block-XXXXXX", NULL);
+    g_assert_nonnull(dir);
+    g_test_add_func("/block/open-errors", test_open_errors);
+    g_test_add_func("/block/sizes", test_sizes);
+    g_test_add_func("/block/raw-window", test_raw_window);
+    g_test_add_func("/block/unaligned", test_unaligned);
+    g_test_add_func("/block/long-vector", test_long_vector);
+    g_test_add_func("/block/probe-guard", test_probe_guard);
+    g_test_add_func("/block/requests", test_requests);
+    g_test_add_func("/block/cancel-drain", test_cancel_and_drain);
+    g_test_add_func("/block/permissions", test_permissions);
+    g_test_add_func("/block/errors-policy", test_errors_policy);
+    g_test_add_func("/block/geometry", test_geometry);
+    g_test_add_func("/block/iov", test_iov);
+    g_test_add_func("/block/attached-medium", test_attached_medium);
+    g_test_add_func("/block/drive-options", test_drive_options);
+    int r = g_test_run();
+    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+    for (const char *f; (f = g_dir_read_name(d));) {
+        g_autofree char *p = path_of(f);
+        g_unlink(p);
+    }
+    g_rmdir(dir);
+    return r;
+}
