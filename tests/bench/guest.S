@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A 64 KiB firmware image that measures one kind of exit: KIND 0: leaves at its first instruction, 1: COUNT port writes (RTC index),
+ * 2: COUNT stores to device memory (HPET, protected mode). It ends through isa-debug-exit at port F4h.
+ */
+#include "values.h" /* KIND, COUNT */
+
+        .code16
+        .text
+start:
+#if KIND == 2
+        cli
+        lgdtl   %cs:gdtr
+        movl    %cr0, %eax
+        orb     $1, %al
+        movl    %eax, %cr0
+        ljmpl   $8, $(0xf0000 + prot)
+        .code32
+prot:
+        movw    $16, %ax
+        movw    %ax, %ds
+        movl    $COUNT, %ecx
+        movl    $0xfed00020, %ebx        /* HPET's interrupt status: writes of 0 do nothing */
+        xorl    %eax, %eax
+1:      movl    %eax, (%ebx)
+        decl    %ecx
+        jnz     1b
+        .code16
+#elif KIND == 1
+        movl    $COUNT, %ecx
+        movb    $0x0f, %al
+1:      outb    %al, $0x70
+        decl    %ecx
+        jnz     1b
+#endif
+#if KIND == 2
+        .code32
+#endif
+        xorl    %eax, %eax
+        outb    %al, $0xf4
+2:      hlt
+        jmp     2b
+        .balign 8
+gdt:    .quad   0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+gdtr:   .word   23
+        .long   0xf0000 + gdt
+        .org    0xfff0
+        .code16
+        jmp     start
+        .org    0x10000
