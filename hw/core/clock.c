@@ -136,8 +136,6 @@ static void unlink_timer(Timer *t)
 
 void timer_init_clock(Timer *t, ClockType clock, void (*fn)(void *opaque), void *opaque)
 {
-    if (t->inited && t->armed)
-        timer_stop(t);
     *t = (Timer){.fn = fn, .opaque = opaque, .clock = clock, .inited = true};
 }
 

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of machines, in the order that `-machine help` shows. */
+#include "hw/core/machine.h"
+
+extern const MachineDesc machine_none;
+
+const MachineDesc *const machine_table[] = {
+    &machine_none,
+    NULL,
+};
