@@ -10,6 +10,8 @@ extern const AccelDesc accel_qtest;
 /* chardev_text: as -serial takes it ("unix:PATH", "stdio", "chardev:ID"); log: a file that gets each line with its time, NULL: stderr.
  * Called once the chardevs of the command line exist; commands are answered from then on by the main loop. */
 bool qtest_server_init(const char *chardev_text, const char *log, Error **errp);
+/* One command's answer, with its newline, into out: what the server does with a line. Under the VM lock. */
+void qtest_answer(const char *line, GString *out);
 bool qtest_enabled(void); /* -accel qtest is in use: the virtual clock stands still, no vCPU runs */
 
 #endif
