@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The command line: what is asked for help answers and exits 0; what is wrong is said, with the option's or file's name in it, and exits 1. TAP.
+Each bad line is run with -accel qtest, so that nothing needs /dev/kvm. A signal (a crash) or a sanitizer's report fails a case.
+"""
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+
+BIN = os.environ.get('QTEST_QEMU_BINARY', 'build/qemu-system-x86_64')
+count = failed = 0
+
+
+def case(name, args, status, *texts, stream='stderr'):
+    global count, failed
+    count += 1
+    try:
+        r = subprocess.run([BIN] + args, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        out = (r.stderr if stream == 'stderr' else r.stdout).decode(errors='replace')
+        bad = [t for t in texts if t not in out]
+        if r.returncode != status:
+            bad.append(f'exit status {r.returncode}, not {status}')
+        if 'Sanitizer' in r.stderr.decode(errors='replace'):
+            bad.append('sanitizer report')
+    except subprocess.TimeoutExpired:
+        bad, out = ['did not end within 60 s'], ''
+    if bad:
+        failed += 1
+        print(f'not ok {count} - {name}')
+        for b in bad:
+            print(f'#  missing: {b}')
+        print('#  ' + ' '.join(args))
+        print('#  said: ' + out[:1000].replace('\n', '\n#        '))
+    else:
+        print(f'ok {count} - {name}')
+
+
+def good(name, args, *texts):
+    case(name, args, 0, *texts, stream='stdout')
+
+
+def bad(name, args, *texts):
+    case(name, args + ['-accel', 'qtest', '-display', 'none'], 1, *texts)
+
+
+def main():
+    tmp = tempfile.TemporaryDirectory()
+    t = tmp.name
+
+    def file(name, data=b''):
+        path = os.path.join(t, name)
+        with open(path, 'wb') as f:
+            f.write(data)
+        return path
+
+    good('version', ['-version'], 'QEMU emulator version 8.2.0 (qemu-kvm')
+    good('version, two dashes', ['--version'], 'QEMU emulator version 8.2.0')
+    good('help', ['-help'], '-machine', '-device', '-drive', '-accel')
+    good('machine help', ['-machine', 'help'], 'none', 'pc-i440fx-8.2', 'alias of pc-i440fx-8.2')
+    good('M ?', ['-M', '?'], 'Supported machines are:')
+    good('accel help', ['-accel', 'help'], 'kvm')
+    good('cpu help', ['-cpu', 'help'], 'qemu64', 'host', 'Skylake-Client')
+    good('device help', ['-device', 'help'], 'name "isa-serial", bus ISA')
+    good('device ?', ['-device', '?'], 'name "isa-serial", bus ISA')
+    good('device NAME,help', ['-device', 'isa-serial,help'], 'isa-serial options:', 'chardev=<str>', 'iobase=<uint32>')
+    good('chardev help', ['-chardev', 'help'], 'socket', 'ringbuf')
+    good('object help', ['-object', 'help'], 'memory-backend-ram', 'iothread')
+    good('display help', ['-display', 'help'], 'none')
+    good('vga help', ['-vga', 'help'], 'std')
+    good('d help', ['-d', 'help'], 'guest_errors')
+    good('machine NAME,help', ['-machine', 'pc,help'], 'kernel-irqchip=<', 'memory-backend=<')
+
+    bad('unknown option', ['-machin', 'pc'], '-machin: invalid option', "Did you mean '-machine'?")
+    case('option without its argument', ['-machine', 'none', '-m'], 1, '-m: requires an argument')
+    bad('option not there yet', ['-vnc', ':0'], '-vnc', 'not supported yet')
+    bad('unknown machine', ['-machine', 'pc-i440fx-9.9'], "unsupported machine type 'pc-i440fx-9.9'", 'help')
+    bad('unknown machine property', ['-machine', 'none,kernel-irqchp=on'], "kernel-irqchp' not found", 'kernel-irqchip')
+    bad('unknown accelerator', ['-machine', 'none', '-accel', 'kvmm'], 'kvmm')
+    bad('unknown device', ['-device', 'isa-serail'], "'isa-serail' is not a valid device model name", 'isa-serial')
+    bad('device without driver', ['-device', 'id=x'], '-device id=x', 'driver')
+    bad('unknown property', ['-device', 'isa-serial,iobas=1'], "Property 'isa-serial.iobas' not found", 'iobase')
+    bad('property out of range', ['-device', 'isa-serial,iobase=0x100000000'], "isa-serial.iobase", '0x100000000')
+    bad('property of the wrong type', ['-device', '{"driver":"isa-serial","iobase":"text"}'], 'isa-serial.iobase', 'text')
+    bad('device on a missing bus', ['-device', 'isa-serial,bus=nosuch'], "Bus 'nosuch' not found")
+    bad('bad id', ['-device', 'isa-serial,id=1x'], "1x")
+    bad('duplicate id', ['-device', 'isa-debugcon,id=a', '-device', 'isa-debugcon,id=a,iobase=0xea'], "Duplicate", "'a'")
+    bad('missing chardev', ['-device', 'isa-serial,chardev=nosuch'], 'nosuch')
+    bad('malformed JSON device', ['-device', '{"driver":'], '-device')
+    bad('global without a value', ['-global', 'foo'], '-global', 'foo', 'DRIVER.PROPERTY=VALUE')
+    bad('global of an unknown property', ['-global', 'isa-serial.nosuch=1', '-device', 'isa-serial'], 'nosuch')
+    bad('smp more than the machine has', ['-smp', '4096'], 'Invalid SMP CPUs 4096', '255')
+    bad('smp zero', ['-smp', '0'], 'greater than zero')
+    bad('smp nonsense', ['-smp', 'two'], '-smp', 'two')
+    bad('smp topology', ['-smp', '4,sockets=3,cores=1,threads=1'], 'Invalid CPU topology')
+    bad('smp unknown parameter', ['-smp', '1,core=2'], "Invalid parameter 'core'", 'cores')
+    bad('m nonsense', ['-m', 'lots'], '-m', 'lots')
+    bad('m larger than maxmem', ['-m', '512,maxmem=256M'], 'maxmem')
+    bad('more memory than the host can give', ['-m', '1000000G'], '-m')
+    bad('boot device', ['-boot', 'order=z'], '-boot', "'z'")
+    bad('boot parameter', ['-boot', 'ordr=c'], "Invalid parameter 'ordr'")
+    bad('uuid', ['-uuid', '1234'], '-uuid', '1234')
+    bad('cpu model', ['-cpu', 'nosuch'], 'nosuch')
+    bad('cpu feature', ['-cpu', 'qemu64,+nosuch'], 'nosuch')
+    bad('drive file missing', ['-drive', f'file={t}/missing.img,format=raw'], f'{t}/missing.img', 'No such file')
+    bad('drive is a folder', ['-drive', f'file={t},format=raw'], t)
+    bad('image missing', [f'{t}/missing.img'], f'{t}/missing.img', 'No such file')
+    bad('drive unknown interface', ['-drive', 'if=nosuch'], 'nosuch')
+    bad('drive unknown key', ['-drive', 'fil=x'], 'fil')
+    bad('drive unknown format', ['-drive', f'file={file("e.img", bytes(512))},format=nosuch'], 'nosuch')
+    bad('two drives at one place', ['-drive', f'file={file("a.img", bytes(512))},format=raw,index=0', '-drive',
+                                    f'file={file("b.img", bytes(512))},format=raw,index=0'], 'index=0')
+    bad('qcow2 is not read as raw', ['-drive', f'file={file("q.img", bytes.fromhex("514649fb00000003") + bytes(65536))}'], 'qcow2')
+    bad('bios missing', ['-bios', f'{t}/nosuch.bin'], f'{t}/nosuch.bin')
+    bad('bios empty', ['-bios', file('empty.bin')], 'empty.bin')
+    bad('bios of an odd size', ['-bios', file('odd.bin', bytes(1000))], 'odd.bin')
+    bad('kernel missing', ['-kernel', f'{t}/vmlinuz'], f'{t}/vmlinuz')
+    bad('kernel is no kernel', ['-kernel', file('text', b'hello' * 1000)], 'text')
+    bad('initrd without kernel', ['-initrd', file('i')], '-initrd', '-kernel')
+    bad('append without kernel', ['-append', 'x'], '-append', '-kernel')
+    bad('option ROM missing', ['-option-rom', f'{t}/rom'], f'{t}/rom')
+    bad('object of unknown type', ['-object', 'memory-backend-rm,id=x'], 'memory-backend-rm')
+    bad('object without id', ['-object', 'memory-backend-ram,size=1M'], 'id')
+    bad('memory backend of another size', ['-m', '64', '-object', 'memory-backend-ram,id=r,size=32M', '-machine', 'memory-backend=r'], '0x')
+    bad('memory backend missing', ['-machine', 'memory-backend=nosuch'], 'nosuch')
+    bad('chardev unknown', ['-chardev', 'nosuch,id=x'], 'nosuch')
+    bad('chardev without id', ['-chardev', 'null'], 'id')
+    bad('monitor on a missing chardev', ['-mon', 'chardev=nosuch'], 'nosuch')
+    bad('net back end', ['-net', 'user'], "only 'none'")
+    bad('gdb', ['-s'], 'gdb')
+    bad('log item', ['-d', 'nosuch'], 'nosuch', '-d help')
+    bad('log file', ['-D', f'{t}/no/such'], f'{t}/no/such')
+    bad('pidfile', ['-pidfile', f'{t}/no/such'], f'{t}/no/such')
+    bad('readconfig missing', ['-readconfig', f'{t}/no.cfg'], f'{t}/no.cfg')
+    bad('readconfig group', ['-readconfig', file('g.cfg', b'[nosuch]\n  a = "b"\n')], 'g.cfg:1', 'nosuch')
+    bad('readconfig line', ['-readconfig', file('l.cfg', b'[machine]\n  type\n')], 'l.cfg:2')
+    bad('set without its group', ['-set', 'device.x.y=1'], 'x')
+    bad('rtc base', ['-rtc', 'base=yesterday'], 'yesterday')
+    bad('action', ['-action', 'reboot=maybe'], 'maybe')
+    bad('watchdog action', ['-watchdog-action', 'bark'], 'bark')
+    busy = socket.socket(socket.AF_UNIX)
+    busy.bind(os.path.join(t, 'busy'))
+    tcp = socket.socket()
+    tcp.bind(('127.0.0.1', 0))
+    tcp.listen(1)
+    port = tcp.getsockname()[1]
+    bad('busy port', ['-qmp', f'tcp:127.0.0.1:{port},server=on,wait=off'], str(port))
+    bad('nobody listens', ['-chardev', f'socket,id=c,path={t}/nobody'], f'{t}/nobody')
+    print(f'1..{count}')
+    return failed > 0
+
+
+sys.exit(main())
