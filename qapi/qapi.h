@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QMP's schema at run time: the tables that scripts/qapi-gen makes from qapi/*.json, and the check of a request's arguments
+ * QMP's schema at run time: the tables that scripts/qapi-gen makes from the JSON files here, and the check of a request's arguments
  * against them.
  */
 #ifndef QAPI_QAPI_H
