@@ -7,6 +7,8 @@
  */
 #include "softmmu/mainloop.h"
 
+#include "util/tsan.h"
+
 #include <glib-unix.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@ void vm_lock(void)
 {
     assert(!mine);
     g_mutex_lock(&lock);
+    TSAN_ACQUIRE(&lock);
     mine = true;
 }
 
@@ -25,6 +28,7 @@ void vm_unlock(void)
 {
     assert(mine);
     mine = false;
+    TSAN_RELEASE(&lock);
     g_mutex_unlock(&lock);
 }
 
@@ -37,7 +41,9 @@ void vm_cond_wait(GCond *cond)
 {
     assert(mine);
     mine = false;
+    TSAN_RELEASE(&lock);
     g_cond_wait(cond, &lock);
+    TSAN_ACQUIRE(&lock);
     mine = true;
 }
 

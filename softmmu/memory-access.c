@@ -197,15 +197,14 @@ static G_GNUC_NO_INLINE MemResult access_parts(AddressSpace *as, Gpa addr, uint6
         if (write ? r->writable : !!r->host) {
             n = (unsigned)MIN(n - 1, r->last - at) + 1;
             uint8_t *p = r->host + (at - r->addr);
-            if (write) {
-                uint64_t le = GUINT64_TO_LE(*val >> (8 * done));
-                memcpy(p, &le, n);
-                ram_block_dirty(r->ram, off, n);
-            } else {
-                uint64_t le = 0;
-                memcpy(&le, p, n);
-                out |= GUINT64_FROM_LE(le) << (8 * done);
+            for (unsigned i = 0; i < n; i++) {
+                if (write)
+                    __atomic_store_n(&p[i], (uint8_t)(*val >> (8 * (done + i))), __ATOMIC_RELAXED);
+                else
+                    out |= (uint64_t)__atomic_load_n(&p[i], __ATOMIC_RELAXED) << (8 * (done + i));
             }
+            if (write)
+                ram_block_dirty(r->ram, off, n);
             continue;
         }
         MemoryRegion *mr = r->region;

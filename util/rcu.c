@@ -2,30 +2,18 @@
 #define URCU_NO_COMPAT_IDENTIFIERS
 #include "util/rcu.h"
 
+#include "util/tsan.h"
+
 #include <urcu/urcu-memb.h>
 
 _Static_assert(sizeof(struct rcu_head) <= sizeof(((RcuHead *)0)->reserved), "RcuHead holds liburcu's head");
 
 static __thread bool registered;
 
-#if defined(__SANITIZE_THREAD__)
-#define HAVE_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_TSAN 1
-#endif
-#endif
-#ifdef HAVE_TSAN
-/* liburcu is not instrumented: tell TSan that what readers did before unlock happens before a reclaim. */
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
+/* What readers did before unlock happens before a reclaim. */
 static char grace;
-#define READERS_LEFT()   __tsan_acquire(&grace)
-#define READER_LEAVES()  __tsan_release(&grace)
-#else
-#define READERS_LEFT()  ((void)0)
-#define READER_LEAVES() ((void)0)
-#endif
+#define READERS_LEFT()  TSAN_ACQUIRE(&grace)
+#define READER_LEAVES() TSAN_RELEASE(&grace)
 
 void rcu_thread_register(void)
 {

@@ -896,7 +896,7 @@ static void test_race(Fixture *f, const void *unused)
         vm_lock();
         g_free(ram);
     }
-    race.stop = true;
+    __atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
     vm_unlock();
     g_thread_join(t[0]);
     g_thread_join(t[1]);
