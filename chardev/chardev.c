@@ -299,7 +299,7 @@ bool char_attach(CharFrontend *fe, Chardev *chr, const CharHandlers *h, void *op
             return false;
     } else if (chr) {
         if (chr->fe)
-            return error_set(errp, "chardev '%s' is already in use", chr->id);
+            return error_set(errp, "Device '%s' is in use", chr->id);
         chr->fe = fe;
     }
     fe->chr = chr;
