@@ -2,12 +2,13 @@
 /*
  * Consoles and displays.
  *
- * A Console is one output of a guest display device: a surface of pixels, and perhaps a text screen and a mouse cursor. The device
- * is the producer; a DisplayListener (a terminal, a VNC server) is a consumer. Pictures are pulled: a listener, or screendump, calls
- * console_refresh(), the device then draws what changed since the last time and reports rectangles, which reach every listener.
+ * A Console is one output of a guest display device: a surface of pixels, and perhaps a text screen and a mouse cursor.
+ * The device is the producer; a DisplayListener (a terminal, a VNC server) is a consumer. Pictures are pulled: a
+ * listener, or screendump, calls console_refresh(), the device then draws what changed since the last time and reports
+ * rectangles, which reach every listener.
  *
- * A surface is always 32 bits a pixel, x8r8g8b8 in host byte order, or shows guest memory in place where that has just this
- * format. All of this under the VM lock, in any thread.
+ * A surface is always 32 bits a pixel, x8r8g8b8 in host byte order, or shows guest memory in place where that has just
+ * this format. All of this under the VM lock, in any thread.
  */
 #ifndef UI_CONSOLE_H
 #define UI_CONSOLE_H
@@ -22,9 +23,9 @@ typedef struct DisplayListener DisplayListener;
 /* Pixels. Reference counted: a listener on another thread may keep one. */
 typedef struct Surface {
     pixman_image_t *image;
-    int refs;          /* atomic */
-    bool shared;       /* the pixels are guest memory, not ours */
-    bool placeholder;  /* a message drawn by us, no guest's picture */
+    int refs;         /* atomic */
+    bool shared;      /* the pixels are guest memory, not ours */
+    bool placeholder; /* a message drawn by us, no guest's picture */
 } Surface;
 Surface *surface_new(unsigned width, unsigned height);
 /* Shows memory in place; data must outlive the surface. */
@@ -56,7 +57,7 @@ static inline uint8_t *surface_data(const Surface *s)
 /* A character screen as a terminal can show it. */
 typedef struct TextScreen {
     unsigned cols, rows;
-    const uint8_t *cells;    /* of the first cell; each row stride, each cell cell_step bytes: character, attribute */
+    const uint8_t *cells; /* of the first cell; each row stride, each cell cell_step bytes: character, attribute */
     unsigned stride, step;
     bool cursor_on;
     unsigned cursor_col, cursor_row;
@@ -75,34 +76,34 @@ void cursor_unref(Cursor *c);
 typedef struct ConsoleOps {
     void (*update)(void *opaque);     /* draw what changed; console_set_surface() and console_damage() as needed */
     void (*invalidate)(void *opaque); /* the next update draws everything */
-    bool (*text)(void *opaque, TextScreen *out); /* false: it is in a graphics mode. NULL: never has text. Valid until the lock is
-                                                    dropped */
+    bool (*text)(void *opaque, TextScreen *out); /* false: it is in a graphics mode. NULL: never has text. Valid until
+                                                    the lock is dropped */
     void (*resize_hint)(void *opaque, unsigned width, unsigned height); /* a window was resized; may be NULL */
 } ConsoleOps;
 
 /* For devices: made in realize, freed in unrealize. dev may be NULL. */
 Console *console_new(Device *dev, unsigned head, const ConsoleOps *ops, void *opaque);
 void console_free(Console *con);
-void console_set_surface(Console *con, Surface *s); /* takes s; tells the listeners */
-Surface *console_surface(Console *con);             /* borrowed, never NULL */
+void console_set_surface(Console *con, Surface *s);                                /* takes s; tells the listeners */
+Surface *console_surface(Console *con);                                            /* borrowed, never NULL */
 void console_damage(Console *con, unsigned x, unsigned y, unsigned w, unsigned h); /* clipped */
-void console_set_cursor(Console *con, Cursor *c);   /* takes c; NULL hides */
+void console_set_cursor(Console *con, Cursor *c);                                  /* takes c; NULL hides */
 void console_move_cursor(Console *con, int x, int y, bool visible);
 
 /* For consumers. */
 unsigned console_count(void);
-Console *console_at(unsigned index);                    /* NULL past the end */
+Console *console_at(unsigned index);                                    /* NULL past the end */
 Console *console_find(const char *device, unsigned head, Error **errp); /* device id; NULL: the first console */
 unsigned console_index(const Console *con);
 Device *console_device(const Console *con);
 unsigned console_head(const Console *con);
-void console_refresh(Console *con);    /* pull: update() */
+void console_refresh(Console *con); /* pull: update() */
 void console_invalidate(Console *con);
 bool console_text(Console *con, TextScreen *out);
 void console_resize_hint(Console *con, unsigned width, unsigned height);
 
 typedef struct DisplayListenerOps {
-    void (*surface)(DisplayListener *l, Surface *s);  /* another surface; everything is to be drawn. Required */
+    void (*surface)(DisplayListener *l, Surface *s); /* another surface; everything is to be drawn. Required */
     void (*damage)(DisplayListener *l, unsigned x, unsigned y, unsigned w, unsigned h);
     void (*cursor)(DisplayListener *l, Cursor *c);
     void (*move_cursor)(DisplayListener *l, int x, int y, bool visible);
@@ -120,18 +121,19 @@ void display_listener_detach(DisplayListener *l);
 typedef struct DisplayDesc {
     const char *name;
     const char *summary;
-    const char *const *options; /* names accepted beside type=; NULL: none */
+    const char *const *options;                   /* names accepted beside type=; NULL: none */
     bool (*init)(const Json *opts, Error **errp); /* after the machine is made */
     void (*exit)(void);                           /* terminal back to what it was; may be NULL */
     bool *unavailable;                            /* not used where NULL */
 } DisplayDesc;
 extern const DisplayDesc *const display_table[];
 void display_help(void); /* -display help, to stdout */
-/* "none", "curses,charset=CP437"; JSON text too. Repeating replaces. -nographic and -curses are display_option("none"/"curses"). */
+/* "none", "curses,charset=CP437"; JSON text too. Repeating replaces. -nographic and -curses are
+ * display_option("none"/"curses"). */
 bool display_option(const char *text, Error **errp);
-bool display_init(Error **errp); /* when the machine is made: starts the chosen one; the default is none */
-void display_exit(void);         /* at exit; harmless when called twice */
-const char *display_type(void);  /* the chosen name */
+bool display_init(Error **errp);   /* when the machine is made: starts the chosen one; the default is none */
+void display_exit(void);           /* at exit; harmless when called twice */
+const char *display_type(void);    /* the chosen name */
 Json *display_query_options(void); /* query-display-options's reply */
 bool display_option_k(const char *layout, Error **errp); /* -k */
 
@@ -140,8 +142,8 @@ void vga_type_help(void); /* -vga help, to stdout */
 /* *device becomes a device name, NULL for none. name NULL: the machine's default. */
 bool vga_type_device(const char *name, bool pci, const char **device, Error **errp);
 
-/* screendump: refreshes and writes the picture, atomically (a temporary file beside it, renamed). device NULL: the first console; head
- * < 0: not given; format NULL: "ppm"; else "ppm" or "png". */
+/* screendump: refreshes and writes the picture, atomically (a temporary file beside it, renamed). device NULL: the
+ * first console; head < 0: not given; format NULL: "ppm"; else "ppm" or "png". */
 bool screendump(const char *filename, const char *device, int64_t head, const char *format, Error **errp);
 
 #endif

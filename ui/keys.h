@@ -3,7 +3,7 @@
  * The list of keys: KEY(enum suffix, QMP's name, scan code in set 1, in set 2, in set 3, HID usage), in the order of QKeyCode. 0: the set
  * has no code for it; 0xe0XX: with the prefix e0. Print and pause have make codes of several bytes, which hw/input/ps2.c knows; here
  * stands what QEMU's key numbers are made of. F13 to F24 are as in the USB HID to PS/2 translation table.
- * clang-format off: one key a line.
+ * One key a line.
  */
 /* clang-format off */
 KEY(UNMAPPED, "unmapped", 0, 0, 0, 0)
@@ -86,7 +86,7 @@ KEY(KP_SUBTRACT, "kp_subtract", 0x4a, 0x7b, 0x4e, 0x56)
 KEY(KP_ADD, "kp_add", 0x4e, 0x79, 0x7c, 0x57)
 KEY(KP_ENTER, "kp_enter", 0xe01c, 0xe05a, 0x79, 0x58)
 KEY(KP_DECIMAL, "kp_decimal", 0x53, 0x71, 0x71, 0x63)
-KEY(SYSRQ, "sysrq", 0xe037, 0xe07c, 0x57, 0x46)
+KEY(SYSRQ, "sysrq", 0x54, 0x84, 0x57, 0x46)
 KEY(KP_0, "kp_0", 0x52, 0x70, 0x70, 0x62)
 KEY(KP_1, "kp_1", 0x4f, 0x69, 0x69, 0x59)
 KEY(KP_2, "kp_2", 0x50, 0x72, 0x72, 0x5a)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Displays: the table behind -display, and the names that -vga takes. */
+#include "ui/console.h"
+#include "hw/core/prop.h"
+#include "util/keyval.h"
+#include <stdio.h>
+
+static const DisplayDesc display_none = {.name = "none", .summary = "no display; screendump shows the picture"};
+
+const DisplayDesc *const display_table[] = {&display_none, NULL};
+
+/* Types that QEMU has and this program does not. */
+static const char *const display_absent[] = {"gtk",       "sdl",  "curses",  "vnc",   "egl-headless",
+                                             "spice-app", "dbus", "default", "cocoa", NULL};
+
+static const DisplayDesc *chosen = &display_none;
+static Json *chosen_options;
+static bool started;
+
+void display_help(void)
+{
+    printf("Available display backend types:\n");
+    for (const DisplayDesc *const *d = display_table; *d; d++)
+        printf("%s\n", (*d)->name);
+}
+
+static char *known_types(void)
+{
+    GString *s = g_string_new(NULL);
+
+    for (const DisplayDesc *const *d = display_table; *d; d++)
+        g_string_append_printf(s, "%s%s", s->len ? ", " : "", (*d)->name);
+    return g_string_free(s, FALSE);
+}
+
+bool display_option(const char *text, Error **errp)
+{
+    g_autoptr(Json) opts = json_or_keyval_dotted(text, "type", NULL, errp);
+    g_autofree char *known = known_types();
+    const char *type;
+
+    if (!opts)
+        return error_prepend(errp, "-display %s: ", text);
+    type = json_get_str(opts, "type");
+    if (!type)
+        return error_set(errp, "-display %s: Parameter 'type' is missing; types: %s", text, known);
+    for (const DisplayDesc *const *d = display_table; *d; d++) {
+        if (strcmp((*d)->name, type))
+            continue;
+        for (size_t i = 0; i < json_length(opts); i++) {
+            const char *key = json_key_at(opts, i);
+            bool ok = !strcmp(key, "type");
+
+            for (const char *const *o = (*d)->options; o && *o && !ok; o++)
+                ok = !strcmp(*o, key);
+            if (!ok)
+                return error_set(errp, "-display %s: Parameter '%s' is unexpected", text, key);
+        }
+        chosen = *d;
+        json_unref(chosen_options);
+        chosen_options = json_ref(opts);
+        return true;
+    }
+    for (const char *const *n = display_absent; *n; n++)
+        if (!strcmp(*n, type) || (g_str_has_prefix(type, *n) && !strcmp(*n, "vnc")))
+            return error_set(errp, "-display %s: type '%s' is not supported yet; types: %s", text, type, known);
+    return error_set(errp, "-display %s: Parameter 'type' does not accept value '%s'; types: %s", text, type, known);
+}
+
+bool display_init(Error **errp)
+{
+    if (chosen->init && !chosen->init(chosen_options, errp))
+        return false;
+    started = true;
+    return true;
+}
+
+void display_exit(void)
+{
+    if (started && chosen->exit)
+        chosen->exit();
+    started = false;
+}
+
+const char *display_type(void)
+{
+    return chosen->name;
+}
+
+Json *display_query_options(void)
+{
+    Json *reply = chosen_options ? json_copy(chosen_options) : json_object();
+
+    json_set_str(reply, "type", chosen->name);
+    return reply;
+}
+
+bool display_option_k(const char *layout, Error **errp)
+{
+    /* A layout maps a client's keysyms back to keys; no display here has keysyms without key codes. */
+    if (!strcmp(layout, "en-us"))
+        return true;
+    return error_set(errp, "-k %s: keyboard layouts are not supported; keys keep their place on the keyboard", layout);
+}
+
+typedef struct VgaType {
+    const char *name, *summary;
+    const char *pci, *isa; /* devices; NULL: none on that bus */
+    bool absent;           /* QEMU's, not ours */
+} VgaType;
+static const VgaType vga_types[] = {
+    {"none", "no graphic card"},
+    {"std", "standard VGA", "VGA", "isa-vga"},
+    {"cirrus", "Cirrus VGA", .absent = true},
+    {"vmware", "VMWare SVGA", .absent = true},
+    {"qxl", "QXL VGA", .absent = true},
+    {"virtio", "Virtio VGA", .absent = true},
+    {"xenfb", "Xen paravirtualized framebuffer", .absent = true},
+};
+
+void vga_type_help(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(vga_types); i++)
+        if (!vga_types[i].absent)
+            printf("%-20s %s%s\n", vga_types[i].name, vga_types[i].summary,
+                   !strcmp(vga_types[i].name, "std") ? " (default)" : "");
+}
+
+bool vga_type_device(const char *name, bool pci, const char **device, Error **errp)
+{
+    if (!name)
+        name = "std";
+    for (size_t i = 0; i < ARRAY_SIZE(vga_types); i++) {
+        const VgaType *t = &vga_types[i];
+
+        if (strcmp(t->name, name))
+            continue;
+        if (t->absent)
+            return error_set(errp, "-vga %s: %s is not supported yet; use std or none", name, t->summary);
+        *device = pci ? t->pci : t->isa;
+        return true;
+    }
+    return error_set(errp, "unknown vga type: %s; -vga takes std or none", name);
+}
