@@ -40,6 +40,9 @@ typedef struct AccelDesc {
     bool (*init)(Error **errp);
     IrqchipMode (*irqchip_mode)(void); /* NULL: IRQCHIP_USER */
 
+    /* Guest addresses that the accelerator needs for itself and the firmware's memory map must reserve; 0: none. */
+    uint64_t reserved_gpa, reserved_size;
+
     /* vCPUs; in the vCPU's own thread except where said. run() is called without the VM lock. */
     bool (*vcpu_init)(X86CPU *c, Error **errp);
     void (*vcpu_destroy)(X86CPU *c);
@@ -49,8 +52,7 @@ typedef struct AccelDesc {
     bool (*put_state)(X86CPU *c, CpuStateLevel level, Error **errp);
     /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
     uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
-    /* Make a CPU's interrupt pin low or high where the chip is ours. NULL: through cpu_interrupt() only. */
-
+    uint64_t (*msr_supported)(uint32_t index); /* the same of MSRs that tell features; NULL: none */
     /*
      * Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held.
      * KERNEL: GSIs 0-15 are PIC and IOAPIC pins, 16-23 IOAPIC pins (GSI 0 is IOAPIC pin 2): set_gsi().
@@ -65,9 +67,11 @@ typedef struct AccelDesc {
     void (*del_msi_route)(int gsi);
     bool (*add_irqfd)(int gsi, int fd, int resample_fd); /* resample_fd -1: none; false: poll the eventfd yourself */
     void (*del_irqfd)(int gsi, int fd);
-    /* State of in-kernel chips, for hw/intc's kvm-* devices: struct kvm_irqchip, kvm_pit_state2, kvm_lapic_state as opaque bytes. */
+    /* State of in-kernel chips, for hw/intc's kvm-* devices. state: struct kvm_irqchip (chip: 0 PIC master, 1 slave, 2 IOAPIC; chip_id is
+     * filled in) and struct kvm_pit_state2. A local APIC's goes with its CPU: X86CPU.lapic_page. */
     bool (*irqchip_get)(unsigned chip, void *state); /* chip 0, 1: PIC master, slave; 2: I/O APIC */
     bool (*irqchip_set)(unsigned chip, const void *state);
+    bool (*pit_create)(Error **errp); /* before the others; by the kvm-pit device */
     bool (*pit_get)(void *state);
     bool (*pit_set)(const void *state);
     bool (*pit_reinject)(bool on);

@@ -9,6 +9,7 @@
 #define TARGET_I386_CPU_H
 
 #include "hw/core/device.h"
+#include "target/i386/model.h"
 #include <pthread.h>
 
 typedef struct X86CPU X86CPU;
@@ -59,12 +60,6 @@ typedef enum CpuStateLevel {
     CPU_STATE_FULL,    /* after migration: TSC, clocks too */
 } CpuStateLevel;
 
-typedef enum CpuidReg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX } CpuidReg;
-typedef struct CpuidEntry {
-    uint32_t leaf, subleaf, flags; /* flags as kvm_cpuid_entry2: bit 0: subleaf is significant */
-    uint32_t reg[4];
-} CpuidEntry;
-
 /* Extended state in the XSAVE standard format: SDM volume 1 chapter 13; 4 KiB hold x87 to PKRU, AVX-512 too; AMX needs more. */
 #define XSAVE_AREA_MAX 12288
 
@@ -102,7 +97,10 @@ struct X86CPU {
     CpuidEntry *cpuid; /* the model's table, as the guest reads it */
     unsigned n_cpuid;
     uint32_t tsc_khz;  /* 0: the host's */
-    void *model;       /* features and properties: target/i386/model.c */
+    const CpuModel *model;
+    char *model_name;  /* as the user gave it: an alias stays one */
+    uint32_t user_features[FEATURE_WORDS]; /* bits that the user spoke of */
+    CpuConfig config;  /* the model's values as the user changed them */
 
     /* wiring and thread */
     void *accel;       /* the accelerator's own */
@@ -111,7 +109,10 @@ struct X86CPU {
     pthread_t thread;
     int host_tid;
     bool created;
-    uint32_t wake; /* futex, atomic: counts kicks */
+    bool ended;              /* VM lock: the thread is on its way out */
+    Error *start_error;      /* why it could not start */
+    uint32_t wake;           /* futex, atomic: counts kicks */
+    bool waiting;            /* atomic: on wake */
     /* Requests, set by any thread before a kick: */
     uint32_t interrupt_request; /* atomic */
     bool stop, stopped;         /* VM lock */
@@ -128,7 +129,7 @@ struct X86CPU {
     DescTable gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, cr8, xcr0, efer, apic_base, pdptr[4];
     uint64_t dr[8];
-    uint8_t xsave[XSAVE_AREA_MAX] __attribute__((aligned(64)));
+    uint8_t xsave[XSAVE_AREA_MAX];
     uint32_t xsave_size;
     MpState mp_state;
     bool halted;
@@ -183,5 +184,6 @@ bool cpus_create(Error **errp);
 Json *cpu_model_properties(void);  /* device-list-properties of a CPU type: name, type, description */
 Json *cpu_definitions(void);       /* query-cpu-definitions' reply */
 void cpu_models_help(void);        /* -cpu help, to stdout */
+extern const DeviceDesc x86_cpu_desc;
 
 #endif
