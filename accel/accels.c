@@ -1,11 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of accelerators, and the choice of one. */
 #include "accel/accel.h"
+#include "accel/kvm/kvm.h"
+#include "accel/qtest/qtest.h"
 
 const AccelDesc *accel;
 void (*accel_ioapic_eoi)(uint8_t vector);
 
+static bool tcg_init(Error **errp)
+{
+    error_set(errp, "tcg, the x86 engine, is not built into this binary yet");
+    error_hint(errp, "Use -accel kvm");
+    return false;
+}
+
+static const AccelDesc accel_tcg = {
+    .name = "tcg",
+    .summary = "x86 engine in software (not built yet)",
+    .hidden = true,
+    .init = tcg_init,
+};
+
+const AccelDesc *const accel_table[] = {&accel_kvm, &accel_tcg, &accel_qtest, NULL};
+
 IrqchipMode accel_irqchip_mode(void)
 {
     return accel && accel->irqchip_mode ? accel->irqchip_mode() : IRQCHIP_USER;
+}
+
+static const AccelDesc *find(const char *name)
+{
+    for (const AccelDesc *const *a = accel_table; *a; a++) {
+        if (!strcmp((*a)->name, name))
+            return *a;
+    }
+    return NULL;
+}
+
+static bool set_options(const AccelDesc *a, const Json *opts, Error **errp)
+{
+    g_autofree char *owner = g_strconcat(a->name, "-accel", NULL);
+
+    if (a->props)
+        props_set_defaults(a->props, a->config);
+    for (size_t i = 0; i < json_length(opts); i++) {
+        const char *key = json_key_at(opts, i), *text = json_get_string(json_val_at(opts, i));
+        const Prop *p = a->props ? prop_find(a->props, key) : NULL;
+
+        if (!strcmp(key, "accel"))
+            continue;
+        if (!p)
+            return error_set(errp, "Property '%s.%s' not found", owner, key);
+        if (!(text ? prop_set_text(owner, p, a->config, text, errp)
+                   : prop_set_json(owner, p, a->config, json_val_at(opts, i), errp)))
+            return false;
+    }
+    return true;
+}
+
+static bool try(const AccelDesc *a, const Json *opts, Error **errp)
+{
+    if (!set_options(a, opts, errp))
+        return false;
+    accel = a;
+    if (!a->init || a->init(errp))
+        return true;
+    accel = NULL;
+    return error_prepend(errp, "failed to initialize %s: ", a->name);
+}
+
+bool accel_init(GPtrArray *opts, Error **errp)
+{
+    Error *last = NULL;
+
+    for (unsigned i = 0; i < opts->len; i++) {
+        const char *names = json_get_str(opts->pdata[i], "accel");
+        g_auto(GStrv) list = g_strsplit(names ? names : "", ":", -1);
+
+        for (char **n = list; *n; n++) {
+            const AccelDesc *a = find(*n);
+
+            /* The one before has failed: that is worth a line, not the end. */
+            if (last) {
+                error_report_err(g_steal_pointer(&last));
+                if (a)
+                    error_report("falling back to %s", *n);
+            }
+            if (!a)
+                error_set(&last, "invalid accelerator %s", *n);
+            else if (try(a, opts->pdata[i], &last))
+                return true;
+        }
+    }
+    if (!last)
+        error_set(&last, "no accelerator found");
+    return error_propagate(errp, last);
 }
