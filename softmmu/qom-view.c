@@ -10,6 +10,8 @@
 #include "hw/core/machine.h"
 #include "hw/core/object.h"
 
+extern const DeviceDesc x86_cpu_desc; /* what every CPU type is made of */
+
 typedef struct Node {
     char *path;
     char *type;
@@ -418,7 +420,7 @@ Json *device_list_properties(const char *type, Error **errp)
     else if (t->abstract)
         error_set(errp, "Parameter 'typename' expects a non-abstract device type");
     else
-        return cpu_model_properties();
+        return device_type_list(&x86_cpu_desc);
     return NULL;
 }
 
@@ -451,7 +453,7 @@ Json *qom_list_properties(const char *type, Error **errp)
     }
     if (is_a(types, t, "x86_64-cpu")) {
         json_unref(list);
-        return cpu_model_properties();
+        return device_type_list(&x86_cpu_desc);
     }
     return list;
 }

@@ -181,7 +181,6 @@ bool cpu_has_work(X86CPU *c); /* a halted CPU would wake; VM lock held */
 
 /* -cpu TEXT: check the model and its features; the CPUs are made by cpus_create() from the machine's -smp. */
 bool cpus_create(Error **errp);
-Json *cpu_model_properties(void);  /* device-list-properties of a CPU type: name, type, description */
 Json *cpu_definitions(void);       /* query-cpu-definitions' reply */
 void cpu_models_help(void);        /* -cpu help, to stdout */
 extern const DeviceDesc x86_cpu_desc;
