@@ -88,12 +88,20 @@ bool log_set_file(const char *path, Error **errp)
     return true;
 }
 
+void log_help_text(GString *out)
+{
+    g_string_append(out, "Log items (comma separated):\n");
+    for (size_t i = 0; i < ARRAY_SIZE(log_items); i++)
+        g_string_append_printf(out, "%-15s %s\n", log_items[i].name, log_items[i].help);
+    g_string_append_printf(out, "%-15s %s\n", "trace:PATTERN", "enable trace points");
+}
+
 void log_help(void)
 {
-    printf("Log items (comma separated):\n");
-    for (size_t i = 0; i < ARRAY_SIZE(log_items); i++)
-        printf("%-15s %s\n", log_items[i].name, log_items[i].help);
-    printf("%-15s %s\n", "trace:PATTERN", "enable trace points");
+    GString *out = g_string_new(NULL);
+    log_help_text(out);
+    fputs(out->str, stdout);
+    g_string_free(out, TRUE);
 }
 
 static void trace_match(TracePoint *tp)

@@ -31,6 +31,7 @@ void log_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* items: comma-separated names as -d takes them. "help" is answered by log_help() in main. */
 bool log_set_items(const char *items, Error **errp);
 bool log_set_file(const char *path, Error **errp); /* -D; NULL is stderr */
+void log_help_text(GString *out);
 void log_help(void);                               /* the list that -d help prints, to stdout */
 
 /* -trace PATTERN ('*' and '?' match) enables trace points; a trace point costs one load and a branch when off. */

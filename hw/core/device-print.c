@@ -5,9 +5,16 @@
 #include <stdio.h>
 
 static const char *const categories[DEV_CATEGORIES] = {
-    [DEV_BRIDGE] = "Controller/Bridge/Hub", [DEV_USB] = "USB",         [DEV_STORAGE] = "Storage", [DEV_NETWORK] = "Network",
-    [DEV_INPUT] = "Input",                  [DEV_DISPLAY] = "Display", [DEV_SOUND] = "Sound",     [DEV_MISC] = "Misc",
-    [DEV_CPU] = "CPU",                      [DEV_WATCHDOG] = "Watchdog",
+    [DEV_BRIDGE] = "Controller/Bridge/Hub",
+    [DEV_USB] = "USB",
+    [DEV_STORAGE] = "Storage",
+    [DEV_NETWORK] = "Network",
+    [DEV_INPUT] = "Input",
+    [DEV_DISPLAY] = "Display",
+    [DEV_SOUND] = "Sound",
+    [DEV_MISC] = "Misc",
+    [DEV_CPU] = "CPU",
+    [DEV_WATCHDOG] = "Watchdog",
 };
 
 static int by_name(gconstpointer a, gconstpointer b)
@@ -16,7 +23,7 @@ static int by_name(gconstpointer a, gconstpointer b)
     return g_ascii_strcasecmp(x->name, y->name);
 }
 
-static void list_devices(void)
+static void list_devices(GString *out)
 {
     for (int c = 0; c < DEV_CATEGORIES; c++) {
         g_autoptr(GPtrArray) some = g_ptr_array_new();
@@ -25,18 +32,18 @@ static void list_devices(void)
                 g_ptr_array_add(some, (void *)*d);
         g_ptr_array_sort(some, by_name);
         if (some->len)
-            printf("%s%s devices:\n", c ? "\n" : "", categories[c]);
+            g_string_append_printf(out, "%s%s devices:\n", c ? "\n" : "", categories[c]);
         for (guint i = 0; i < some->len; i++) {
             const DeviceDesc *d = some->pdata[i];
             const BusDesc *bd = bus_desc(d->bus);
-            printf("name \"%s\"", d->name);
+            g_string_append_printf(out, "name \"%s\"", d->name);
             if (bd)
-                printf(", bus %s", bd->name);
+                g_string_append_printf(out, ", bus %s", bd->name);
             if (d->alias)
-                printf(", alias \"%s\"", d->alias);
+                g_string_append_printf(out, ", alias \"%s\"", d->alias);
             if (d->summary)
-                printf(", desc \"%s\"", d->summary);
-            printf("\n");
+                g_string_append_printf(out, ", desc \"%s\"", d->summary);
+            g_string_append_printf(out, "\n");
         }
     }
 }
@@ -46,10 +53,10 @@ static int by_prop_name(gconstpointer a, gconstpointer b)
     return strcmp((*(const Prop *const *)a)->name, (*(const Prop *const *)b)->name);
 }
 
-void device_help(const char *name)
+void device_help_text(const char *name, GString *out)
 {
     if (!name) {
-        list_devices();
+        list_devices(out);
         return;
     }
     const DeviceDesc *d = device_find_desc(name);
@@ -61,25 +68,34 @@ void device_help(const char *name)
             g_ptr_array_add(props, (void *)p);
     g_ptr_array_sort(props, by_prop_name);
     if (props->len)
-        printf("%s options:\n", d->name);
+        g_string_append_printf(out, "%s options:\n", d->name);
     else
-        printf("There are no options for %s.\n", d->name);
+        g_string_append_printf(out, "There are no options for %s.\n", d->name);
     for (guint i = 0; i < props->len; i++) {
         const Prop *p = props->pdata[i];
-        int n = printf("  %s=<%s>", p->name, p->type_name ? p->type_name : p->type->name);
+        gsize start = out->len;
+        g_string_append_printf(out, "  %s=<%s>", p->name, p->type_name ? p->type_name : p->type->name);
         if (p->help)
-            printf("%*s - %s", MAX(0, 25 - n), "", p->help);
+            g_string_append_printf(out, "%*s - %s", MAX(0, 25 - (int)(out->len - start)), "", p->help);
         if (p->type == &prop_bool || p->type == &prop_bit || p->type == &prop_bit64)
-            printf(" (default: %s)", p->def.u ? "true" : "false");
+            g_string_append_printf(out, " (default: %s)", p->def.u ? "true" : "false");
         else if (p->type == &prop_u8 || p->type == &prop_u16 || p->type == &prop_u32 || p->type == &prop_u64 ||
                  p->type == &prop_size)
-            printf(" (default: %" PRIu64 ")", p->def.u);
+            g_string_append_printf(out, " (default: %" PRIu64 ")", p->def.u);
         else if (p->type == &prop_i32 || p->type == &prop_i64)
-            printf(" (default: %" PRId64 ")", p->def.i);
+            g_string_append_printf(out, " (default: %" PRId64 ")", p->def.i);
         else if (p->type == &prop_enum)
-            printf(" (default: \"%s\")", p->values[p->def.u]);
-        printf("\n");
+            g_string_append_printf(out, " (default: \"%s\")", p->values[p->def.u]);
+        g_string_append_printf(out, "\n");
     }
+}
+
+void device_help(const char *name)
+{
+    GString *out = g_string_new(NULL);
+    device_help_text(name, out);
+    fputs(out->str, stdout);
+    g_string_free(out, TRUE);
 }
 
 static void print_prop(Device *dev, const Prop *p, unsigned indent, GString *out)
@@ -91,7 +107,8 @@ static void print_prop(Device *dev, const Prop *p, unsigned indent, GString *out
 
 static void print_bus(Bus *bus, unsigned indent, GString *out)
 {
-    g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "", bus_desc(bus->type)->name);
+    g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "",
+                           bus_desc(bus->type)->name);
     for (guint i = 0; i < bus->children->len; i++) {
         Device *dev = bus->children->pdata[i];
         const BusDesc *bd = bus_desc(bus->type);

@@ -163,6 +163,7 @@ void buses_foreach(void (*fn)(Bus *bus, void *opaque), void *opaque);
 const Prop *device_desc_prop(const DeviceDesc *desc, const char *name);
 const char *device_desc_parent(const DeviceDesc *desc); /* QOM parent type */
 void device_help(const char *name); /* -device help (NULL) and -device NAME,help, to stdout; exits where name is unknown */
+void device_help_text(const char *name, GString *out); /* the same as text; name is known, or NULL */
 void qtree_print(GString *out);     /* `info qtree` */
 /* Called for each realized device in order of creation; stops where fn returns false. */
 bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tables of the human monitor's commands, and those that act. The others are in hmp-memory.c and hmp-info.c. */
+#include "monitor/hmp.h"
+
+#include "block/drive.h"
+#include "hw/core/device.h"
+#include "hw/core/object.h"
+#include "qapi/qapi-types.h"
+#include "softmmu/options.h"
+#include "softmmu/qom-view.h"
+#include "ui/console.h"
+#include "ui/input.h"
+#include "util/keyval.h"
+#include "util/log.h"
+
+static bool flag(const Json *args, const char *name)
+{
+    bool b = false;
+    json_get_bool(json_get(args, name), &b);
+    return b;
+}
+
+static int64_t number(const Json *args, const char *name, int64_t def)
+{
+    uint64_t u;
+    return json_get_uint(json_get(args, name), &u) ? (int64_t)u : def;
+}
+
+/* Run a QMP command with the same arguments; its reply is dropped. */
+static void by_qmp(Hmp *h, Json *(*fn)(const Json *, Error **), const Json *args)
+{
+    Error *err = NULL;
+    json_unref(fn(args, &err));
+    hmp_error(h, err);
+}
+
+static void cmd_help(Hmp *h, const Json *args)
+{
+    hmp_help(h, json_get_str(args, "name"));
+}
+
+static void cmd_info(Hmp *h, const Json *args)
+{
+    hmp_help(h, "info");
+}
+
+static void cmd_quit(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_quit, args);
+}
+
+static void cmd_stop(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_stop, args);
+}
+
+static void cmd_cont(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_cont, args);
+}
+
+static void cmd_system_reset(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_system_reset, args);
+}
+
+static void cmd_system_powerdown(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_system_powerdown, args);
+}
+
+static void cmd_system_wakeup(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_system_wakeup, args);
+}
+
+static void cmd_nmi(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_inject_nmi, args);
+}
+
+static void cmd_cpu(Hmp *h, const Json *args)
+{
+    if (!hmp_set_cpu(h, (uint64_t)number(args, "index", 0)))
+        hmp_print(h, "invalid CPU index\n");
+}
+
+static void cmd_watchdog_action(Hmp *h, const Json *args)
+{
+    if (g_strv_contains(qapi_WatchdogAction_names, json_get_str(args, "action")))
+        by_qmp(h, qmp_watchdog_set_action, args);
+    else
+        hmp_print(h, "Error: invalid parameter value: %s\n", json_get_str(args, "action"));
+}
+
+/* log and logfile */
+static void print_log_items(Hmp *h)
+{
+    GString *s = g_string_new(NULL);
+    log_help_text(s);
+    hmp_print(h, "%s", s->str);
+    g_string_free(s, TRUE);
+}
+
+static void cmd_log(Hmp *h, const Json *args)
+{
+    const char *items = json_get_str(args, "items");
+    Error *err = NULL;
+    if (!strcmp(items, "none"))
+        log_mask = 0;
+    else if (!strcmp(items, "help") || !log_set_items(items, &err))
+        print_log_items(h);
+    error_free(err);
+}
+
+static void cmd_logfile(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    log_set_file(json_get_str(args, "filename"), &err);
+    hmp_error(h, err);
+}
+
+/* --- Keyboard, mouse, screen --- */
+
+static void cmd_sendkey(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    if (!input_send_key_text(json_get_str(args, "keys"), number(args, "hold_ms", -1), &err))
+        hmp_print(h, "%s\n", error_text(err));
+    error_free(err);
+}
+
+static int signed_number(const Json *args, const char *name)
+{
+    const char *s = json_get_str(args, name);
+    return s ? (int)CLAMP(g_ascii_strtoll(s, NULL, 0), -0x10000, 0x10000) : 0;
+}
+
+static void cmd_mouse_move(Hmp *h, const Json *args)
+{
+    input_mouse_move(signed_number(args, "dx"), signed_number(args, "dy"), signed_number(args, "dz"));
+}
+
+static void cmd_mouse_button(Hmp *h, const Json *args)
+{
+    input_mouse_button((unsigned)number(args, "state", 0));
+}
+
+static void cmd_mouse_set(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    input_set_mouse((unsigned)number(args, "index", 0), &err);
+    hmp_error(h, err);
+}
+
+static void cmd_screendump(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    const char *name = json_get_str(args, "filename");
+    screendump(name, json_get_str(args, "device"), number(args, "head", -1), flag(args, "p") ? "png" : NULL, &err);
+    hmp_error(h, err);
+}
+
+/* --- Devices, objects, back ends --- */
+
+static void cmd_device_add(Hmp *h, const Json *args)
+{
+    const char *text = json_get_str(args, "device");
+    Error *err = NULL;
+    bool is_text = true;
+    if (keyval_has_help(text)) {
+        g_autofree char *name = g_strndup(text, strcspn(text, ","));
+        bool list = !strcmp(name, "help") || !strcmp(name, "?");
+        if (list || device_find_desc(name))
+            device_help_text(list ? NULL : name, h->out);
+        else
+            hmp_print(h, "Error: '%s' is not a valid device model name\n", name);
+        return;
+    }
+    g_autoptr(Json) opts = json_or_keyval(text, "driver", &is_text, &err);
+    if (opts)
+        device_add(opts, is_text, &err);
+    hmp_error(h, err);
+}
+
+static void cmd_device_del(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_device_del, args);
+}
+
+static void cmd_object_add(Hmp *h, const Json *args)
+{
+    const char *text = json_get_str(args, "object");
+    Error *err = NULL;
+    bool is_text = true;
+    if (keyval_has_help(text)) {
+        hmp_print(h, "List of user creatable objects:\n");
+        for (const ObjectDesc *const *d = object_table; *d; d++)
+            hmp_print(h, "  %s\n", (*d)->name);
+        return;
+    }
+    g_autoptr(Json) opts = json_or_keyval_dotted(text, "qom-type", &is_text, &err);
+    if (opts)
+        object_add(opts, is_text, &err);
+    hmp_error(h, err);
+}
+
+static void cmd_object_del(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_object_del, args);
+}
+
+static void cmd_chardev_add(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    g_autoptr(Json) opts = keyval_parse(json_get_str(args, "args"), "backend", &err);
+    if (opts && !json_get(opts, "id"))
+        error_set(&err, "chardev: no id specified");
+    else if (opts)
+        chardev_new(opts, &err);
+    hmp_error(h, err);
+}
+
+static void cmd_chardev_remove(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_chardev_remove, args);
+}
+
+static void cmd_chardev_send_break(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_chardev_send_break, args);
+}
+
+static void cmd_ringbuf_write(Hmp *h, const Json *args)
+{
+    by_qmp(h, qmp_ringbuf_write, args);
+}
+
+static void cmd_ringbuf_read(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    g_autoptr(Json) v = chardev_ringbuf_read(json_get_str(args, "device"), number(args, "size", 0), NULL, &err);
+    hmp_error(h, err);
+    if (v)
+        hmp_print(h, "%s\n", json_get_string(v));
+}
+
+static void cmd_eject(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    block_eject(json_get_str(args, "device"), NULL, flag(args, "f"), &err);
+    hmp_error(h, err);
+}
+
+static void cmd_change(Hmp *h, const Json *args)
+{
+    static const char *const modes[] = {"retain", "read-only", "read-write", NULL};
+    const char *mode = json_get_str(args, "read-only-mode");
+    Error *err = NULL;
+    if (mode && !g_strv_contains(modes, mode))
+        error_set(&err, "Parameter 'read-only-mode' does not accept value '%s'", mode);
+    else
+        block_change_medium(json_get_str(args, "device"), NULL, json_get_str(args, "target"),
+                            json_get_str(args, "format"), mode, flag(args, "f"), &err);
+    hmp_error(h, err);
+}
+
+static void cmd_block_resize(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    uint64_t size;
+    if (parse_size(json_get_str(args, "size"), 'M', &size))
+        block_resize(json_get_str(args, "device"), NULL, size, &err);
+    else
+        error_set(&err, "invalid size");
+    hmp_error(h, err);
+}
+
+static void cmd_drive_add(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    if (drive_add_hmp(json_get_str(args, "opts"), &err))
+        hmp_print(h, "OK\n");
+    hmp_error(h, err);
+}
+
+static void cmd_drive_del(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    drive_del(json_get_str(args, "id"), &err);
+    hmp_error(h, err);
+}
+
+/* --- Files of guest memory --- */
+
+/* The QMP commands take signed numbers; what does not fit is refused there. */
+static void save(Hmp *h, const Json *args, Json *(*fn)(const Json *, Error **))
+{
+    g_autoptr(Json) a = json_object();
+    json_set_int(a, "val", number(args, "val", 0));
+    json_set_int(a, "size", number(args, "size", 0));
+    json_set_str(a, "filename", json_get_str(args, "filename"));
+    if (h->cpu_index >= 0)
+        json_set_int(a, "cpu-index", h->cpu_index);
+    by_qmp(h, fn, a);
+}
+
+static void cmd_memsave(Hmp *h, const Json *args)
+{
+    save(h, args, qmp_memsave);
+}
+
+static void cmd_pmemsave(Hmp *h, const Json *args)
+{
+    save(h, args, qmp_pmemsave);
+}
+
+/* --- The object tree --- */
+
+static void cmd_qom_list(Hmp *h, const Json *args)
+{
+    const char *path = json_get_str(args, "path");
+    Error *err = NULL;
+    if (!path) {
+        hmp_print(h, "/\n");
+        return;
+    }
+    g_autoptr(Json) list = qom_list(path, &err);
+    hmp_error(h, err);
+    for (size_t i = 0; i < json_length(list); i++)
+        hmp_print(h, "%s (%s)\n", json_get_str(json_at(list, i), "name"), json_get_str(json_at(list, i), "type"));
+}
+
+static void cmd_qom_get(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    g_autoptr(Json) v = qom_get(json_get_str(args, "path"), json_get_str(args, "property"), &err);
+    hmp_error(h, err);
+    if (v) {
+        g_autofree char *text = json_to_string(v, true);
+        hmp_print(h, "%s\n", text);
+    }
+}
+
+static void cmd_qom_set(Hmp *h, const Json *args)
+{
+    const char *text = json_get_str(args, "value");
+    Error *err = NULL;
+    /* JSON with -j, else text: as a word it means a number or a truth where the property is one. */
+    g_autoptr(Json) v = flag(args, "j") ? json_parse(text, strlen(text), &err) : json_string(text);
+    if (v)
+        qom_set(json_get_str(args, "path"), json_get_str(args, "property"), v, &err);
+    hmp_error(h, err);
+}
+
+const HmpCommand hmp_info_commands[] = {
+    {"block", "-n -v device:s?", "[-n] [-v] [device]", "block devices (-n: named nodes, -v: details)", hmp_info_block},
+    {"blockstats", "", "", "block device statistics", hmp_info_blockstats},
+    {"chardev", "", "", "character devices", hmp_info_chardev},
+    {"cpus", "", "", "virtual CPUs and their threads", hmp_info_cpus},
+    {"history", "", "", "lines typed so far", hmp_info_history},
+    {"iothreads", "", "", "I/O threads", hmp_info_iothreads},
+    {"irq", "", "", "interrupts counted by line", hmp_info_irq},
+    {"kvm", "", "", "whether KVM is in use", hmp_info_kvm},
+    {"lapic", "apic-id:e?", "[apic-id]", "registers of a local APIC", hmp_info_lapic},
+    {"memdev", "", "", "memory backends", hmp_info_memdev},
+    {"memory_size_summary", "", "", "bytes of guest memory", hmp_info_memory_size_summary},
+    {"mice", "", "", "mice, and which one gets the events", hmp_info_mice},
+    {"mtree", "-f -D", "[-f] [-D]", "memory tree (-f: as the CPU sees it, flattened; -D: disabled regions too)",
+     hmp_info_mtree},
+    {"name", "", "", "name of the VM", hmp_info_name},
+    {"numa", "", "", "NUMA nodes", hmp_info_numa},
+    {"pci", "", "", "PCI devices", hmp_info_pci},
+    {"pic", "", "", "state of the interrupt controllers", hmp_info_pic},
+    {"qom-tree", "path:s?", "[path]", "object tree", hmp_info_qom_tree},
+    {"qtree", "", "", "device tree", hmp_info_qtree},
+    {"registers", "-a vcpu:e?", "[-a|vcpu]", "CPU registers (-a: of all CPUs)", hmp_info_registers},
+    {"status", "", "", "whether the VM runs", hmp_info_status},
+    {"uuid", "", "", "UUID of the VM", hmp_info_uuid},
+    {"version", "", "", "version", hmp_info_version},
+    {},
+};
+
+const HmpCommand hmp_commands[] = {
+    {"block_resize", "device:s size:s", "device size", "change the size of an image (MiB, or with a suffix)",
+     cmd_block_resize},
+    {"change", "-f device:s target:s format:s? read-only-mode:s?", "[-f] device filename [format [read-only-mode]]",
+     "put another medium into a drive (-f: even if locked)", cmd_change},
+    {"chardev-add", "args:s", "args", "add a character device, as -chardev", cmd_chardev_add},
+    {"chardev-remove", "id:s", "id", "remove a character device", cmd_chardev_remove},
+    {"chardev-send-break", "id:s", "id", "send a break on a character device", cmd_chardev_send_break},
+    {"cont|c", "", "", "run the VM again", cmd_cont},
+    {"cpu", "index:e", "index", "choose the CPU that other commands look at", cmd_cpu},
+    {"device_add", "device:S", "driver[,prop=value][,...]", "plug in a device, as -device", cmd_device_add},
+    {"device_del", "id:s", "device", "unplug a device", cmd_device_del},
+    {"drive_add", "opts:S", "[-n] [[<domain>:]<bus>:]<slot> drive", "add a drive, as -drive", cmd_drive_add},
+    {"drive_del", "id:s", "device", "remove a drive", cmd_drive_del},
+    {"eject", "-f device:s", "[-f] device", "take the medium out of a drive (-f: even if locked)", cmd_eject},
+    {"gpa2hva", "addr:e", "addr", "host address of guest-physical memory", hmp_gpa2hva},
+    {"gva2gpa", "addr:e", "addr", "physical address of a virtual one", hmp_gva2gpa},
+    {"help|?", "name:S?", "[cmd]", "show the commands, or one of them", cmd_help},
+    {"i", "fmt:f addr:e index:e?", "/fmt addr", "read an I/O port", hmp_i},
+    {"info", "item:s?", "[subcommand]", "show the state of the VM", cmd_info, hmp_info_commands},
+    {"log", "items:s", "item1[,...]", "choose what is logged ('none': nothing)", cmd_log},
+    {"logfile", "filename:s", "filename", "write the log to a file", cmd_logfile},
+    {"memsave", "val:e size:e filename:s", "addr size file", "write virtual memory to a file", cmd_memsave},
+    {"mouse_button", "state:e", "state", "press mouse buttons (1=left, 2=middle, 4=right)", cmd_mouse_button},
+    {"mouse_move", "dx:s dy:s dz:s?", "dx dy [dz]", "move the mouse", cmd_mouse_move},
+    {"mouse_set", "index:e", "index", "choose the mouse that gets the events", cmd_mouse_set},
+    {"nmi", "", "", "send an NMI to every CPU", cmd_nmi},
+    {"o", "fmt:f addr:e val:e", "/fmt addr value", "write an I/O port", hmp_o},
+    {"object_add", "object:S", "[qom-type=]type,id=str[,prop=value][,...]", "make an object, as -object",
+     cmd_object_add},
+    {"object_del", "id:s", "id", "destroy an object", cmd_object_del},
+    {"pmemsave", "val:e size:e filename:s", "addr size file", "write physical memory to a file", cmd_pmemsave},
+    {"print|p", "fmt:f val:e", "/fmt expr", "print the value of an expression ($reg for CPU registers)", hmp_p},
+    {"qom-get", "path:s property:s", "path property", "print a property", cmd_qom_get},
+    {"qom-list", "path:s?", "path", "print the properties of an object", cmd_qom_list},
+    {"qom-set", "-j path:s property:s value:S", "[-j] path property value", "set a property (-j: to JSON)",
+     cmd_qom_set},
+    {"quit|q", "", "", "end the VM", cmd_quit},
+    {"ringbuf_read", "device:s size:e", "device size", "read from a ring buffer", cmd_ringbuf_read},
+    {"ringbuf_write", "device:s data:s", "device data", "write to a ring buffer", cmd_ringbuf_write},
+    {"screendump", "-p filename:s device:s? head:e?", "[-p] filename [device [head]]",
+     "write the screen as PPM (-p: PNG)", cmd_screendump},
+    {"sendkey", "keys:s hold_ms:e?", "keys [hold_ms]", "press keys together ('ctrl-alt-f1')", cmd_sendkey},
+    {"stop|s", "", "", "stop the VM", cmd_stop},
+    {"sum", "start:e size:e", "addr size", "checksum of physical memory", hmp_sum},
+    {"system_powerdown", "", "", "press the power button", cmd_system_powerdown},
+    {"system_reset", "", "", "press the reset button", cmd_system_reset},
+    {"system_wakeup", "", "", "wake from suspend", cmd_system_wakeup},
+    {"watchdog_action", "action:s", "[reset|shutdown|poweroff|pause|debug|none|inject-nmi]",
+     "what an expired watchdog does", cmd_watchdog_action},
+    {"x", "fmt:f addr:e", "/fmt addr", "dump virtual memory", hmp_x},
+    {"xp", "fmt:f addr:e", "/fmt addr", "dump physical memory", hmp_xp},
+    {},
+};
