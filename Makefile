@@ -1,19 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# make            build (installs the packages that a build needs and the machine lacks)
+# make run        boot a rescue CD, show its screen, type at it
+# make check      everything that tests this tree, in about ten minutes; check-long takes longer
+# make bench      how long things take, beside Debian's QEMU
+# make install    DESTDIR and PREFIX as usual
 BUILD ?= build
+PREFIX ?= /usr/local
 
-.PHONY: all deps-build deps-check check
+.PHONY: all run check check-long bench install clean deps-build deps-run deps-check
+.NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja: | deps-build
-	meson setup $(BUILD)
+	./configure --build=$(BUILD) --prefix=$(PREFIX)
 
 deps-build:
-	scripts/install-packages build
+	@scripts/install-packages build
+
+deps-run:
+	@scripts/install-packages build run
 
 deps-check:
-	scripts/install-packages build run check
+	@scripts/install-packages build run check
 
-check: deps-check all
-	scripts/run-tests $(BUILD)
+run: deps-run all
+	scripts/run $(BUILD)/qemu-system-x86_64
+
+check: deps-check
+	scripts/check $(BUILD)
+
+check-long: deps-check
+	scripts/check --long $(BUILD)
+
+bench: deps-check all
+	tests/bench/bench.py $(BUILD)/qemu-system-x86_64
+
+install: all
+	meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
