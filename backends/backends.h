@@ -6,8 +6,9 @@
 #include "hw/core/object.h"
 #include "softmmu/memory.h"
 
-/* memory-backend-ram, -file, -memfd: the object's RAM block, whose name is the object's id (or QOM path). The caller takes a reference
- * of its own with region_init_ram_block(). o is of type "memory-backend", used by the caller (object_use). */
+/* memory-backend-ram, -file, -memfd: the object's RAM block, whose name is the object's id (or QOM path). The caller
+ * takes a reference of its own with region_init_ram_block(). o is of type "memory-backend", used by the caller
+ * (object_use). */
 RamBlock *memory_backend_block(Object *o);
 Json *memory_backends_query(void); /* query-memdev's reply */
 
@@ -18,8 +19,8 @@ Json *iothreads_query(void); /* query-iothreads's reply */
 /* Run fn(opaque) in the thread and wait for it; under the VM lock, which stays held: fn must not take it. */
 void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque);
 
-/* rng-random, rng-builtin: cb gets len bytes, in the main loop under the VM lock, later (never from within the call). The request
- * dies silently with rng_cancel(). */
+/* rng-random, rng-builtin: cb gets len bytes, in the main loop under the VM lock, later (never from within the call).
+ * The request dies silently with rng_cancel(). */
 typedef struct RngRequest RngRequest;
 RngRequest *rng_request(Object *o, size_t len, void (*cb)(void *opaque, const uint8_t *buf, size_t len), void *opaque);
 void rng_cancel(RngRequest *r); /* before its cb ran */

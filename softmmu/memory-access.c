@@ -351,7 +351,7 @@ static MemResult write_any(AddressSpace *as, Gpa addr, const uint8_t *buf, uint8
             n = MIN(hole_size(v, addr) - 1, len - 1) + 1;
             undecoded(as, addr, (unsigned)MIN(n, UINT32_MAX), true);
             res |= MEM_DECODE_ERROR;
-        } else if (r->writable || (rom && r->ram)) {
+        } else if (r->writable || (rom && r->ram && ram_block_host_writable(r->ram))) {
             uint64_t off = r->offset + (addr - r->addr);
             uint8_t *p = r->ram->host + off;
             n = in_range;

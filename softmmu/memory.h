@@ -131,7 +131,8 @@ typedef enum RamFlags {
     RAM_SHARED = 1,   /* MAP_SHARED (memfd, file with share=on) */
     RAM_PREALLOC = 2, /* touch every page at start */
     RAM_NORESERVE = 4,
-    RAM_READONLY = 8, /* the file is opened read-only */
+    RAM_READONLY = 8, /* the guest cannot write it */
+    RAM_READONLY_FD = 64, /* the file is opened read-only */
     RAM_DUMP_OFF = 16,
     RAM_MERGE = 32,
 } RamFlags;
@@ -150,6 +151,10 @@ struct RamBlock {
     RcuHead rcu;
     RamBlock *next;
 };
+static inline bool ram_block_host_writable(const RamBlock *b)
+{
+    return !(b->flags & RAM_READONLY_FD && b->flags & RAM_SHARED);
+}
 RamBlock *ram_block_anon(const char *name, uint64_t size, unsigned flags, Error **errp);
 RamBlock *ram_block_memfd(const char *name, uint64_t size, unsigned flags, uint64_t hugetlb_size, bool seal, Error **errp);
 RamBlock *ram_block_file(const char *name, const char *path, uint64_t size, uint64_t offset, uint64_t align, unsigned flags, Error **errp);

@@ -76,7 +76,7 @@ static bool map_block(RamBlock *b, uint64_t align, Error **errp)
     if (area == MAP_FAILED)
         return error_set_errno(errp, errno, "cannot map %" PRIu64 " bytes of RAM '%s'", b->size, b->name);
     uint8_t *at = (uint8_t *)ROUND_UP((uintptr_t)area, align);
-    int prot = PROT_READ | (b->flags & RAM_READONLY && b->flags & RAM_SHARED ? 0 : PROT_WRITE);
+    int prot = PROT_READ | (ram_block_host_writable(b) ? PROT_WRITE : 0);
     int flags = MAP_FIXED | (b->flags & RAM_SHARED ? MAP_SHARED : MAP_PRIVATE) | (b->fd < 0 ? MAP_ANONYMOUS : 0) |
                 (b->flags & RAM_NORESERVE ? MAP_NORESERVE : 0);
     if (mmap(at, b->size, prot, flags, b->fd, (off_t)b->fd_offset) == MAP_FAILED) {
@@ -205,7 +205,7 @@ RamBlock *ram_block_file(const char *name, const char *path, uint64_t size, uint
         error_set(errp, "align of '%s': 0x%" PRIx64 " is not a power of two", name, align);
         return NULL;
     }
-    bool readonly = flags & RAM_READONLY;
+    bool readonly = flags & RAM_READONLY_FD;
     int fd = open_ram_file(name, path, readonly, errp);
     if (fd < 0)
         return NULL;

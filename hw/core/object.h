@@ -17,6 +17,7 @@ typedef struct ObjectDesc {
     const char *parent;  /* QOM parent type: "memory-backend"; NULL: "object" */
     size_t size;         /* of the struct, which begins with Object */
     const Prop *props;
+    const char *const *required; /* properties that must be given, NULL-ended; or NULL */
     bool (*complete)(Object *o, Error **errp); /* all properties are set: make it usable; on failure nothing is left behind */
     void (*destroy)(Object *o);                /* undoes complete(); may be NULL */
 } ObjectDesc;
@@ -24,6 +25,7 @@ typedef struct ObjectDesc {
 struct Object {
     const ObjectDesc *desc;
     char *id;
+    bool completed;
     int users; /* object_del() refuses while it is not 0 */
 };
 
