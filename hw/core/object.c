@@ -175,6 +175,17 @@ void object_unuse(Object *o)
     o->users--;
 }
 
+static void claim_undo(Device *dev, void *opaque)
+{
+    object_unuse(opaque);
+}
+
+void object_claim(Device *dev, Object *o)
+{
+    o->users++;
+    device_claim(dev, claim_undo, o);
+}
+
 void objects_cleanup(void)
 {
     while (objects && objects->len) { /* later ones may use earlier ones */

@@ -10,6 +10,7 @@
 #include "hw/core/prop.h"
 
 typedef struct Object Object;
+typedef struct Device Device;
 
 typedef struct ObjectDesc {
     const char *name;    /* "memory-backend-ram" */
@@ -45,6 +46,8 @@ bool object_set(Object *o, const char *prop, const Json *val, Error **errp); /* 
 /* Find by id, check that its type is (or descends from) type, and mark it used. NULL with errp where it is not. */
 Object *object_use(const char *id, const char *type, Error **errp);
 void object_unuse(Object *o);
+/* In a device's realize: o (of a link property) is in use until the device goes. */
+void object_claim(Device *dev, Object *o);
 void objects_cleanup(void); /* at exit */
 
 #endif

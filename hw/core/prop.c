@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void *(*prop_link_find)(const char *id_or_path, const char *type, Error **errp);
-char *(*prop_link_path)(void *target);
 
 bool parse_u64(const char *text, uint64_t *out)
 {
@@ -406,7 +404,7 @@ static bool set_link(void *obj, const Prop *p, const Json *val, bool text, Error
     if (!s)
         return bad_value(p, "the id or path of an object", errp);
     void *target = NULL;
-    if (*s && (!prop_link_find || !(target = prop_link_find(s, p->def.s, errp))))
+    if (*s && !(target = link_find(s, p->def.s, errp)))
         return false;
     *(void **)field(obj, p) = target;
     return true;
@@ -414,8 +412,8 @@ static bool set_link(void *obj, const Prop *p, const Json *val, bool text, Error
 
 static Json *get_link(const void *obj, const Prop *p)
 {
-    g_autofree char *path = prop_link_path ? prop_link_path(*(void **)field(obj, p)) : NULL;
-    return json_string(path ? path : "");
+    g_autofree char *path = link_path(*(void **)field(obj, p));
+    return json_string(path);
 }
 const PropType prop_link = {.name = "link", .set = set_link, .get = get_link, .is_string = true};
 

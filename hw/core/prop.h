@@ -83,9 +83,9 @@ const char *nearest_name(const char *typed, const char *const *names);
  * default suffix ('B' or 'M') where none is given, fractions allowed before a suffix. */
 bool parse_u64(const char *text, uint64_t *out);
 bool parse_size(const char *text, char default_suffix, uint64_t *out);
-/* What prop_link resolves an id or path with: (Device *) or an object; core installs it. */
-extern void *(*prop_link_find)(const char *id_or_path, const char *type, Error **errp);
-extern char *(*prop_link_path)(void *target); /* the caller frees; "" for NULL */
+/* What prop_link resolves an id or path with: a Device * or an Object * of that type (its name, or its parent's). hw/core/link.c */
+void *link_find(const char *id_or_path, const char *type, Error **errp);
+char *link_path(const void *target); /* the caller frees; "" for NULL */
 bool parse_bool(const char *text, bool *out); /* on off yes no true false y n */
 
 #endif
