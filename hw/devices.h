@@ -7,3 +7,6 @@ DEVICE_ENTRY(isa_serial)
 /* hw/misc */
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)
+/* hw/display */
+DEVICE_ENTRY(secondary_vga)
+DEVICE_ENTRY(vga_pci)
