@@ -4,6 +4,21 @@
 DEVICE_ENTRY(isa_debugcon)
 DEVICE_ENTRY(isa_parallel)
 DEVICE_ENTRY(isa_serial)
+/* hw/dma */
+DEVICE_ENTRY(i8257)
+/* hw/intc */
+DEVICE_ENTRY(isa_i8259)
+DEVICE_ENTRY(kvm_i8259)
+DEVICE_ENTRY(ioapic)
+DEVICE_ENTRY(kvm_ioapic)
+DEVICE_ENTRY(apic)
+DEVICE_ENTRY(kvm_apic)
+/* hw/timer */
+DEVICE_ENTRY(isa_pit)
+DEVICE_ENTRY(kvm_pit)
+DEVICE_ENTRY(isa_pcspk)
+DEVICE_ENTRY(mc146818rtc)
+DEVICE_ENTRY(hpet)
 /* hw/misc */
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)

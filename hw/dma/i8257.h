@@ -14,7 +14,7 @@
 
 typedef void IsaDmaFn(void *opaque, unsigned channel);
 
-/* Make both controllers (ports 0, 80h, 480h and c0h, 88h, 488h) and set bus->dma. */
+/* Make both controllers (ports 0, 80h and c0h, 88h) and set bus->dma. */
 bool i8257_create(IsaBus *bus, Error **errp);
 
 /* channel 0 to 3, 5 to 7. false: taken, or there is no controller. */

@@ -28,9 +28,9 @@ enum {
 bool lapic_attach(X86CPU *c, bool has_apic, Error **errp);
 void lapic_detach(X86CPU *c);
 
-/* Map the 1 MiB window at FEE00000h into system_memory: a CPU's own registers, and messages for everybody else. Once,
- * by the board. */
-void apic_map_window(void);
+/* Once, by the board, before cpus_create(): sets cpu_attach_apic and cpu_detach_apic, and maps the 1 MiB window at
+ * FEE00000h into system_memory: a CPU's own registers, and messages from everybody else. */
+void apic_init(void);
 /* A message-signalled interrupt as it would be written to the window, to our APICs or to the kernel's. */
 void apic_msi_deliver(uint64_t address, uint32_t data);
 /* One interrupt message to our APICs, decoded. */
@@ -39,6 +39,7 @@ void apic_bus_deliver(uint32_t dest, bool logical, unsigned mode, uint8_t vector
 /* The line to which the PIC's INT pin goes: LINT0 of every local APIC, or the boot CPU's INTR where it has none. */
 Irq *pic_int_line(void);
 
+void apic_inject_nmi(X86CPU *c);           /* the board's NMI line, LINT1: QMP inject-nmi */
 void lapic_print(X86CPU *c, GString *out); /* `info lapic` */
 
 #endif

@@ -106,6 +106,7 @@ struct X86CPU {
     void *accel;       /* the accelerator's own */
     const CpuIrqOps *irq_ops; /* NULL where the controllers are the kernel's */
     void *apic;        /* our local APIC (hw/intc/lapic.h), NULL where it is the kernel's */
+    Device *apic_device; /* "apic" or "kvm-apic", NULL: none; hw/intc's */
     pthread_t thread;
     int host_tid;
     bool created;
