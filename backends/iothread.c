@@ -39,18 +39,8 @@ static void *run(void *opaque)
     return NULL;
 }
 
-static bool not_negative(const IoThread *t, Error **errp)
+static bool pool_fits(const IoThread *t, Error **errp)
 {
-    const struct {
-        const char *name;
-        int64_t val;
-    } all[] = {
-        {"poll-max-ns", t->poll_max_ns},     {"poll-grow", t->poll_grow},      {"poll-shrink", t->poll_shrink},
-        {"aio-max-batch", t->aio_max_batch}, {"thread-pool-min", t->pool_min}, {"thread-pool-max", t->pool_max},
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-        if (all[i].val < 0)
-            return error_set(errp, "%s value must be in range [0, %" PRIi64 "]", all[i].name, INT64_MAX);
     return t->pool_min <= t->pool_max ||
            error_set(errp, "thread-pool-min %" PRIi64 " is more than thread-pool-max %" PRIi64, t->pool_min,
                      t->pool_max);
@@ -58,17 +48,13 @@ static bool not_negative(const IoThread *t, Error **errp)
 
 static bool changed(void *obj, const Prop *p, Error **errp)
 {
-    int64_t *val = (int64_t *)((char *)obj + p->offset), was = *val;
-    if (was >= 0 && not_negative(obj, errp))
-        return true;
-    *val = p->def.i;
-    return errp && *errp ? false : not_negative(obj, errp);
+    return pool_fits(obj, errp);
 }
 
 static bool complete(Object *o, Error **errp)
 {
     IoThread *t = IOTHREAD(o);
-    if (!not_negative(t, errp))
+    if (!pool_fits(t, errp))
         return false;
     t->context = g_main_context_new();
     t->loop = g_main_loop_new(t->context, false);
@@ -138,7 +124,8 @@ void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque)
     g_mutex_unlock(&c.t->lock);
 }
 
-#define TUNING(name_, field, def_, h) PROP_(prop_i64, name_, IoThread, field, h, .def.i = def_, .runtime_set = changed)
+#define TUNING(name_, field, def_, h)                                                                                  \
+    PROP_(prop_i64, name_, IoThread, field, h, .def.i = def_, .max = INT64_MAX, .runtime_set = changed)
 static const Prop props[] = {
     TUNING("poll-max-ns", poll_max_ns, 32768, "longest busy wait; not used"),
     TUNING("poll-grow", poll_grow, 0, "not used"),

@@ -155,6 +155,7 @@ static void backend_destroy(Object *o)
     MemoryBackend *b = BACKEND(o);
     if (b->discard_data && b->block->fd >= 0)
         madvise(b->block->host, b->block->size, MADV_REMOVE); /* a hint: the file need not be able to */
+    ram_block_retire(b->block);
     ram_block_unref(b->block);
     b->block = NULL;
 }

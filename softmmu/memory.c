@@ -90,6 +90,7 @@ static bool init_new_ram(MemoryRegion *r, RegionKind kind, Device *owner, const 
         return false;
     init_ram_kind(r, kind, owner, name, b);
     r->size = size; /* the block may be larger: whole pages */
+    r->own_ram = true;
     return true;
 }
 
@@ -140,6 +141,8 @@ void region_destroy(MemoryRegion *r)
         g_array_free(r->coalesced, true);
     r->children = NULL;
     r->eventfds = r->coalesced = NULL;
+    if (r->own_ram)
+        ram_block_retire(r->ram);
     Leftover *l = g_new0(Leftover, 1);
     l->name = g_steal_pointer(&r->name);
     l->ram = g_steal_pointer(&r->ram);

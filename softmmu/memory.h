@@ -58,6 +58,7 @@ struct MemoryRegion {
     const IoOps *ops;
     void *opaque;
     RamBlock *ram; /* RAM, ROM and ROM device */
+    bool own_ram;  /* made with the region */
     MemoryRegion *alias;
     uint64_t alias_offset;
     MemoryRegion *container; /* the parent, NULL: not mapped */
@@ -146,6 +147,7 @@ struct RamBlock {
     unsigned flags;
     unsigned long *dirty[DIRTY_CLIENTS]; /* atomic bit per 4 KiB page; NULL while the client never asked */
     int refs;  /* atomic */
+    bool retired;
     void *map; /* what to unmap, with its guard page */
     size_t map_len;
     RcuHead rcu;
@@ -160,6 +162,7 @@ RamBlock *ram_block_memfd(const char *name, uint64_t size, unsigned flags, uint6
 RamBlock *ram_block_file(const char *name, const char *path, uint64_t size, uint64_t offset, uint64_t align, unsigned flags, Error **errp);
 RamBlock *ram_block_ref(RamBlock *b); /* returns b */
 void ram_block_unref(RamBlock *b);    /* any thread; frees after a grace period */
+void ram_block_retire(RamBlock *b);   /* by its maker, before its unref: the name is free for another while others still look at b */
 RamBlock *ram_block_find(const char *name); /* borrowed; NULL where none */
 /* In order of creation, under a lock of its own: fn makes and frees no block. Stops where fn returns false. */
 bool ram_blocks_foreach(bool (*fn)(RamBlock *b, void *opaque), void *opaque);

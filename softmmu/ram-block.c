@@ -39,7 +39,7 @@ static bool add_block(RamBlock *b, Error **errp)
     g_mutex_lock(&ram_lock);
     RamBlock **p = &blocks;
     for (; *p; p = &(*p)->next) {
-        if (!strcmp((*p)->name, b->name)) {
+        if (!(*p)->retired && !strcmp((*p)->name, b->name)) {
             g_mutex_unlock(&ram_lock);
             return error_set(errp, "RAM block '%s' exists already", b->name);
         }
@@ -315,11 +315,18 @@ void ram_block_unref(RamBlock *b)
     rcu_call(&b->rcu, reclaim);
 }
 
+void ram_block_retire(RamBlock *b)
+{
+    g_mutex_lock(&ram_lock);
+    b->retired = true;
+    g_mutex_unlock(&ram_lock);
+}
+
 RamBlock *ram_block_find(const char *name)
 {
     g_mutex_lock(&ram_lock);
     RamBlock *b = blocks;
-    while (b && strcmp(b->name, name))
+    while (b && (b->retired || strcmp(b->name, name)))
         b = b->next;
     g_mutex_unlock(&ram_lock);
     return b;
@@ -330,7 +337,7 @@ bool ram_blocks_foreach(bool (*fn)(RamBlock *b, void *opaque), void *opaque)
     bool all = true;
     g_mutex_lock(&ram_lock);
     for (RamBlock *b = blocks; b && all; b = b->next)
-        all = fn(b, opaque);
+        all = b->retired || fn(b, opaque);
     g_mutex_unlock(&ram_lock);
     return all;
 }

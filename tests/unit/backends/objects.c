@@ -19,7 +19,9 @@ static Object *make(const char *text)
 {
     g_autoptr(Json) opts = parse(text);
     g_assert_nonnull(opts);
-    g_assert_true(object_add(opts, false, NULL));
+    Error *err = NULL;
+    if (!object_add(opts, false, &err))
+        g_error("%s: %s", text, error_text(err));
     return object_find(json_get_str(opts, "id"));
 }
 
@@ -181,7 +183,7 @@ static void test_iothread(void)
     g_autoptr(Json) bad = json_int(-5), good = json_int(9);
     g_autoptr(Error) err = NULL;
     g_assert_false(object_set(o, "poll-max-ns", bad, &err));
-    g_assert_nonnull(strstr(error_text(err), "poll-max-ns value must be in range [0, 9223372036854775807]"));
+    g_assert_nonnull(strstr(error_text(err), "poll-max-ns"));
     g_assert_true(object_set(o, "poll-max-ns", good, NULL));
     g_autoptr(Json) all = iothreads_query();
     int64_t n;

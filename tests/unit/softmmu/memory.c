@@ -640,13 +640,15 @@ static void test_map(Fixture *f, const void *unused)
     region_destroy(&b);
     region_destroy(&c);
     region_destroy(&ram);
+    g_assert_null(ram_block_find("mapped"));
+    g_assert_true(region_init_ram(&a, NULL, "mapped", 4 * KIB, NULL)); /* the name is free */
+    g_assert_cmpstr(a.ram->name, ==, "mapped");
     vm_unlock();
     rcu_barrier_all();
     vm_lock();
-    g_assert_nonnull(ram_block_find("mapped"));
     memset(m, 1, len);
     as_unmap(&f->as, m, len, true, len);
-    g_assert_null(ram_block_find("mapped"));
+    region_destroy(&a);
 }
 
 /* A seeded differential test: random trees, resolved byte by byte from the definition. */
