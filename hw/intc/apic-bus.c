@@ -210,7 +210,7 @@ void lapic_detach(X86CPU *c)
         device_unrealize(dev);
 }
 
-void apic_init(void)
+void apic_map_window(void)
 {
     cpu_attach_apic = lapic_attach;
     cpu_detach_apic = lapic_detach;

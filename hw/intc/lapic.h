@@ -22,7 +22,7 @@ enum {
 
 /*
  * Give a CPU its interrupt controller by accel_irqchip_mode(): device "apic" (ours), or "kvm-apic" (the kernel's; in
- * split mode c also gets the PIC's CpuIrqOps). apic_init() makes it the CPU realize's cpu_attach_apic.
+ * split mode c also gets the PIC's CpuIrqOps). apic_map_window() makes it the CPU realize's cpu_attach_apic.
  * has_apic false (-cpu X,-apic): the PIC's lines alone.
  */
 bool lapic_attach(X86CPU *c, bool has_apic, Error **errp);
@@ -30,7 +30,7 @@ void lapic_detach(X86CPU *c);
 
 /* Once, by the board, before cpus_create(): sets cpu_attach_apic and cpu_detach_apic, and maps the 1 MiB window at
  * FEE00000h into system_memory: a CPU's own registers, and messages from everybody else. */
-void apic_init(void);
+void apic_map_window(void);
 /* A message-signalled interrupt as it would be written to the window, to our APICs or to the kernel's. */
 void apic_msi_deliver(uint64_t address, uint32_t data);
 /* One interrupt message to our APICs, decoded. */

@@ -68,6 +68,8 @@ struct Hpet {
 };
 #define HPET(d) container_of(d, Hpet, dev)
 
+static Hpet *the_hpet; /* the machine's */
+
 static bool legacy(const Hpet *s)
 {
     return s->config & CFG_LEGACY;
@@ -485,12 +487,14 @@ Device *hpet_create(uint32_t intcap, Irq *const lines[24], Error **errp)
     if (!device_realize(dev, NULL, errp))
         return NULL;
     region_add(&system_memory, HPET_BASE, &HPET(dev)->io);
+    the_hpet = HPET(dev);
     return dev;
 }
 
-void hpet_attach_pit(Device *dev, Device *pit)
+void hpet_attach_pit(Device *pit)
 {
-    HPET(dev)->pit = pit;
+    if (the_hpet)
+        the_hpet->pit = pit;
 }
 
 uint32_t hpet_block_id(const Device *dev)

@@ -16,8 +16,9 @@ enum { HPET_IN_PIT, HPET_IN_RTC };
  * the board's GSIs. The PIT's and the RTC's outputs then go to device_input(hpet, HPET_IN_PIT) and HPET_IN_RTC, which
  * pass them to GSI 0 and 8. */
 Device *hpet_create(uint32_t intcap, Irq *const lines[24], Error **errp);
-/* Tell it of the PIT, whose IRQ 0 the legacy replacement turns off. Once both are made. */
-void hpet_attach_pit(Device *hpet, Device *pit);
+/* Tell the machine's HPET, where there is one, of the PIT whose IRQ 0 the legacy replacement turns off (i8254_create()
+ * does). */
+void hpet_attach_pit(Device *pit);
 /* What fw_cfg's HPET item tells of the block: event timer block id (the capability register's low half). 0 for none. */
 uint32_t hpet_block_id(const Device *hpet);
 

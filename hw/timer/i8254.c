@@ -13,6 +13,7 @@
  * high, that of counter 2 (port 61h) restarts the count in modes 1, 2, 3 and 5, and does not stop it.
  */
 #include "accel/accel.h"
+#include "hw/timer/hpet.h"
 #include "hw/timer/i8254-state.h"
 
 enum { PIT_MIN_PERIOD_NS = 100000 };
@@ -396,5 +397,8 @@ Device *i8254_create(IsaBus *bus, Irq *irq0, Error **errp)
     Device *dev = device_new(ours ? &isa_pit : &kvm_pit);
     device_set_uint(dev, "iobase", 0x40);
     I8254(dev)->irq = irq0;
-    return device_realize(dev, &bus->bus, errp) ? dev : NULL;
+    if (!device_realize(dev, &bus->bus, errp))
+        return NULL;
+    hpet_attach_pit(dev);
+    return dev;
 }

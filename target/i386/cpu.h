@@ -162,7 +162,7 @@ struct X86CPU {
 
 void cpu_set_irq_ops(X86CPU *c, const CpuIrqOps *ops, void *apic);
 /* How a CPU's realize gets its interrupt controller, before its thread starts, and its unrealize gives it back: set by the board before
- * cpus_create() (hw/intc/lapic.h: apic_init()), NULL on a machine without. has_apic: the model's CPUID says so. */
+ * cpus_create() (hw/intc/lapic.h: apic_map_window()), NULL on a machine without. has_apic: the model's CPUID says so. */
 extern bool (*cpu_attach_apic)(X86CPU *c, bool has_apic, Error **errp);
 extern void (*cpu_detach_apic)(X86CPU *c);
 /* Power-on state (SDM volume 3, table 10-1); the boot CPU runs, others wait for SIPI. */
