@@ -56,6 +56,7 @@ bool bootindex_in_use(int32_t bootindex);
 /* RAM and reserved areas that the firmware's map has beside what it finds: etc/e820 and the RAM layout. */
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3, E820_NVS = 4, E820_UNUSABLE = 5 };
 void e820_add(uint64_t addr, uint64_t len, uint32_t type);
+bool e820_publish(FwCfg *f, Error **errp); /* as it is now */
 size_t e820_count(void);
 bool e820_get(size_t i, uint32_t type, uint64_t *addr, uint64_t *len);
 

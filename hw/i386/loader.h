@@ -17,6 +17,7 @@ uint8_t *firmware_load(const char *name, const char *what, size_t max, size_t *l
 bool option_rom_add(struct FwCfg *fw, const char *name, const uint8_t *data, size_t len, int32_t bootindex, Error **errp);
 /* -option-rom FILE[,bootindex=N] remembered before the machine is built. */
 bool option_rom_option_add(const Json *opts, Error **errp);
+bool option_roms_apply(struct FwCfg *fw, Error **errp);
 
 /* -kernel, -initrd, -append: by fw_cfg keys and a boot ROM. m->kernel is set. */
 bool kernel_load(Machine *m, struct FwCfg *fw, uint64_t below_4g, Error **errp);

@@ -109,8 +109,9 @@ unsigned pci_msix_vectors(const PciDevice *d);
 bool pci_msix_message(const PciDevice *d, unsigned vector, MsiMessage *msg);
 void pci_msix_set_notifier(PciDevice *d, void (*changed)(PciDevice *d, unsigned vector, bool masked, const MsiMessage *msg));
 bool pci_msi_message(const PciDevice *d, unsigned vector, MsiMessage *msg);
-/* A device with MSI-X has this in its fields: { ... VM_PCI_MSIX(S, pci.msix) ... }, where QEMU's device has it. */
+/* A device with MSI-X lists VM_PCI_MSIX(S, pci) in its fields, where QEMU's has it; S: its struct, pci: the PciDevice in it. */
 extern const VmState pci_msix_vmstate;
+#define VM_PCI_MSIX(S, pci) {.name = "msix", .kind = VM_STRUCT_K, .offset = offsetof(S, pci.msix), .size = sizeof(void *), .num = 1, .vmsd = &pci_msix_vmstate}
 /* How a message reaches the APICs; the board sets it. */
 extern void (*pci_msi_deliver)(const MsiMessage *msg);
 void pci_msi_send(PciDevice *d, const MsiMessage *msg);
@@ -124,7 +125,7 @@ struct PciBus {
     AddressSpace *dma;
     PciBus *parent_bus;     /* NULL: a root bus */
     PciDevice *bridge;
-    uint8_t bus_min;
+    uint8_t devfn_min; /* of the slots that the bus picks itself */
     unsigned (*map_irq)(PciBus *bus, PciDevice *d, unsigned pin);
     void (*set_irq)(void *opaque, unsigned line, int level);
     void *irq_opaque;
@@ -132,9 +133,8 @@ struct PciBus {
     uint16_t irq_count[32]; /* devices that hold each line high */
     /* A slot that may not be given away; by the board. */
     uint32_t slot_reserved;
-    /* Hot plug, by the chipset: a device came while the machine runs; device_del asks the guest. NULL: not possible. */
+    /* Hot plug, by the chipset: a device came while the machine runs. NULL: the guest is not told. */
     bool (*plugged)(PciBus *bus, PciDevice *d, Error **errp);
-    bool (*unplug_request)(PciBus *bus, PciDevice *d, Error **errp);
     void *hotplug_opaque;
 };
 PciBus *pci_root_bus_new(Device *host, const char *name, MemoryRegion *mem, MemoryRegion *io, uint8_t devfn_min);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Firmware files and option ROMs: the search path, checks, and the way to the firmware. */
+#include "hw/i386/loader.h"
+#include "hw/i386/fw-cfg.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where distributions keep firmware: QEMU's own folder, SeaBIOS and its VGA BIOSes, iPXE, OVMF. */
+static const char *const builtin_dirs[] = {
+    "/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu", "/usr/share/OVMF", "/usr/share/qemu-firmware",
+};
+static GPtrArray *user_dirs; /* of char * */
+
+typedef struct OptionRom {
+    char *file;
+    int32_t bootindex;
+} OptionRom;
+static GArray *option_roms; /* of OptionRom, from -option-rom */
+
+void firmware_add_dir(const char *dir)
+{
+    if (!user_dirs)
+        user_dirs = g_ptr_array_new();
+    g_ptr_array_add(user_dirs, g_strdup(dir));
+}
+
+static const char *dir_at(unsigned i)
+{
+    unsigned n = user_dirs ? user_dirs->len : 0;
+    return i < n ? user_dirs->pdata[i] : i - n < ARRAY_SIZE(builtin_dirs) ? builtin_dirs[i - n] : NULL;
+}
+
+void firmware_print_dirs(void)
+{
+    const char *dir;
+    for (unsigned i = 0; (dir = dir_at(i)); i++)
+        puts(dir);
+}
+
+char *firmware_find(const char *name)
+{
+    const char *dir;
+    if (!*name)
+        return NULL;
+    if (strchr(name, '/'))
+        return !access(name, R_OK) ? g_strdup(name) : NULL;
+    for (unsigned i = 0; (dir = dir_at(i)); i++) {
+        char *path = g_build_filename(dir, name, NULL);
+        if (!access(path, R_OK))
+            return path;
+        g_free(path);
+    }
+    return !access(name, R_OK) ? g_strdup(name) : NULL;
+}
+
+uint8_t *firmware_load(const char *name, const char *what, size_t max, size_t *len, Error **errp)
+{
+    g_autofree char *path = firmware_find(name);
+    if (!path) {
+        error_set(errp, "failed to find %s \"%s\"", what, name);
+        error_hint(errp, "'-L help' lists the folders that are searched; '-L DIR' adds one.");
+        return NULL;
+    }
+    uint8_t *data = NULL;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        error_set_errno(errp, errno, "could not open %s \"%s\"", what, path);
+    } else if (!S_ISREG(st.st_mode)) {
+        error_set(errp, "%s \"%s\" is not a regular file", what, path);
+    } else if (!st.st_size) {
+        error_set(errp, "%s \"%s\" is empty", what, path);
+    } else if ((uint64_t)st.st_size > max) {
+        error_set(errp, "%s \"%s\" too large (size cannot exceed %zu KiB)", what, path, max / 1024);
+    } else {
+        size_t have = 0;
+        data = g_malloc(st.st_size);
+        while (have < (size_t)st.st_size) {
+            ssize_t n = read(fd, data + have, st.st_size - have);
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n <= 0)
+                break;
+            have += n;
+        }
+        if (have < (size_t)st.st_size) {
+            error_set(errp, "could not read %s \"%s\"", what, path);
+            g_clear_pointer(&data, g_free);
+        } else {
+            *len = have;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return data;
+}
+
+bool option_rom_add(FwCfg *fw, const char *name, const uint8_t *data, size_t len, int32_t bootindex, Error **errp)
+{
+    if (len < 3 || data[0] != 0x55 || data[1] != 0xaa || data[2] * 512u > len)
+        return error_set(errp, "option ROM \"%s\" has no ROM header, or is shorter than its header says", name);
+    g_autofree char *file = g_strdup_printf("genroms/%s", name);
+    if (!fw_cfg_add_file(fw, file, data, len, errp))
+        return false;
+    if (bootindex >= 0) {
+        g_autofree char *path = g_strdup_printf("/rom@%s", file);
+        bootorder_add_path(bootindex, path);
+    }
+    return true;
+}
+
+bool option_rom_option_add(const Json *opts, Error **errp)
+{
+    OptionRom rom = {.bootindex = -1};
+    const char *file = json_get_str(opts, "romfile"), *index = json_get_str(opts, "bootindex");
+    uint64_t n;
+    if (!file)
+        return error_set(errp, "-option-rom: a file is needed: -option-rom FILE[,bootindex=N]");
+    if (index) {
+        if (!parse_u64(index, &n) || n > INT32_MAX)
+            return error_set(errp, "-option-rom: bootindex='%s' is no number from 0 on", index);
+        rom.bootindex = n;
+    }
+    if (!option_roms)
+        option_roms = g_array_new(false, false, sizeof(OptionRom));
+    rom.file = g_strdup(file);
+    g_array_append_val(option_roms, rom);
+    return true;
+}
+
+bool option_roms_apply(FwCfg *fw, Error **errp)
+{
+    for (guint i = 0; option_roms && i < option_roms->len; i++) {
+        OptionRom *rom = &g_array_index(option_roms, OptionRom, i);
+        size_t len;
+        g_autofree uint8_t *data = firmware_load(rom->file, "-option-rom", 128 * KIB, &len, errp);
+        g_autofree char *name = g_path_get_basename(rom->file);
+        if (!data || !option_rom_add(fw, name, data, len, rom->bootindex, errp))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* PCI buses, configuration mechanism #1, and what the monitor and the firmware are told of the devices. */
+#include "hw/pci/pci-regs.h"
+
+PciBus *pci_root;
+
+PciBus *pci_root_bus_new(Device *host, const char *name, MemoryRegion *mem, MemoryRegion *io, uint8_t devfn_min)
+{
+    PciBus *bus = g_new0(PciBus, 1);
+    bus_init(&bus->bus, host, BUS_PCI, name);
+    bus->bus.hotplug = true;
+    bus->mem = mem;
+    bus->io = io;
+    bus->dma = &as_memory;
+    bus->devfn_min = devfn_min;
+    if (!pci_root)
+        pci_root = bus;
+    return bus;
+}
+
+void pci_bus_irqs(PciBus *bus, unsigned (*map)(PciBus *, PciDevice *, unsigned), void (*set)(void *, unsigned, int), void *opaque,
+                  unsigned lines)
+{
+    assert(lines <= ARRAY_SIZE(bus->irq_count));
+    bus->map_irq = map;
+    bus->set_irq = set;
+    bus->irq_opaque = opaque;
+    bus->lines = lines;
+}
+
+unsigned pci_bus_number(const PciBus *bus)
+{
+    return bus->parent_bus ? bus->bridge->config[PCI_SECONDARY_BUS] : 0;
+}
+
+/* CONFIG_ADDRESS: enable 31, bus 23-16, device and function 15-8, register 7-2. Taken as a whole 32-bit access only. */
+
+static uint64_t address_read(void *opaque, uint64_t off, unsigned size)
+{
+    PciHostPorts *h = opaque;
+    return off == 0 && size == 4 ? h->address : size == 4 ? UINT32_MAX : BIT32(8 * size) - 1;
+}
+
+static void address_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
+{
+    PciHostPorts *h = opaque;
+    if (off == 0 && size == 4)
+        h->address = val;
+}
+
+static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
+{
+    PciHostPorts *h = opaque;
+    if (!(h->address & BIT32(31)))
+        return UINT32_MAX >> (32 - 8 * size);
+    return pci_config_read(h->root, h->address >> 8 & 0xffff, (h->address & 0xfc) | off, size);
+}
+
+static void data_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
+{
+    PciHostPorts *h = opaque;
+    if (h->address & BIT32(31))
+        pci_config_write(h->root, h->address >> 8 & 0xffff, (h->address & 0xfc) | off, val, size);
+}
+
+static const IoOps address_ops = {address_read, address_write, .min = 1, .max = 4};
+static const IoOps data_ops = {data_read, data_write, .min = 1, .max = 4};
+
+void pci_host_ports_init(PciHostPorts *h, Device *owner, PciBus *root, MemoryRegion *io)
+{
+    h->root = root;
+    region_init_io(&h->address_io, owner, &address_ops, h, "pci-conf-idx", 4);
+    region_init_io(&h->data_io, owner, &data_ops, h, "pci-conf-data", 4);
+    region_add(io, 0xcf8, &h->address_io);
+    region_add(io, 0xcfc, &h->data_io);
+}
+
+/* Names: for people, and those of the Open Firmware PCI bus binding, which "bootorder" uses. */
+typedef struct ClassName {
+    uint16_t id;
+    const char *text, *firmware;
+} ClassName;
+static const ClassName class_names[] = {
+    {0x0001, "VGA controller", "display"},
+    {0x0100, "SCSI controller", "scsi"},
+    {0x0101, "IDE controller", "ide"},
+    {0x0102, "Floppy controller", "fdc"},
+    {0x0103, "IPI controller", "ipi"},
+    {0x0104, "RAID controller", "raid"},
+    {0x0106, "SATA controller", NULL},
+    {0x0107, "SAS controller", NULL},
+    {0x0180, "Storage controller", NULL},
+    {0x0200, "Ethernet controller", "ethernet"},
+    {0x0201, "Token Ring controller", "token-ring"},
+    {0x0202, "FDDI controller", "fddi"},
+    {0x0203, "ATM controller", "atm"},
+    {0x0280, "Network controller", NULL},
+    {0x0300, "VGA controller", "display"},
+    {0x0301, "XGA controller", NULL},
+    {0x0302, "3D controller", NULL},
+    {0x0380, "Display controller", NULL},
+    {0x0400, "Video controller", "video"},
+    {0x0401, "Audio controller", "sound"},
+    {0x0402, "Phone", NULL},
+    {0x0403, "Audio controller", NULL},
+    {0x0480, "Multimedia controller", NULL},
+    {0x0500, "RAM controller", "memory"},
+    {0x0501, "Flash controller", "flash"},
+    {0x0580, "Memory controller", NULL},
+    {0x0600, "Host bridge", "host"},
+    {0x0601, "ISA bridge", "isa"},
+    {0x0602, "EISA bridge", "eisa"},
+    {0x0603, "MC bridge", "mca"},
+    {0x0604, "PCI bridge", "pci-bridge"},
+    {0x0605, "PCMCIA bridge", "pcmcia"},
+    {0x0606, "NUBUS bridge", "nubus"},
+    {0x0607, "CARDBUS bridge", "cardbus"},
+    {0x0608, "RACEWAY bridge", NULL},
+    {0x0680, "Bridge", NULL},
+    {0x0700, "Serial port", "serial"},
+    {0x0701, "Parallel port", "parallel"},
+    {0x0800, "Interrupt controller", "interrupt-controller"},
+    {0x0801, "DMA controller", "dma-controller"},
+    {0x0802, "Timer", "timer"},
+    {0x0803, "RTC", "rtc"},
+    {0x0900, "Keyboard", "keyboard"},
+    {0x0901, "Pen", "pen"},
+    {0x0902, "Mouse", "mouse"},
+    {0x0a00, "Dock station", "dock"},
+    {0x0b00, "i386 cpu", "cpu"},
+    {0x0c00, "Firewire controller", "firewire"},
+    {0x0c01, "Access bus controller", "access-bus"},
+    {0x0c02, "SSA controller", "ssa"},
+    {0x0c03, "USB controller", "usb"},
+    {0x0c04, "Fibre channel controller", "fibre-channel"},
+    {0x0c05, "SMBus", "smb"},
+    {0, NULL, NULL},
+};
+
+static const ClassName *class_name(uint16_t id)
+{
+    const ClassName *n = class_names;
+    while (n->text && n->id != id)
+        n++;
+    return n;
+}
+
+char *pci_dev_path(Device *dev)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+    const ClassName *n = class_name(lduw_le(d->config + PCI_CLASS));
+    GString *s = g_string_new(NULL);
+    if (n->firmware)
+        g_string_append(s, n->firmware);
+    else
+        g_string_printf(s, "pci%04x,%04x", lduw_le(d->config + PCI_VENDOR_ID), lduw_le(d->config + PCI_DEVICE_ID));
+    g_string_append_printf(s, "@%x", PCI_SLOT(d->devfn));
+    if (PCI_FUNC(d->devfn))
+        g_string_append_printf(s, ",%x", PCI_FUNC(d->devfn));
+    return g_string_free(s, false);
+}
+
+/* Lines of `info qtree`. */
+void pci_print_qtree(Device *dev, GString *out)
+{
+    PciDevice *d = PCI_DEVICE(dev);
+    uint16_t class_id = lduw_le(d->config + PCI_CLASS);
+    const ClassName *n = class_name(class_id);
+    if (n->text)
+        g_string_append_printf(out, "class %s", n->text);
+    else
+        g_string_append_printf(out, "class Class %04x", class_id);
+    g_string_append_printf(out, ", addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", pci_bus_number(d->bus), PCI_SLOT(d->devfn),
+                           PCI_FUNC(d->devfn), lduw_le(d->config + PCI_VENDOR_ID), lduw_le(d->config + PCI_DEVICE_ID),
+                           lduw_le(d->config + PCI_SUBSYSTEM_VENDOR), lduw_le(d->config + PCI_SUBSYSTEM_ID));
+    for (unsigned i = 0; i < ARRAY_SIZE(d->bars); i++)
+        if (d->bars[i].region)
+            g_string_append_printf(out, "bar %u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i, d->bars[i].type & PCI_BAR_IO ? "i/o" : "mem",
+                                   d->bars[i].addr, d->bars[i].addr + d->bars[i].size - 1);
+}
+
+static Json *query_bus(PciBus *bus);
+
+static Json *query_range(const PciDevice *d, unsigned base, bool wide)
+{
+    Json *o = json_object();
+    bool io = base == 0x1c, prefetch = base == 0x24;
+    uint64_t lo, hi;
+    if (io) {
+        lo = (uint64_t)(d->config[0x1c] & 0xf0) << 8;
+        hi = (uint64_t)(d->config[0x1d] & 0xf0) << 8 | 0xfff;
+    } else {
+        lo = (uint64_t)(lduw_le(d->config + base) & 0xfff0) << 16;
+        hi = (uint64_t)(lduw_le(d->config + base + 2) & 0xfff0) << 16 | 0xfffff;
+        if (prefetch && wide) {
+            lo |= (uint64_t)ldl_le(d->config + 0x28) << 32;
+            hi |= (uint64_t)ldl_le(d->config + 0x2c) << 32;
+        }
+    }
+    json_set_uint(o, "limit", hi);
+    json_set_uint(o, "base", lo);
+    return o;
+}
+
+static Json *query_bridge(PciDevice *d)
+{
+    Json *o = json_object(), *bus = json_object();
+    json_set_uint(bus, "number", d->config[PCI_PRIMARY_BUS]);
+    json_set_uint(bus, "secondary", d->config[PCI_SECONDARY_BUS]);
+    json_set_uint(bus, "subordinate", d->config[PCI_SUBORDINATE_BUS]);
+    json_set(bus, "io_range", query_range(d, 0x1c, false));
+    json_set(bus, "memory_range", query_range(d, 0x20, false));
+    json_set(bus, "prefetchable_range", query_range(d, 0x24, d->config[0x24] & 1));
+    json_set(o, "bus", bus);
+    if (d->config[PCI_SECONDARY_BUS] && d->dev.buses->len) {
+        Json *sub = query_bus(container_of((Bus *)d->dev.buses->pdata[0], PciBus, bus));
+        json_set(o, "devices", json_ref(json_get(sub, "devices")));
+        json_unref(sub);
+    }
+    return o;
+}
+
+static Json *query_device(PciDevice *d)
+{
+    Json *o = json_object(), *class_info = json_object(), *id = json_object(), *regions = json_array();
+    uint16_t class_id = lduw_le(d->config + PCI_CLASS);
+    bool bridge = (d->config[PCI_HEADER_TYPE] & 0x7f) == 1;
+    json_set_uint(o, "bus", pci_bus_number(d->bus));
+    json_set_uint(o, "slot", PCI_SLOT(d->devfn));
+    json_set_uint(o, "function", PCI_FUNC(d->devfn));
+    json_set_uint(class_info, "class", class_id);
+    if (class_name(class_id)->text)
+        json_set_str(class_info, "desc", class_name(class_id)->text);
+    json_set(o, "class_info", class_info);
+    json_set_uint(id, "device", lduw_le(d->config + PCI_DEVICE_ID));
+    json_set_uint(id, "vendor", lduw_le(d->config + PCI_VENDOR_ID));
+    if (!bridge) {
+        json_set_uint(id, "subsystem", lduw_le(d->config + PCI_SUBSYSTEM_ID));
+        json_set_uint(id, "subsystem-vendor", lduw_le(d->config + PCI_SUBSYSTEM_VENDOR));
+    }
+    json_set(o, "id", id);
+    json_set_uint(o, "irq_pin", d->config[PCI_INTERRUPT_PIN]);
+    if (d->config[PCI_INTERRUPT_PIN])
+        json_set_uint(o, "irq", d->config[PCI_INTERRUPT_LINE]);
+    json_set_str(o, "qdev_id", d->dev.id ? d->dev.id : "");
+    for (unsigned i = 0; i < ARRAY_SIZE(d->bars); i++) {
+        PciBar *b = &d->bars[i];
+        if (!b->region)
+            continue;
+        Json *r = json_object();
+        json_set_uint(r, "bar", i);
+        json_set_str(r, "type", b->type & PCI_BAR_IO ? "io" : "memory");
+        if (!(b->type & PCI_BAR_IO)) {
+            json_set_bool(r, "prefetch", b->type & PCI_BAR_PREFETCH);
+            json_set_bool(r, "mem_type_64", b->type & PCI_BAR_MEM64);
+        }
+        json_set_int(r, "address", (int64_t)b->addr);
+        json_set_uint(r, "size", b->size);
+        json_append(regions, r);
+    }
+    json_set(o, "regions", regions);
+    if (bridge)
+        json_set(o, "pci_bridge", query_bridge(d));
+    return o;
+}
+
+static Json *query_bus(PciBus *bus)
+{
+    Json *o = json_object(), *devices = json_array();
+    json_set_uint(o, "bus", pci_bus_number(bus));
+    for (unsigned i = 0; i < ARRAY_SIZE(bus->devices); i++)
+        if (bus->devices[i])
+            json_append(devices, query_device(bus->devices[i]));
+    json_set(o, "devices", devices);
+    return o;
+}
+
+Json *pci_query(void)
+{
+    Json *list = json_array();
+    if (pci_root)
+        json_append(list, query_bus(pci_root));
+    return list;
+}
+
+/* HMP prints from the same answer. */
+static uint64_t num(const Json *o, const char *key)
+{
+    int64_t i = 0;
+    json_get_int(json_get(o, key), &i);
+    return i;
+}
+
+static bool flag(const Json *o, const char *key)
+{
+    bool b = false;
+    json_get_bool(json_get(o, key), &b);
+    return b;
+}
+
+static void print_device(const Json *d, GString *out)
+{
+    const Json *cls = json_get(d, "class_info"), *id = json_get(d, "id"), *bridge = json_get(d, "pci_bridge");
+    const char *desc = json_get_str(cls, "desc");
+    g_string_append_printf(out, "  Bus %2d, device %3d, function %d:\n    ", (int)num(d, "bus"), (int)num(d, "slot"),
+                           (int)num(d, "function"));
+    if (desc)
+        g_string_append(out, desc);
+    else
+        g_string_append_printf(out, "Class %04d", (int)num(cls, "class"));
+    g_string_append_printf(out, ": PCI device %04x:%04x\n", (unsigned)num(id, "vendor"), (unsigned)num(id, "device"));
+    if (json_get(id, "subsystem-vendor"))
+        g_string_append_printf(out, "      PCI subsystem %04x:%04x\n", (unsigned)num(id, "subsystem-vendor"), (unsigned)num(id, "subsystem"));
+    if (num(d, "irq_pin"))
+        g_string_append_printf(out, "      IRQ %d, pin %c\n", (int)num(d, "irq"), (char)('A' + num(d, "irq_pin") - 1));
+    if (bridge) {
+        static const char *const ranges[] = {"io_range", "memory_range", "prefetchable_range"};
+        const Json *b = json_get(bridge, "bus");
+        g_string_append_printf(out, "      BUS %d.\n      secondary bus %d.\n      subordinate bus %d.\n", (int)num(b, "number"),
+                               (int)num(b, "secondary"), (int)num(b, "subordinate"));
+        for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
+            const Json *r = json_get(b, ranges[i]);
+            if (i == 0)
+                g_string_append_printf(out, "      IO range [0x%04x, 0x%04x]\n", (unsigned)num(r, "base"), (unsigned)num(r, "limit"));
+            else
+                g_string_append_printf(out, "      %s range [0x%08" PRIx64 ", 0x%08" PRIx64 "]\n",
+                                       i == 1 ? "memory" : "prefetchable memory", num(r, "base"), num(r, "limit"));
+        }
+    }
+    const Json *regions = json_get(d, "regions");
+    for (size_t i = 0; i < json_length(regions); i++) {
+        const Json *r = json_at(regions, i);
+        uint64_t addr = num(r, "address"), size = num(r, "size");
+        bool io = !strcmp(json_get_str(r, "type"), "io");
+        g_string_append_printf(out, "      BAR%d: ", (int)num(r, "bar"));
+        if (io)
+            g_string_append_printf(out, "I/O at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n", addr, addr + size - 1);
+        else
+            g_string_append_printf(out, "%d bit%s memory at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n", flag(r, "mem_type_64") ? 64 : 32,
+                                   flag(r, "prefetch") ? " prefetchable" : "", addr, addr + size - 1);
+    }
+    g_string_append_printf(out, "      id \"%s\"\n", json_get_str(d, "qdev_id"));
+    const Json *below = json_get(bridge, "devices");
+    for (size_t i = 0; i < json_length(below); i++)
+        print_device(json_at(below, i), out);
+}
+
+void pci_print_info(GString *out)
+{
+    g_autoptr(Json) list = pci_query();
+    if (!json_length(list))
+        g_string_append(out, "No PCI buses\n");
+    for (size_t i = 0; i < json_length(list); i++) {
+        const Json *devices = json_get(json_at(list, i), "devices");
+        for (size_t k = 0; k < json_length(devices); k++)
+            print_device(json_at(devices, k), out);
+    }
+}
