@@ -10,41 +10,30 @@
 
 #define PC_GSIS 24
 
-/* An interrupt line of the board: 0 to 15 reach the PIC and the IOAPIC, 16 to 23 the IOAPIC. Each GSI goes to the PIC's and the
- * IOAPIC's input, or to the kernel's chips by accel->set_gsi. */
-typedef struct PcGsi {
-    Irq *pic[16];        /* inputs of the 8259 pair, NULL: the kernel's, or none */
-    Irq *ioapic[PC_GSIS];
-    Irq *lines[PC_GSIS]; /* what raises a GSI: hand these out */
-} PcGsi;
-
 typedef struct PcMachine {
     Machine m;
     /* properties */
     uint64_t max_ram_below_4g, max_fw_size;
-    bool sata, pit, smbus_on, hpet_on, default_bus_bypass_iommu;
-    OnOffAuto i8042_unused;
-    bool i8042;
-    char *oem_id, *oem_table_id;
-    int smbios_ep; /* smbios-entry-point-type */
-    bool fd_bootchk;
-    /* version tables */
-    bool acpi_root_hotplug;
+    OnOffAuto acpi, vmport, smm, pit, pic;
+    bool hpet, i8042, sata, smbus, fd_bootchk, default_bus_bypass_iommu;
     /* made by init */
-    uint64_t below_4g, above_4g;
-    PcGsi gsi;
+    bool acpi_on, was_reset;
+    uint64_t below_4g, above_4g; /* bytes of RAM */
+    Irq *gsi[PC_GSIS];           /* what raises each line of the board: PIC and I/O APIC, or the kernel's chips */
     MemoryRegion ram_below, ram_above, pci_memory, rom, isa_bios, bios;
-    MemoryRegion smram, smram_low;
+    MemoryRegion smram, smram_low; /* what a CPU in SMM sees at A0000 */
     PciBus *pci;
-    PciDevice *host, *isa_bridge, *pm;
-    Device *rtc;
-    bool a20_off;
+    PciDevice *pm;
+    Device *rtc, *hpet_dev, *fdc, *ide;
 } PcMachine;
 #define PC_MACHINE(x) container_of(x, PcMachine, m)
 
-/* The A20 gate as port 92h and the keyboard controller drive it (off: bit 20 is masked, where the accelerator can). */
-void pc_set_a20(bool on);
-/* Port B2h was written: an SMI where SMM is there. */
-void pc_smi(void);
+/* The A20 gate: port 92h and the keyboard controller each have a say; open where one of them opens it. No accelerator here masks
+ * address bit 20: closing it is noted, and has no effect. */
+enum { PC_A20_PORT92 = 1, PC_A20_I8042 = 2 };
+void pc_set_a20(unsigned source, bool open);
+
+/* The 256-byte EEPROMs that describe the memory modules, on the power management function's SMBus. */
+bool smbus_eeproms_create(Device *pm, uint64_t ram_size, Error **errp);
 
 #endif

@@ -5,13 +5,15 @@
 
 IsaBus *isa_bus;
 
-enum { LINES = 16, SOURCES = 16 };
+enum { LINES = 16, SOURCES = 16, PIRQ_SOURCE = 15 /* of each line: the bridge's PCI interrupts */ };
 
 IsaBus *isa_bus_new(Device *parent, MemoryRegion *io, MemoryRegion *mem)
 {
     assert(!isa_bus);
     isa_bus = g_new0(IsaBus, 1);
     bus_init(&isa_bus->bus, parent, BUS_ISA, "isa.0");
+    for (unsigned i = 0; i < LINES; i++)
+        isa_bus->claimed[i] = 1u << PIRQ_SOURCE;
     isa_bus->io = io;
     isa_bus->mem = mem;
     return isa_bus;
@@ -38,6 +40,12 @@ static void source_changed(void *opaque, unsigned n, int level)
     irq_set(bus->lines[line], bus->level[line] != 0);
 }
 
+void isa_bus_set_pirq(IsaBus *bus, unsigned line, bool level)
+{
+    if (level != !!(bus->level[line] & 1u << PIRQ_SOURCE))
+        source_changed(bus, line * SOURCES + PIRQ_SOURCE, level);
+}
+
 static void irq_release(Device *dev, void *opaque)
 {
     Irq *irq = opaque;
@@ -45,6 +53,14 @@ static void irq_release(Device *dev, void *opaque)
     irq_lower(irq);
     bus->claimed[irq->n / SOURCES] &= ~(1u << irq->n % SOURCES);
     g_free(irq);
+}
+
+Irq *isa_bus_claim(IsaBus *bus, unsigned line)
+{
+    unsigned source = __builtin_ctz(~(unsigned)bus->claimed[line]);
+    assert(source < SOURCES);
+    bus->claimed[line] |= 1u << source;
+    return irq_new(source_changed, bus, line * SOURCES + source);
 }
 
 Irq *isa_irq(IsaDevice *d, unsigned line, Error **errp)
@@ -56,7 +72,7 @@ Irq *isa_irq(IsaDevice *d, unsigned line, Error **errp)
     }
     unsigned source = __builtin_ctz(~(unsigned)bus->claimed[line]);
     if (source >= SOURCES) {
-        error_set(errp, "%s: interrupt line %u has %u devices already", d->dev.desc->name, line, SOURCES);
+        error_set(errp, "%s: interrupt line %u has %u devices already", d->dev.desc->name, line, SOURCES - 1);
         return NULL;
     }
     bus->claimed[line] |= 1u << source;

@@ -34,7 +34,9 @@ Irq *isa_irq(IsaDevice *d, unsigned line, Error **errp); /* line 0 to 15 */
 bool isa_map_io(IsaDevice *d, IoRegion *r, const IoOps *ops, void *opaque, uint16_t base, uint16_t count, Error **errp);
 void isa_unmap_io(IsaDevice *d, IoRegion *r);
 bool isa_map_mem(IsaDevice *d, MemoryRegion *r, Gpa base, Error **errp);
-/* For boards. */
+/* For boards. The bridge's PCI interrupts share the lines with the devices. */
+Irq *isa_bus_claim(IsaBus *bus, unsigned line); /* a source of its own for a chipset part; for ever */
+void isa_bus_set_pirq(IsaBus *bus, unsigned line, bool level);
 Irq *isa_bus_line(IsaBus *bus, unsigned line); /* the raw line, not OR-ed */
 
 #endif
