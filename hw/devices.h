@@ -25,3 +25,12 @@ DEVICE_ENTRY(pc_testdev)
 /* hw/display */
 DEVICE_ENTRY(secondary_vga)
 DEVICE_ENTRY(vga_pci)
+
+/* hw/i386 and hw/acpi: chipset parts */
+DEVICE_ENTRY(fw_cfg_io)
+DEVICE_ENTRY(i440fx_pcihost)
+DEVICE_ENTRY(i440fx_pci)
+DEVICE_ENTRY(piix3_isa)
+DEVICE_ENTRY(piix4_pm)
+DEVICE_ENTRY(port92)
+DEVICE_ENTRY(smbus_eeprom)

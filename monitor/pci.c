@@ -180,8 +180,8 @@ Json *qmp_query_pci(const Json *args, Error **errp)
     Json *list = json_array();
     if (pci_root) {
         Json *v = json_object();
-        json_set_uint(v, "bus", pci_root->bus_min);
-        json_set(v, "devices", bus_devices(pci_root, pci_root->bus_min, 0));
+        json_set_uint(v, "bus", pci_bus_number(pci_root));
+        json_set(v, "devices", bus_devices(pci_root, pci_bus_number(pci_root), 0));
         json_append(list, v);
     }
     return list;

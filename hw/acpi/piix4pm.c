@@ -2,10 +2,11 @@
 /*
  * PIIX4, function 3: power management (Intel 82371AB data sheet, 290562, chapter 7).
  *
- * Configuration: 40h PMBA (bits 15-6), 58h device activity (bit 25: APM port gives an SMI), 5Fh, 63h, 67h which ports the board has,
- * 80h bit 0: PM ports decoded, 90h SMBA, D2h SMBus control. Ports: B2h, B3h APM control and status; AE00h PCI hot plug; AF00h CPUs present
- * (a bit each; the selectable interface of later machines is not there); AFE0h general purpose events.
- * Bit 25 of 58h reads 1 from reset on where there is no SMM: firmware takes that as "SMM is set up already".
+ * Configuration: 40h PMBA (bits 15-6), 58h device activity (bit 25: APM port gives an SMI), 5Fh, 63h, 67h which ports
+ * the board has, 80h bit 0: PM ports decoded, 90h SMBA, D2h SMBus control. Ports: B2h, B3h APM control and status;
+ * AE00h PCI hot plug; AF00h CPUs present (a bit each; the selectable interface of later machines is not there); AFE0h
+ * general purpose events. Bit 25 of 58h reads 1 from reset on where there is no SMM: firmware takes that as "SMM is set
+ * up already".
  */
 #include "hw/acpi/acpi.h"
 #include "hw/acpi/smbus.h"
@@ -72,8 +73,7 @@ static uint64_t cpu_read(void *opaque, uint64_t off, unsigned size)
 {
     uint8_t bits = 0;
     X86CPU *c;
-    FOREACH_VCPU(c)
-    {
+    FOREACH_VCPU (c) {
         if (c->apic_id / 8 == off)
             bits |= 1u << c->apic_id % 8;
     }
@@ -95,7 +95,8 @@ static bool pm_realize(Device *dev, Error **errp)
     if (s->smm_enabled)
         return error_set(errp, "PIIX4_PM.smm-enabled=on: no accelerator here has system management mode");
     if (!s->smb_io_base || (s->smb_io_base & 0x3f) || s->smb_io_base > 0xffc0)
-        return error_set(errp, "PIIX4_PM.smb_io_base=0x%x must be a multiple of 0x40 from 0x40 to 0xffc0", s->smb_io_base);
+        return error_set(errp, "PIIX4_PM.smb_io_base=0x%x must be a multiple of 0x40 from 0x40 to 0xffc0",
+                         s->smb_io_base);
     s->pci.config_write = pm_config_write;
     stw_le(c + PCI_STATUS, PCI_STATUS_DEVSEL_MEDIUM | PCI_STATUS_FAST_BACK);
     stl_le(c + SMBA, s->smb_io_base | 1);
@@ -168,7 +169,10 @@ static const VmState gpe_vmstate = {
 };
 
 /* Parts of the struct that QEMU's stream has as structs of their own: their fields' offsets count from the device. */
-#define WHOLE(n, v) {.name = n, .kind = VM_STRUCT_K, .offset = 0, .size = sizeof(Piix4Pm), .num = 1, .vmsd = &(v)}
+#define WHOLE(n, v)                                                                                                    \
+    {                                                                                                                  \
+        .name = n, .kind = VM_STRUCT_K, .offset = 0, .size = sizeof(Piix4Pm), .num = 1, .vmsd = &(v)                   \
+    }
 
 static const VmState pm_vmstate = {
     .name = "piix4_pm",

@@ -3,10 +3,12 @@
  * SMBus host controller (Intel 82371AB data sheet, 290562, section 7.3) and SPD EEPROMs.
  *
  *   0 status: busy 0, done 1, device error 2, byte done 7 (1 to 7: write 1 clears)    5, 6 data 0, 1
- *   2 control: protocol 4-2, start 6, kill 1   3 command   4 address (7-1), read (0)   7 block data   d auxiliary control
+ *   2 control: protocol 4-2, start 6, kill 1   3 command   4 address (7-1), read (0)   7 block data   d auxiliary
+ * control
  *
- * A transaction starts with the next read of the status, which still shows it busy: SeaBIOS and Linux wait for busy before they wait for
- * done. Protocols: quick, byte, byte data, word data, block. Process call and I2C read end in a device error.
+ * A transaction starts with the next read of the status, which still shows it busy: SeaBIOS and Linux wait for busy
+ * before they wait for done. Protocols: quick, byte, byte data, word data, block. Process call and I2C read end in a
+ * device error.
  */
 #include "hw/acpi/smbus.h"
 #include "hw/i386/pc.h"
@@ -251,9 +253,19 @@ const VmState smbus_host_vmstate = {
     .name = "pmsmb",
     .version = 1,
     .min_version = 1,
-    .fields = (const VmField[]){VM_U8(SmbusHost, stat), VM_U8(SmbusHost, ctl), VM_U8(SmbusHost, cmd), VM_U8(SmbusHost, addr),
-                                VM_U8(SmbusHost, data0), VM_U8(SmbusHost, data1), VM_U32(SmbusHost, index), VM_INT_ARRAY(SmbusHost, data),
-                                VM_U8(SmbusHost, auxctl), VM_U8(SmbusHost, blkdata), VM_BOOL(SmbusHost, i2c_enable),
-                                VM_BOOL(SmbusHost, op_done), VM_BOOL(SmbusHost, in_i2c_block_read),
-                                VM_BOOL(SmbusHost, start_on_status_read), {}},
+    .fields = (const VmField[]){VM_U8(SmbusHost, stat),
+                                VM_U8(SmbusHost, ctl),
+                                VM_U8(SmbusHost, cmd),
+                                VM_U8(SmbusHost, addr),
+                                VM_U8(SmbusHost, data0),
+                                VM_U8(SmbusHost, data1),
+                                VM_U32(SmbusHost, index),
+                                VM_INT_ARRAY(SmbusHost, data),
+                                VM_U8(SmbusHost, auxctl),
+                                VM_U8(SmbusHost, blkdata),
+                                VM_BOOL(SmbusHost, i2c_enable),
+                                VM_BOOL(SmbusHost, op_done),
+                                VM_BOOL(SmbusHost, in_i2c_block_read),
+                                VM_BOOL(SmbusHost, start_on_status_read),
+                                {}},
 };

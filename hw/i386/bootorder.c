@@ -10,7 +10,8 @@ typedef struct BootEntry {
 } BootEntry;
 static GArray *extra; /* of BootEntry: without a device */
 
-/* "/pci@i0cf8/ide@1,1/drive@1/disk@0": what each bus on the way says of the device on it. NULL: some bus has no such names. */
+/* "/pci@i0cf8/ide@1,1/drive@1/disk@0": what each bus on the way says of the device on it. NULL: some bus has no such
+ * names. */
 static char *device_firmware_path(Device *dev)
 {
     GString *path = g_string_new(NULL);

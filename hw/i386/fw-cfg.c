@@ -2,16 +2,24 @@
 /*
  * The fw_cfg device (QEMU's docs/specs/fw_cfg.rst).
  *
- * Ports: 510h selector (16 bits, write), 511h data (8 bits, read), 514h to 51Bh the address of a DMA request, big endian; writing its
- * low half starts the request. Numbered items have keys below 20h, those of the architecture 8000h and up; files have keys from
- * 20h on, in the order of their names: a key is what the directory says now, so all are there before the guest looks.
- * Reading past an item's end gives zeroes.
+ * Ports: 510h selector (16 bits, write), 511h data (8 bits, read), 514h to 51Bh the address of a DMA request, big
+ * endian; writing its low half starts the request. Numbered items have keys below 20h, those of the architecture 8000h
+ * and up; files have keys from 20h on, in the order of their names: a key is what the directory says now, so all are
+ * there before the guest looks. Reading past an item's end gives zeroes.
  */
 #include "hw/i386/fw-cfg.h"
 #include "hw/core/machine.h"
 #include "hw/i386/loader.h"
 
-enum { PORT = 0x510, PORT_DMA = 0x514, NUMBERED = 0x20, ARCH = 0x8000, WRITE_CHANNEL = 0x4000, NAME_MAX_LEN = 55, FILE_ENTRY = 64 };
+enum {
+    PORT = 0x510,
+    PORT_DMA = 0x514,
+    NUMBERED = 0x20,
+    ARCH = 0x8000,
+    WRITE_CHANNEL = 0x4000,
+    NAME_MAX_LEN = 55,
+    FILE_ENTRY = 64
+};
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 #define DMA_SIGNATURE 0x51454d5520434647ULL /* "QEMU CFG" */
 
@@ -99,8 +107,10 @@ static Item *file_get(FwCfg *f, const char *name, Error **errp)
         return NULL;
     }
     if (f->files->len >= f->file_slots) {
-        error_set(errp, "fw_cfg has no room for '%s': all %u file slots are taken (-global fw_cfg_io.x-file-slots=N gives more)", name,
-                  f->file_slots);
+        error_set(
+            errp,
+            "fw_cfg has no room for '%s': all %u file slots are taken (-global fw_cfg_io.x-file-slots=N gives more)",
+            name, f->file_slots);
         return NULL;
     }
     it = g_new0(Item, 1);
@@ -235,7 +245,11 @@ static void dma_run(FwCfg *f)
         select_key(f, control >> 16);
     bool ok = true;
     if (control & (DMA_READ | DMA_WRITE | DMA_SKIP))
-        ok = dma_transfer(f, control & DMA_READ ? DMA_READ : control & DMA_WRITE ? DMA_WRITE : DMA_SKIP, ldq_be(req + 8), len);
+        ok = dma_transfer(f,
+                          control & DMA_READ    ? DMA_READ
+                          : control & DMA_WRITE ? DMA_WRITE
+                                                : DMA_SKIP,
+                          ldq_be(req + 8), len);
     stl_be(result, ok ? 0 : DMA_ERROR);
     as_write(&as_memory, desc, result, sizeof(result));
 }
@@ -271,7 +285,8 @@ static GPtrArray *options; /* of Json * */
 
 bool fw_cfg_option_add(const Json *opts, Error **errp)
 {
-    const char *name = json_get_str(opts, "name"), *file = json_get_str(opts, "file"), *string = json_get_str(opts, "string");
+    const char *name = json_get_str(opts, "name"), *file = json_get_str(opts, "file"),
+               *string = json_get_str(opts, "string");
     for (size_t i = 0; i < json_length(opts); i++) {
         const char *key = json_key_at(opts, i);
         if (!strcmp(key, "gen_id"))

@@ -2,10 +2,11 @@
 /*
  * The 440FX host bridge (Intel 82441FX data sheet, 290549): configuration ports, and what of the low megabyte is RAM.
  *
- * Registers of function 0: 59h to 5Fh PAM, two fields of four bits each (bit 0: reads go to RAM, bit 1: writes do), 59h's low field has no
- * use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM (D_OPEN 6, G_SMRAME 3).
- * Differences: as in QEMU a system reset does not touch PAM and SMRAM (SeaBIOS puts its image back itself), write-only areas are
- * readable, the whole of 40h to FFh can be written, DRAM timing has no effect. 57h tells the RAM's size in 8 MiB.
+ * Registers of function 0: 59h to 5Fh PAM, two fields of four bits each (bit 0: reads go to RAM, bit 1: writes do),
+ * 59h's low field has no use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM (D_OPEN
+ * 6, G_SMRAME 3). Differences: as in QEMU a system reset does not touch PAM and SMRAM (SeaBIOS puts its image back
+ * itself), write-only areas are readable, the whole of 40h to FFh can be written, DRAM timing has no effect. 57h tells
+ * the RAM's size in 8 MiB.
  */
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
@@ -156,7 +157,8 @@ static const Prop host_props[] = {
     PROP_SIZE("pci-hole64-size", I440fxHost, pci_hole64_size, 2 * GIB, "what is left above RAM for 64-bit BARs"),
     PROP_U32("short_root_bus", I440fxHost, short_root_bus, 0, "name the root bus \"pci\", as QEMU before 1.7"),
     PROP_BOOL("x-pci-hole64-fix", I440fxHost, pci_hole64_fix, true, "the 64-bit hole is at least pci-hole64-size"),
-    PROP_BOOL("x-config-reg-migration-enabled", I440fxHost, config_reg_migration, true, "CONFIG_ADDRESS is in the state"),
+    PROP_BOOL("x-config-reg-migration-enabled", I440fxHost, config_reg_migration, true,
+              "CONFIG_ADDRESS is in the state"),
     PROP_BOOL("bypass-iommu", I440fxHost, bypass_iommu, false, "devices below bypass the IOMMU"),
     {},
 };

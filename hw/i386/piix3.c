@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PIIX3, function 0: the bridge to ISA (Intel 82371SB data sheet, 290550), routing of the PCI interrupt pins, and reset control.
+ * PIIX3, function 0: the bridge to ISA (Intel 82371SB data sheet, 290550), routing of the PCI interrupt pins, and reset
+ * control.
  *
- * Registers: 60h to 63h PIRQRC A to D (bits 0-3 the ISA line, bit 7: not routed); port CF9h, reset control (bit 2: reset now, bit 1: a hard
- * one). The pins of slot n come to PIRQ (n - 1 + pin) mod 4. XBCS and the other registers of 40h and up are memory without effect.
+ * Registers: 60h to 63h PIRQRC A to D (bits 0-3 the ISA line, bit 7: not routed); port CF9h, reset control (bit 2:
+ * reset now, bit 1: a hard one). The pins of slot n come to PIRQ (n - 1 + pin) mod 4. XBCS and the other registers of
+ * 40h and up are memory without effect.
  */
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
@@ -88,8 +90,8 @@ static void piix3_reset(Device *dev)
     static const struct {
         uint8_t reg, val;
     } init[] = {
-        {0x4c, 0x4d}, {0x4e, 0x03}, {0x60, 0x80}, {0x61, 0x80}, {0x62, 0x80}, {0x63, 0x80}, {0x69, 0x02}, {0x70, 0x80},
-        {0x76, 0x0c}, {0x77, 0x0c}, {0x78, 0x02}, {0xa0, 0x08}, {0xa8, 0x0f},
+        {0x4c, 0x4d}, {0x4e, 0x03}, {0x60, 0x80}, {0x61, 0x80}, {0x62, 0x80}, {0x63, 0x80}, {0x69, 0x02},
+        {0x70, 0x80}, {0x76, 0x0c}, {0x77, 0x0c}, {0x78, 0x02}, {0xa0, 0x08}, {0xa8, 0x0f},
     };
     Piix3 *s = PIIX3(dev);
     memset(s->pci.config + 0x40, 0, 0xc0);

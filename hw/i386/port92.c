@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * System control port A, 92h (IBM PS/2 hardware interface reference): bit 1 opens A20, bit 0 going high resets the CPUs.
- * Reads give back what was written, as QEMU's does.
+ * System control port A, 92h (IBM PS/2 hardware interface reference): bit 1 opens A20, bit 0 going high resets the
+ * CPUs. Reads give back what was written, as QEMU's does.
  */
 #include "hw/i386/pc.h"
 #include "softmmu/runstate.h"

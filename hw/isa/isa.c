@@ -119,7 +119,9 @@ static char *dev_path(Device *dev)
     const Prop *p = device_desc_prop(dev->desc, "iobase");
     g_autoptr(Json) val = p ? prop_get(p, dev) : NULL;
     uint64_t base;
-    const char *name = !strcmp(dev->desc->name, "isa-fdc") ? "fdc" : !strcmp(dev->desc->name, "isa-ide") ? "ide" : dev->desc->name;
+    const char *name = !strcmp(dev->desc->name, "isa-fdc")   ? "fdc"
+                       : !strcmp(dev->desc->name, "isa-ide") ? "ide"
+                                                             : dev->desc->name;
     return json_get_uint(val, &base) ? g_strdup_printf("%s@%04x", name, (unsigned)base) : g_strdup(name);
 }
 

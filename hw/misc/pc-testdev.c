@@ -63,7 +63,7 @@ static void line_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 {
     PcMachine *pc = PC_MACHINE(machine); /* an ISA bus is on no other */
     if (off < PC_GSIS)
-        irq_set(pc->gsi.lines[off], val != 0);
+        irq_set(pc->gsi[off], val != 0);
 }
 
 static uint64_t mem_read(void *opaque, uint64_t off, unsigned size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PCI buses, configuration mechanism #1, and what the monitor and the firmware are told of the devices. */
+/* PCI buses, configuration mechanism #1, and what `info qtree` and the firmware are told of the devices. */
 #include "hw/pci/pci-regs.h"
 
 PciBus *pci_root;
@@ -18,8 +18,8 @@ PciBus *pci_root_bus_new(Device *host, const char *name, MemoryRegion *mem, Memo
     return bus;
 }
 
-void pci_bus_irqs(PciBus *bus, unsigned (*map)(PciBus *, PciDevice *, unsigned), void (*set)(void *, unsigned, int), void *opaque,
-                  unsigned lines)
+void pci_bus_irqs(PciBus *bus, unsigned (*map)(PciBus *, PciDevice *, unsigned), void (*set)(void *, unsigned, int),
+                  void *opaque, unsigned lines)
 {
     assert(lines <= ARRAY_SIZE(bus->irq_count));
     bus->map_irq = map;
@@ -170,189 +170,13 @@ void pci_print_qtree(Device *dev, GString *out)
         g_string_append_printf(out, "class %s", n->text);
     else
         g_string_append_printf(out, "class Class %04x", class_id);
-    g_string_append_printf(out, ", addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", pci_bus_number(d->bus), PCI_SLOT(d->devfn),
-                           PCI_FUNC(d->devfn), lduw_le(d->config + PCI_VENDOR_ID), lduw_le(d->config + PCI_DEVICE_ID),
-                           lduw_le(d->config + PCI_SUBSYSTEM_VENDOR), lduw_le(d->config + PCI_SUBSYSTEM_ID));
+    g_string_append_printf(out, ", addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", pci_bus_number(d->bus),
+                           PCI_SLOT(d->devfn), PCI_FUNC(d->devfn), lduw_le(d->config + PCI_VENDOR_ID),
+                           lduw_le(d->config + PCI_DEVICE_ID), lduw_le(d->config + PCI_SUBSYSTEM_VENDOR),
+                           lduw_le(d->config + PCI_SUBSYSTEM_ID));
     for (unsigned i = 0; i < ARRAY_SIZE(d->bars); i++)
         if (d->bars[i].region)
-            g_string_append_printf(out, "bar %u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i, d->bars[i].type & PCI_BAR_IO ? "i/o" : "mem",
-                                   d->bars[i].addr, d->bars[i].addr + d->bars[i].size - 1);
-}
-
-static Json *query_bus(PciBus *bus);
-
-static Json *query_range(const PciDevice *d, unsigned base, bool wide)
-{
-    Json *o = json_object();
-    bool io = base == 0x1c, prefetch = base == 0x24;
-    uint64_t lo, hi;
-    if (io) {
-        lo = (uint64_t)(d->config[0x1c] & 0xf0) << 8;
-        hi = (uint64_t)(d->config[0x1d] & 0xf0) << 8 | 0xfff;
-    } else {
-        lo = (uint64_t)(lduw_le(d->config + base) & 0xfff0) << 16;
-        hi = (uint64_t)(lduw_le(d->config + base + 2) & 0xfff0) << 16 | 0xfffff;
-        if (prefetch && wide) {
-            lo |= (uint64_t)ldl_le(d->config + 0x28) << 32;
-            hi |= (uint64_t)ldl_le(d->config + 0x2c) << 32;
-        }
-    }
-    json_set_uint(o, "limit", hi);
-    json_set_uint(o, "base", lo);
-    return o;
-}
-
-static Json *query_bridge(PciDevice *d)
-{
-    Json *o = json_object(), *bus = json_object();
-    json_set_uint(bus, "number", d->config[PCI_PRIMARY_BUS]);
-    json_set_uint(bus, "secondary", d->config[PCI_SECONDARY_BUS]);
-    json_set_uint(bus, "subordinate", d->config[PCI_SUBORDINATE_BUS]);
-    json_set(bus, "io_range", query_range(d, 0x1c, false));
-    json_set(bus, "memory_range", query_range(d, 0x20, false));
-    json_set(bus, "prefetchable_range", query_range(d, 0x24, d->config[0x24] & 1));
-    json_set(o, "bus", bus);
-    if (d->config[PCI_SECONDARY_BUS] && d->dev.buses->len) {
-        Json *sub = query_bus(container_of((Bus *)d->dev.buses->pdata[0], PciBus, bus));
-        json_set(o, "devices", json_ref(json_get(sub, "devices")));
-        json_unref(sub);
-    }
-    return o;
-}
-
-static Json *query_device(PciDevice *d)
-{
-    Json *o = json_object(), *class_info = json_object(), *id = json_object(), *regions = json_array();
-    uint16_t class_id = lduw_le(d->config + PCI_CLASS);
-    bool bridge = (d->config[PCI_HEADER_TYPE] & 0x7f) == 1;
-    json_set_uint(o, "bus", pci_bus_number(d->bus));
-    json_set_uint(o, "slot", PCI_SLOT(d->devfn));
-    json_set_uint(o, "function", PCI_FUNC(d->devfn));
-    json_set_uint(class_info, "class", class_id);
-    if (class_name(class_id)->text)
-        json_set_str(class_info, "desc", class_name(class_id)->text);
-    json_set(o, "class_info", class_info);
-    json_set_uint(id, "device", lduw_le(d->config + PCI_DEVICE_ID));
-    json_set_uint(id, "vendor", lduw_le(d->config + PCI_VENDOR_ID));
-    if (!bridge) {
-        json_set_uint(id, "subsystem", lduw_le(d->config + PCI_SUBSYSTEM_ID));
-        json_set_uint(id, "subsystem-vendor", lduw_le(d->config + PCI_SUBSYSTEM_VENDOR));
-    }
-    json_set(o, "id", id);
-    json_set_uint(o, "irq_pin", d->config[PCI_INTERRUPT_PIN]);
-    if (d->config[PCI_INTERRUPT_PIN])
-        json_set_uint(o, "irq", d->config[PCI_INTERRUPT_LINE]);
-    json_set_str(o, "qdev_id", d->dev.id ? d->dev.id : "");
-    for (unsigned i = 0; i < ARRAY_SIZE(d->bars); i++) {
-        PciBar *b = &d->bars[i];
-        if (!b->region)
-            continue;
-        Json *r = json_object();
-        json_set_uint(r, "bar", i);
-        json_set_str(r, "type", b->type & PCI_BAR_IO ? "io" : "memory");
-        if (!(b->type & PCI_BAR_IO)) {
-            json_set_bool(r, "prefetch", b->type & PCI_BAR_PREFETCH);
-            json_set_bool(r, "mem_type_64", b->type & PCI_BAR_MEM64);
-        }
-        json_set_int(r, "address", (int64_t)b->addr);
-        json_set_uint(r, "size", b->size);
-        json_append(regions, r);
-    }
-    json_set(o, "regions", regions);
-    if (bridge)
-        json_set(o, "pci_bridge", query_bridge(d));
-    return o;
-}
-
-static Json *query_bus(PciBus *bus)
-{
-    Json *o = json_object(), *devices = json_array();
-    json_set_uint(o, "bus", pci_bus_number(bus));
-    for (unsigned i = 0; i < ARRAY_SIZE(bus->devices); i++)
-        if (bus->devices[i])
-            json_append(devices, query_device(bus->devices[i]));
-    json_set(o, "devices", devices);
-    return o;
-}
-
-Json *pci_query(void)
-{
-    Json *list = json_array();
-    if (pci_root)
-        json_append(list, query_bus(pci_root));
-    return list;
-}
-
-/* HMP prints from the same answer. */
-static uint64_t num(const Json *o, const char *key)
-{
-    int64_t i = 0;
-    json_get_int(json_get(o, key), &i);
-    return i;
-}
-
-static bool flag(const Json *o, const char *key)
-{
-    bool b = false;
-    json_get_bool(json_get(o, key), &b);
-    return b;
-}
-
-static void print_device(const Json *d, GString *out)
-{
-    const Json *cls = json_get(d, "class_info"), *id = json_get(d, "id"), *bridge = json_get(d, "pci_bridge");
-    const char *desc = json_get_str(cls, "desc");
-    g_string_append_printf(out, "  Bus %2d, device %3d, function %d:\n    ", (int)num(d, "bus"), (int)num(d, "slot"),
-                           (int)num(d, "function"));
-    if (desc)
-        g_string_append(out, desc);
-    else
-        g_string_append_printf(out, "Class %04d", (int)num(cls, "class"));
-    g_string_append_printf(out, ": PCI device %04x:%04x\n", (unsigned)num(id, "vendor"), (unsigned)num(id, "device"));
-    if (json_get(id, "subsystem-vendor"))
-        g_string_append_printf(out, "      PCI subsystem %04x:%04x\n", (unsigned)num(id, "subsystem-vendor"), (unsigned)num(id, "subsystem"));
-    if (num(d, "irq_pin"))
-        g_string_append_printf(out, "      IRQ %d, pin %c\n", (int)num(d, "irq"), (char)('A' + num(d, "irq_pin") - 1));
-    if (bridge) {
-        static const char *const ranges[] = {"io_range", "memory_range", "prefetchable_range"};
-        const Json *b = json_get(bridge, "bus");
-        g_string_append_printf(out, "      BUS %d.\n      secondary bus %d.\n      subordinate bus %d.\n", (int)num(b, "number"),
-                               (int)num(b, "secondary"), (int)num(b, "subordinate"));
-        for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
-            const Json *r = json_get(b, ranges[i]);
-            if (i == 0)
-                g_string_append_printf(out, "      IO range [0x%04x, 0x%04x]\n", (unsigned)num(r, "base"), (unsigned)num(r, "limit"));
-            else
-                g_string_append_printf(out, "      %s range [0x%08" PRIx64 ", 0x%08" PRIx64 "]\n",
-                                       i == 1 ? "memory" : "prefetchable memory", num(r, "base"), num(r, "limit"));
-        }
-    }
-    const Json *regions = json_get(d, "regions");
-    for (size_t i = 0; i < json_length(regions); i++) {
-        const Json *r = json_at(regions, i);
-        uint64_t addr = num(r, "address"), size = num(r, "size");
-        bool io = !strcmp(json_get_str(r, "type"), "io");
-        g_string_append_printf(out, "      BAR%d: ", (int)num(r, "bar"));
-        if (io)
-            g_string_append_printf(out, "I/O at 0x%04" PRIx64 " [0x%04" PRIx64 "].\n", addr, addr + size - 1);
-        else
-            g_string_append_printf(out, "%d bit%s memory at 0x%08" PRIx64 " [0x%08" PRIx64 "].\n", flag(r, "mem_type_64") ? 64 : 32,
-                                   flag(r, "prefetch") ? " prefetchable" : "", addr, addr + size - 1);
-    }
-    g_string_append_printf(out, "      id \"%s\"\n", json_get_str(d, "qdev_id"));
-    const Json *below = json_get(bridge, "devices");
-    for (size_t i = 0; i < json_length(below); i++)
-        print_device(json_at(below, i), out);
-}
-
-void pci_print_info(GString *out)
-{
-    g_autoptr(Json) list = pci_query();
-    if (!json_length(list))
-        g_string_append(out, "No PCI buses\n");
-    for (size_t i = 0; i < json_length(list); i++) {
-        const Json *devices = json_get(json_at(list, i), "devices");
-        for (size_t k = 0; k < json_length(devices); k++)
-            print_device(json_at(devices, k), out);
-    }
+            g_string_append_printf(out, "bar %u: %s at 0x%" PRIx64 " [0x%" PRIx64 "]\n", i,
+                                   d->bars[i].type & PCI_BAR_IO ? "i/o" : "mem", d->bars[i].addr,
+                                   d->bars[i].addr + d->bars[i].size - 1);
 }

@@ -2,8 +2,8 @@
 /*
  * Message-signalled interrupts (PCI Local Bus Specification 3.0, section 6.8.1).
  *
- * The capability: 0 id, 1 next, 2 control (enable 0, vectors offered 3-1, vectors granted 6-4, 64-bit 7, per-vector mask 8), 4 address,
- * 8 upper address (64-bit), then data (16 bits), mask and pending bits.
+ * The capability: 0 id, 1 next, 2 control (enable 0, vectors offered 3-1, vectors granted 6-4, 64-bit 7, per-vector
+ * mask 8), 4 address, 8 upper address (64-bit), then data (16 bits), mask and pending bits.
  */
 #include "hw/pci/pci-regs.h"
 

@@ -11,8 +11,8 @@ enum { ENTRY = 16, VECTORS_MAX = 2048 };
 typedef struct PciMsix {
     PciDevice *d;
     unsigned vectors;
-    uint8_t *table, *pba;  /* state */
-    uint32_t pba_size;     /* bytes: whole quadwords */
+    uint8_t *table, *pba; /* state */
+    uint32_t pba_size;    /* bytes: whole quadwords */
     IoRegion table_io, pba_io;
     void (*changed)(PciDevice *d, unsigned vector, bool masked, const MsiMessage *msg);
     RcuHead rcu;
@@ -40,7 +40,8 @@ static bool entry_masked(const PciMsix *m, unsigned v)
 
 bool pci_msix_masked(const PciDevice *d, unsigned v)
 {
-    return !d->msix || v >= d->msix->vectors || !pci_msix_enabled(d) || (control(d) & PCI_MSIX_MASKALL) || entry_masked(d->msix, v);
+    return !d->msix || v >= d->msix->vectors || !pci_msix_enabled(d) || (control(d) & PCI_MSIX_MASKALL) ||
+           entry_masked(d->msix, v);
 }
 
 static MsiMessage entry_message(const PciMsix *m, unsigned v)
@@ -57,7 +58,8 @@ bool pci_msix_message(const PciDevice *d, unsigned v, MsiMessage *msg)
     return true;
 }
 
-void pci_msix_set_notifier(PciDevice *d, void (*changed)(PciDevice *d, unsigned vector, bool masked, const MsiMessage *msg))
+void pci_msix_set_notifier(PciDevice *d,
+                           void (*changed)(PciDevice *d, unsigned vector, bool masked, const MsiMessage *msg))
 {
     d->msix->changed = changed;
 }
@@ -150,8 +152,8 @@ static void msix_remove(Device *dev, void *opaque)
     d->msix_cap = 0;
 }
 
-bool pci_msix_init(PciDevice *d, unsigned vectors, MemoryRegion *table_bar, unsigned bar_n, uint32_t table_off, uint32_t pba_off,
-                   uint8_t cap_offset, Error **errp)
+bool pci_msix_init(PciDevice *d, unsigned vectors, MemoryRegion *table_bar, unsigned bar_n, uint32_t table_off,
+                   uint32_t pba_off, uint8_t cap_offset, Error **errp)
 {
     uint32_t pba_size = ROUND_UP(vectors, 64) / 8;
     if (!vectors || vectors > VECTORS_MAX)

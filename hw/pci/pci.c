@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PCI devices: header, base address registers, option ROM, interrupt pin, state (PCI Local Bus Specification 3.0, chapter 6).
+ * PCI devices: header, base address registers, option ROM, interrupt pin, state (PCI Local Bus Specification 3.0,
+ * chapter 6).
  *
- * Differences from hardware that QEMU has and firmware and guests rely on: bytes 40h to FFh that no device claimed are plain read-write
- * memory; a BAR that decodes to address 0 or up to the top of the 32-bit space is not mapped, so that sizing with the
- * command bits set does no harm; parity and system errors never happen.
+ * Differences from hardware that QEMU has and firmware and guests rely on: bytes 40h to FFh that no device claimed are
+ * plain read-write memory; a BAR that decodes to address 0 or up to the top of the 32-bit space is not mapped, so that
+ * sizing with the command bits set does no harm; parity and system errors never happen.
  */
 #include "hw/core/machine.h"
 #include "hw/i386/fw-cfg.h"
@@ -12,6 +13,8 @@
 #include "hw/pci/pci.h"
 #include "hw/pci/pci-regs.h"
 #include "softmmu/mainloop.h"
+
+#include <stdio.h>
 
 enum { CONFIG_SIZE = 256, CONFIG_SIZE_EXPRESS = 4096, ROM_MAX = 64 << 20 };
 #define SUBSYS_VENDOR 0x1af4
@@ -91,7 +94,8 @@ void pci_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *r)
     uint64_t size = region_size(r);
     assert(n < ARRAY_SIZE(d->bars) && !b->region && size >= 4 && !(size & (size - 1)));
     *b = (PciBar){.region = r, .size = size, .type = type, .addr = UNMAPPED};
-    uint8_t *reg = d->config + bar_offset(d, n), *mask = d->wmask + bar_offset(d, n), *cmask = d->cmask + bar_offset(d, n);
+    uint8_t *reg = d->config + bar_offset(d, n), *mask = d->wmask + bar_offset(d, n),
+            *cmask = d->cmask + bar_offset(d, n);
     uint64_t wmask = ~(size - 1);
     if (n == PCI_ROM_SLOT) {
         wmask |= 1; /* the enable bit */
@@ -161,7 +165,6 @@ static bool overlaps(unsigned off, unsigned size, unsigned reg, unsigned reg_siz
     return off < reg + reg_size && reg < off + size;
 }
 
-
 void pci_default_config_write(PciDevice *d, unsigned off, uint32_t val, unsigned size)
 {
     if (off >= d->config_size || size > d->config_size - off)
@@ -215,7 +218,8 @@ int pci_add_capability(PciDevice *d, uint8_t id, uint8_t offset, uint8_t size, E
     }
     for (unsigned i = offset; i < (unsigned)offset + size; i++)
         if (i >= CONFIG_SIZE || d->used[i]) {
-            error_set(errp, "%s: capability 0x%02x at 0x%02x overlaps another one at 0x%02x", d->dev.desc->name, id, offset, i);
+            error_set(errp, "%s: capability 0x%02x at 0x%02x overlaps another one at 0x%02x", d->dev.desc->name, id,
+                      offset, i);
             return 0;
         }
     d->config[offset] = id;
@@ -300,11 +304,13 @@ void pci_dma_unmap(PciDevice *d, void *host, uint64_t len, bool is_write, uint64
 
 /* Option ROM. */
 
-/* The image names its device (PCI Firmware Specification 3.0, 5.1.2): a default image serves several, and iPXE looks. */
+/* The image names its device (PCI Firmware Specification 3.0, 5.1.2): a default image serves several, and iPXE looks.
+ */
 static void patch_rom_ids(PciDevice *d, uint8_t *rom, size_t len)
 {
     uint16_t pcir;
-    if (len < 0x1a || rom[0] != 0x55 || rom[1] != 0xaa || (pcir = lduw_le(rom + 0x18)) + 8u > len || memcmp(rom + pcir, "PCIR", 4))
+    if (len < 0x1a || rom[0] != 0x55 || rom[1] != 0xaa || (pcir = lduw_le(rom + 0x18)) + 8u > len ||
+        memcmp(rom + pcir, "PCIR", 4))
         return;
     for (unsigned i = 4; i < 8; i += 2) {
         uint8_t *id = rom + pcir + i, *want = d->config + (i == 4 ? PCI_VENDOR_ID : PCI_DEVICE_ID);
@@ -332,7 +338,8 @@ static bool add_rom(PciDevice *d, Error **errp)
         if (d->dev.hotplugged)
             return error_set(errp, "Hot-plugged device without ROM bar can't have an option ROM");
         g_autofree char *name = g_path_get_basename(d->romfile);
-        g_autofree char *file = g_strdup_printf("%s/%s", d->dev.desc->pci->class_id == 0x300 ? "vgaroms" : "genroms", name);
+        g_autofree char *file =
+            g_strdup_printf("%s/%s", d->dev.desc->pci->class_id == 0x300 ? "vgaroms" : "genroms", name);
         return fw_cfg_add_file(machine->fw_cfg, file, data, len, errp);
     }
     if (size == UINT32_MAX)
@@ -385,22 +392,23 @@ static bool choose_slot(PciDevice *d, PciBus *bus, Error **errp)
         return error_set(errp, "PCI: slot %d function %d not available for %s, in use by %s,id=%s", PCI_SLOT(d->devfn),
                          PCI_FUNC(d->devfn), d->dev.desc->name, there->dev.desc->name, occupant(there));
     if (d->dev.user_made && (bus->slot_reserved & BIT32(PCI_SLOT(d->devfn))))
-        return error_set(errp, "PCI: slot %d function %d not available for %s, reserved", PCI_SLOT(d->devfn), PCI_FUNC(d->devfn),
-                         d->dev.desc->name);
+        return error_set(errp, "PCI: slot %d function %d not available for %s, reserved", PCI_SLOT(d->devfn),
+                         PCI_FUNC(d->devfn), d->dev.desc->name);
     /* Other functions are seen only where function 0 says that there are some. */
     PciDevice *fn0 = bus->devices[d->devfn & ~7];
     if (PCI_FUNC(d->devfn)) {
         if (fn0 && !fn0->multifunction)
-            return error_set(errp, "PCI: single function device can't be populated in function %x.%x", PCI_SLOT(d->devfn),
-                             PCI_FUNC(d->devfn));
+            return error_set(errp, "PCI: single function device can't be populated in function %x.%x",
+                             PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
     } else if (!d->multifunction) {
         for (unsigned fn = 1; fn < 8; fn++)
             if (bus->devices[d->devfn + fn])
-                return error_set(errp, "PCI: %x.0 indicates single function, but %x.%x is already populated.", PCI_SLOT(d->devfn),
-                                 PCI_SLOT(d->devfn), fn);
+                return error_set(errp, "PCI: %x.0 indicates single function, but %x.%x is already populated.",
+                                 PCI_SLOT(d->devfn), PCI_SLOT(d->devfn), fn);
     }
     if (d->dev.hotplugged && PCI_FUNC(d->devfn) && fn0)
-        return error_set(errp, "PCI: slot %d function 0 already occupied by %s, new func %s cannot be exposed to guest.",
+        return error_set(errp,
+                         "PCI: slot %d function 0 already occupied by %s, new func %s cannot be exposed to guest.",
                          PCI_SLOT(d->devfn), fn0->dev.desc->name, d->dev.desc->name);
     return true;
 }
@@ -560,8 +568,8 @@ static bool get_config(VmReader *r, void *field, const VmField *f, Error **errp)
         return false;
     for (unsigned i = 0; i < d->config_size; i++)
         if ((c[i] ^ d->config[i]) & d->cmask[i] & ~d->wmask[i] & ~d->w1cmask[i])
-            return error_set(errp, "Bad config data: i=0x%x read: %x device: %x cmask: %x wmask: %x w1cmask: %x", i, c[i], d->config[i],
-                             d->cmask[i], d->wmask[i], d->w1cmask[i]);
+            return error_set(errp, "Bad config data: i=0x%x read: %x device: %x cmask: %x wmask: %x w1cmask: %x", i,
+                             c[i], d->config[i], d->cmask[i], d->wmask[i], d->w1cmask[i]);
     memcpy(d->config, c, d->config_size);
     return true;
 }
@@ -612,6 +620,44 @@ static const VmState pci_vmstate = {
         },
 };
 
+/* "3", "3.1" (slot and function, hexadecimal), or a number: slot * 8 + function. */
+static bool addr_set(void *obj, const Prop *p, const Json *val, bool from_text, Error **errp)
+{
+    int64_t n;
+    unsigned slot, fn = 0;
+    int end = -1;
+    const char *text = json_get_string(val);
+    if (text) {
+        if (sscanf(text, "%x.%x%n", &slot, &fn, &end) != 2 || end < 0 || text[end]) {
+            fn = 0;
+            end = -1;
+            if (sscanf(text, "%x%n", &slot, &end) != 1 || end < 0)
+                end = 0;
+        }
+        if (!end || text[end] || *text == '-' || slot > 31 || fn > 7)
+            return error_set(errp, "'%s' is no slot[.function] with a slot up to 1f and a function up to 7", text);
+        n = PCI_DEVFN(slot, fn);
+    } else if (!json_get_int(val, &n) || n < -1 || n > 255) {
+        return error_set(errp, "is no slot and function number, which go up to 255");
+    }
+    *(int32_t *)((char *)obj + p->offset) = n;
+    return true;
+}
+
+static Json *addr_get(const void *obj, const Prop *p)
+{
+    int32_t devfn = *(const int32_t *)((const char *)obj + p->offset);
+    return devfn < 0 ? json_int(-1) : json_printf("%02x.%x", PCI_SLOT(devfn), PCI_FUNC(devfn));
+}
+
+static void addr_default(void *obj, const Prop *p)
+{
+    *(int32_t *)((char *)obj + p->offset) = p->def.i;
+}
+
+const PropType prop_pci_addr = {
+    .name = "int32", .set = addr_set, .get = addr_get, .set_default = addr_default, .is_string = true};
+
 static const Prop pci_props[] = {
     PROP_(prop_pci_addr, "addr", PciDevice, devfn, "slot and function: \"3.1\", or both in one number", .def.i = -1),
     PROP_STR("romfile", PciDevice, romfile, "option ROM file; empty for none"),
@@ -620,7 +666,8 @@ static const Prop pci_props[] = {
     PROP_BOOL("multifunction", PciDevice, multifunction, false, "function 0 of several"),
     PROP_BOOL("x-pcie-lnksta-dllla", PciDevice, lnksta_dllla, true, "express: the link layer shows itself active"),
     PROP_BOOL("x-pcie-extcap-init", PciDevice, extcap_init, true, "express: an empty list of extended capabilities"),
-    PROP_STR("failover_pair_id", PciDevice, failover_pair_id, "id of the virtio-net device that stands in for this one"),
+    PROP_STR("failover_pair_id", PciDevice, failover_pair_id,
+             "id of the virtio-net device that stands in for this one"),
     PROP_U32("acpi-index", PciDevice, acpi_index, 0, "the number that names the device to the guest's ACPI"),
     {},
 };

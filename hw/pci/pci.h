@@ -154,9 +154,6 @@ typedef struct PciHostPorts {
     uint32_t address; /* CONFIG_ADDRESS: in the host bridge's vmstate */
 } PciHostPorts;
 void pci_host_ports_init(PciHostPorts *h, Device *owner, PciBus *root, MemoryRegion *io);
-/* Called in the shape of QMP: query-pci's reply, and `info pci`. */
-Json *pci_query(void);
-void pci_print_info(GString *out);
 extern const BusDesc pci_bus_desc;
 
 #endif
