@@ -28,21 +28,6 @@
 #include "ui/console.h"
 
 /* Parts that are not in the tree yet are left out: each test below goes when its part lands. */
-#pragma weak i8259_create
-#pragma weak ioapic_create
-#pragma weak gsi_create_lines
-#pragma weak pic_int_line
-#pragma weak apic_map_window
-#pragma weak apic_msi_deliver
-#pragma weak lapic_attach
-#pragma weak lapic_detach
-#pragma weak hpet_create
-#pragma weak hpet_block_id
-#pragma weak rtc_create
-#pragma weak rtc_set_cmos
-#pragma weak i8254_create
-#pragma weak pcspk_create
-#pragma weak i8257_create
 #pragma weak ide_create_drives
 #pragma weak ide_geometry
 #pragma weak fdc_create_drives
@@ -50,12 +35,6 @@
 #pragma weak fdc_drive_count
 #pragma weak i8042_connect_a20
 #pragma weak kernel_load
-
-static void kernel_gsi(void *opaque, unsigned n, int level)
-{
-    if (accel->set_gsi)
-        accel->set_gsi(n, level);
-}
 
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
 
@@ -248,8 +227,6 @@ static void cmos16(Device *rtc, unsigned at, uint64_t v)
 
 static void cmos_memory(PcMachine *pc)
 {
-    if (!pc->rtc)
-        return;
     uint64_t low = pc->below_4g;
     cmos16(pc->rtc, CMOS_BASE_KB, MIN(low / KIB, 640));
     uint64_t ext = low > MIB ? MIN((low - MIB) / KIB, 65535) : 0;
@@ -274,8 +251,6 @@ static bool cmos_boot(PcMachine *pc, const char *order, Error **errp)
             return error_set(errp, "Invalid boot device for PC: '%c'", order[i]);
         code[i] = at - letters;
     }
-    if (!pc->rtc)
-        return true;
     rtc_set_cmos(pc->rtc, CMOS_BOOT, code[1] << 4 | code[0]);
     rtc_set_cmos(pc->rtc, CMOS_BOOT3, code[2] << 4 | (pc->fd_bootchk ? 0 : 1));
     return true;
@@ -283,8 +258,6 @@ static bool cmos_boot(PcMachine *pc, const char *order, Error **errp)
 
 static void cmos_drives(PcMachine *pc)
 {
-    if (!pc->rtc)
-        return;
     uint8_t floppies = 0, equipment = 0x02 | 0x04 /* FPU, mouse */, disks = 0, translation = 0;
     unsigned n = 0;
     if (fdc_cmos_types) {
@@ -395,13 +368,6 @@ static bool make_chipset(PcMachine *pc, Error **errp)
     if (!device_realize(piix, &pc->pci->bus, errp))
         return false;
     pci_msi_deliver = deliver_msi;
-    if (!apic_map_window) {
-        for (unsigned i = 0; i < PC_GSIS; i++)
-            pc->gsi[i] = irq_new(kernel_gsi, pc, i);
-        isa_bus_set_irqs(isa_bus, pc->gsi);
-        return true;
-    }
-    apic_map_window();
     if (!i8259_create(isa_bus, pic_int_line(), pic, errp))
         return false;
     Device *ioapic = ioapic_create(IOAPIC_BASE, errp);
@@ -415,8 +381,6 @@ static bool make_chipset(PcMachine *pc, Error **errp)
 static bool make_timers(PcMachine *pc, Error **errp)
 {
     Irq *pit_irq = pc->gsi[0], *rtc_irq = NULL;
-    if (!rtc_create)
-        return true;
     if (pc->hpet) {
         pc->hpet_dev = hpet_create(HPET_PINS, pc->gsi, errp);
         if (!pc->hpet_dev)
@@ -431,6 +395,8 @@ static bool make_timers(PcMachine *pc, Error **errp)
         Device *pit = i8254_create(isa_bus, pit_irq, errp);
         if (!pit || !pcspk_create(isa_bus, pit, errp))
             return false;
+        if (pc->hpet_dev)
+            hpet_attach_pit(pc->hpet_dev, pit);
     }
     return i8257_create(isa_bus, errp);
 }
@@ -459,8 +425,7 @@ static bool pc_init(Machine *m, Error **errp)
 {
     PcMachine *pc = PC_MACHINE(m);
     pc->acpi_on = pc->acpi != ON_OFF_AUTO_OFF;
-    cpu_attach_apic = lapic_attach;
-    cpu_detach_apic = lapic_detach;
+    apic_init();
     if (!check_options(pc, errp) || !map_ram(pc, errp) || !cpus_create(errp) || !make_chipset(pc, errp) ||
         !make_timers(pc, errp) || !map_bios(pc, errp) || !make_fw_cfg(pc, errp))
         return false;
