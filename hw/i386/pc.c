@@ -395,8 +395,6 @@ static bool make_timers(PcMachine *pc, Error **errp)
         Device *pit = i8254_create(isa_bus, pit_irq, errp);
         if (!pit || !pcspk_create(isa_bus, pit, errp))
             return false;
-        if (pc->hpet_dev)
-            hpet_attach_pit(pc->hpet_dev, pit);
     }
     return i8257_create(isa_bus, errp);
 }
@@ -425,7 +423,6 @@ static bool pc_init(Machine *m, Error **errp)
 {
     PcMachine *pc = PC_MACHINE(m);
     pc->acpi_on = pc->acpi != ON_OFF_AUTO_OFF;
-    apic_init();
     if (!check_options(pc, errp) || !map_ram(pc, errp) || !cpus_create(errp) || !make_chipset(pc, errp) ||
         !make_timers(pc, errp) || !map_bios(pc, errp) || !make_fw_cfg(pc, errp))
         return false;
