@@ -423,6 +423,7 @@ static bool pc_init(Machine *m, Error **errp)
 {
     PcMachine *pc = PC_MACHINE(m);
     pc->acpi_on = pc->acpi != ON_OFF_AUTO_OFF;
+    apic_map_window();
     if (!check_options(pc, errp) || !map_ram(pc, errp) || !cpus_create(errp) || !make_chipset(pc, errp) ||
         !make_timers(pc, errp) || !map_bios(pc, errp) || !make_fw_cfg(pc, errp))
         return false;
