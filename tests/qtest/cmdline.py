@@ -78,7 +78,7 @@ def main():
     bad('option not there yet', ['-vnc', ':0'], '-vnc', 'not supported yet')
     bad('unknown machine', ['-machine', 'pc-i440fx-9.9'], "unsupported machine type 'pc-i440fx-9.9'", 'help')
     bad('unknown machine property', ['-machine', 'none,kernel-irqchp=on'], "kernel-irqchp' not found", 'kernel-irqchip')
-    bad('unknown accelerator', ['-machine', 'none', '-accel', 'kvmm'], 'kvmm')
+    case('unknown accelerator', ['-machine', 'none', '-accel', 'kvmm'], 1, 'kvmm')
     bad('unknown device', ['-device', 'isa-serail'], "'isa-serail' is not a valid device model name", 'isa-serial')
     bad('device without driver', ['-device', 'id=x'], '-device id=x', 'driver')
     bad('unknown property', ['-device', 'isa-serial,iobas=1'], "Property 'isa-serial.iobas' not found", 'iobase')
