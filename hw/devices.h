@@ -34,3 +34,7 @@ DEVICE_ENTRY(piix3_isa)
 DEVICE_ENTRY(piix4_pm)
 DEVICE_ENTRY(port92)
 DEVICE_ENTRY(smbus_eeprom)
+/* hw/input */
+DEVICE_ENTRY(i8042)
+DEVICE_ENTRY(ps2_keyboard)
+DEVICE_ENTRY(ps2_mouse)

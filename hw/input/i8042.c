@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 8042 keyboard controller of a PC/AT with PS/2 mouse: IBM PS/2 technical reference; Ralf Brown's PORTS list, 0060 to 006F.
+ * 8042 keyboard controller of a PC/AT with PS/2 mouse: IBM PS/2 technical reference; Ralf Brown's PORTS list, 0060 to
+ * 006F.
  *
  *   60 (r) output buffer   (w) data: to the keyboard, or the parameter of a command
  *   64 (r) status          (w) command
- * Status: 0 output buffer full, 1 input buffer full, 2 self test passed, 3 last write was to 64, 4 not locked, 5 the byte is the mouse's.
- * Command byte (20, 60): 0 and 1 interrupt of keyboard and mouse, 2 system, 4 and 5 disable keyboard and mouse, 6 translate.
- * Output port (D0, D1): 0 not reset, 1 A20, 4 and 5 the buffer is full from keyboard and mouse.
+ * Status: 0 output buffer full, 1 input buffer full, 2 self test passed, 3 last write was to 64, 4 not locked, 5 the
+ * byte is the mouse's. Command byte (20, 60): 0 and 1 interrupt of keyboard and mouse, 2 system, 4 and 5 disable
+ * keyboard and mouse, 6 translate. Output port (D0, D1): 0 not reset, 1 A20, 4 and 5 the buffer is full from keyboard
+ * and mouse.
  *
- * A byte stays in the output buffer until it is read; the next comes in this order: the controller's own reply, the keyboard, the mouse.
+ * A byte stays in the output buffer until it is read; the next comes in this order: the controller's own reply, the
+ * keyboard, the mouse.
  *
- * Unlike hardware: commands take no time (the input buffer is never full), the test inputs and the controller's RAM but for the command
- * byte do not exist.
+ * Unlike hardware: commands take no time (the input buffer is never full), the test inputs and the controller's RAM but
+ * for the command byte do not exist.
  */
 #include "hw/input/i8042.h"
 #include "hw/input/ps2.h"
@@ -240,6 +243,8 @@ static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
     /* The line falls between two bytes: each is an edge. */
     irq_lower(s->irq_kbd);
     irq_lower(s->irq_mouse);
+    s->status &= ~(ST_OBF | ST_MOUSE_OBF);
+    s->outport &= ~(OUT_OBF | OUT_MOUSE_OBF);
     switch (s->source) {
     case SOURCE_KBD:
         if (s->kbd_throttle)
@@ -254,7 +259,7 @@ static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
         s->out_data = s->ctrl_data;
         break;
     }
-    update_buffer(s);
+    update_buffer_if_free(s);
     return s->out_data;
 }
 
@@ -325,14 +330,10 @@ static void i8042_reset(Device *dev)
     update_irqs(s);
 }
 
-static void remove_ports(Device *dev, void *opaque)
-{
-    device_unrealize(opaque);
-}
-
 static bool i8042_realize(Device *dev, Error **errp)
 {
     I8042 *s = I8042_(dev);
+    Bus *ports;
 
     timer_init(&s->throttle, throttle_over, s);
     s->irq_kbd = isa_irq(&s->isa, s->kbd_irq, errp);
@@ -344,14 +345,13 @@ static bool i8042_realize(Device *dev, Error **errp)
         return false;
     s->kbd_line = (Irq){kbd_line_set, s, 0};
     s->mouse_line = (Irq){mouse_line_set, s, 0};
-    s->kbd = device_create("ps2-kbd", NULL, errp);
-    if (!s->kbd)
-        return false;
-    device_claim(dev, remove_ports, s->kbd);
-    s->mouse = device_create("ps2-mouse", NULL, errp);
+    /* The two ports; they go with the bus when the controller goes. */
+    ports = bus_new(dev, BUS_SYSTEM, "ps2");
+    s->kbd = device_create("ps2-kbd", ports, errp);
+    s->mouse = s->kbd ? device_create("ps2-mouse", ports, errp) : NULL;
     if (!s->mouse)
         return false;
-    device_claim(dev, remove_ports, s->mouse);
+    ports->full = true;
     PS2_DEVICE(s->kbd)->irq = &s->kbd_line;
     PS2_DEVICE(s->mouse)->irq = &s->mouse_line;
     return true;

@@ -2,11 +2,12 @@
 /*
  * PS/2 keyboard: IBM PS/2 technical reference, "Keyboards"; Ralf Brown's PORTS list, port 60h commands.
  *
- * A command's replies overtake keys that wait; a new command drops what is left of an old one's reply. Three scan code sets. The
- * controller's translation of set 2 to set 1 is done here, at the point where a byte enters the queue, as QEMU's stream has it.
+ * A command's replies overtake keys that wait; a new command drops what is left of an old one's reply. Three scan code
+ * sets. The controller's translation of set 2 to set 1 is done here, at the point where a byte enters the queue, as
+ * QEMU's stream has it.
  *
- * Unlike hardware: no typematic repeat of its own (the source of the keys repeats), per-key make/break types of set 3 are
- * acknowledged and ignored.
+ * Unlike hardware: no typematic repeat of its own (the source of the keys repeats), per-key make/break types of set 3
+ * are acknowledged and ignored.
  */
 #include "hw/input/ps2.h"
 #include "softmmu/runstate.h"
@@ -20,7 +21,6 @@ enum {
     CMD_ENABLE = 0xf4,
     CMD_DISABLE = 0xf5,
     CMD_DEFAULTS = 0xf6,
-    CMD_ALL_MAKE_BREAK = 0xf8,
     CMD_ALL_TYPEMATIC_MAKE_BREAK = 0xfa,
     CMD_KEY_MAKE_BREAK = 0xfc,
     CMD_RESET = 0xff,
@@ -32,12 +32,12 @@ enum { MOD_CTRL_L = 1, MOD_CTRL_R = 2, MOD_SHIFT_L = 4, MOD_SHIFT_R = 8, MOD_ALT
 
 typedef struct Ps2Keyboard {
     Ps2Device ps2;
-    InputHandler input;    /* wiring */
-    int32_t scan_enabled;  /* state */
+    InputHandler input;   /* wiring */
+    int32_t scan_enabled; /* state */
     int32_t translate, scancode_set, leds;
-    bool need_high_bit;    /* an F0 was swallowed by the translation */
-    int32_t reply_end;     /* a command's reply is queue.data[rptr] up to here, -1: none waits */
-    uint8_t modifiers;     /* keys held; not in the stream: keys are up after loading */
+    bool need_high_bit; /* an F0 was swallowed by the translation */
+    int32_t reply_end;  /* a command's reply is queue.data[rptr] up to here, -1: none waits */
+    uint8_t modifiers;  /* keys held; not in the stream: keys are up after loading */
 } Ps2Keyboard;
 #define KEYBOARD(d) container_of(d, Ps2Keyboard, ps2.dev)
 
@@ -312,7 +312,6 @@ void ps2_keyboard_write(Device *dev, uint8_t val)
         restart(s);
         REPLY(s, REPLY_ACK);
         break;
-    case CMD_ALL_MAKE_BREAK:
     case CMD_ALL_TYPEMATIC_MAKE_BREAK:
         REPLY(s, REPLY_ACK);
         break;

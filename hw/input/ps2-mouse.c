@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PS/2 mouse: standard (id 0), IntelliMouse with a wheel (id 3) and Explorer with five buttons (id 4), the latter two unlocked by the
- * sample rates 200, 100, 80 and 200, 200, 80. IBM PS/2 technical reference, "Auxiliary device"; Chapweske's PS/2 mouse notes.
+ * PS/2 mouse: standard (id 0), IntelliMouse with a wheel (id 3) and Explorer with five buttons (id 4), the latter two
+ * unlocked by the sample rates 200, 100, 80 and 200, 200, 80. IBM PS/2 technical reference, "Auxiliary device";
+ * Chapweske's PS/2 mouse notes.
  *
- * A packet: 1 bits 0-2 buttons left right middle, 3 set, 4-5 signs of x and y; 2 x; 3 y; 4 (ids 3, 4) wheel, buttons 4 and 5 in bits 4-5.
+ * A packet: 1 bits 0-2 buttons left right middle, 3 set, 4-5 signs of x and y; 2 x; 3 y; 4 (ids 3, 4) wheel, buttons 4
+ * and 5 in bits 4-5.
  *
- * Unlike hardware: movement is reported as it comes, not at the sample rate; scaling 2:1 and the resolution are only remembered.
+ * Unlike hardware: movement is reported as it comes, not at the sample rate; scaling 2:1 and the resolution are only
+ * remembered.
  */
 #include "hw/input/ps2.h"
 #include "softmmu/runstate.h"
@@ -34,15 +37,14 @@ enum { DELTA_MAX = 4096 }; /* what piles up while nobody reads */
 
 typedef struct Ps2Mouse {
     Ps2Device ps2;
-    InputHandler input; /* wiring */
+    InputHandler input;                                                /* wiring */
     uint8_t status, resolution, sample_rate, wrap, type, detect_state; /* state */
     int32_t dx, dy, dz;
     uint8_t buttons;
 } Ps2Mouse;
 #define MOUSE(d) container_of(d, Ps2Mouse, ps2.dev)
 
-#define REPLY(s, ...)                                                                                                  \
-    ps2_queue(&(s)->ps2, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define REPLY(s, ...) ps2_queue(&(s)->ps2, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 /* One packet after head_len bytes of head; false where the queue has no room. */
 static bool send_packet(Ps2Mouse *s, bool with_ack)

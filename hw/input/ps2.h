@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PS/2 devices: a keyboard and a mouse, each a queue of bytes to the controller and a byte at a time back. Made and wired by the
- * controller (hw/input/i8042.c).
+ * PS/2 devices: a keyboard and a mouse, each a queue of bytes to the controller and a byte at a time back. Made and
+ * wired by the controller (hw/input/i8042.c).
  */
 #ifndef HW_INPUT_PS2_H
 #define HW_INPUT_PS2_H
