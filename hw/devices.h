@@ -38,3 +38,7 @@ DEVICE_ENTRY(smbus_eeprom)
 DEVICE_ENTRY(i8042)
 DEVICE_ENTRY(ps2_keyboard)
 DEVICE_ENTRY(ps2_mouse)
+/* hw/ide */
+DEVICE_ENTRY(ide_cd)
+DEVICE_ENTRY(ide_hd)
+DEVICE_ENTRY(piix3_ide)
