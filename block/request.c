@@ -9,6 +9,7 @@
 #include "block/backend.h"
 
 #include "softmmu/mainloop.h"
+#include "util/tsan.h"
 #include "util/iov.h"
 
 #define WORKERS_MAX 64
@@ -67,6 +68,7 @@ static void finish(BlockReq *r, int ret)
 static void worker(gpointer data, gpointer unused)
 {
     BlockReq *r = data;
+    TSAN_ACQUIRE(r);
     g_mutex_lock(&done_lock);
     bool cancelled = r->state == REQ_CANCELLED;
     if (!cancelled)
@@ -170,6 +172,7 @@ static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, 
     }
     if (!workers)
         workers = g_thread_pool_new(worker, NULL, WORKERS_MAX, false, NULL);
+    TSAN_RELEASE(r);
     g_thread_pool_push(workers, r, NULL);
     return r;
 }
