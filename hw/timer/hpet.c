@@ -222,7 +222,7 @@ static void write_timer(HpetTimer *t, unsigned reg, uint32_t val, bool high)
     case TN_CFG: {
         if (high)
             break;
-        uint32_t old = t->config, writable = TN_WRITABLE & ~(t->config & TN_FSB_CAP ? 0 : TN_FSB_ENABLE);
+        uint32_t old = t->config, writable = TN_WRITABLE;
         if (!(old & TN_FSB_ENABLE) && (val & writable & TN_FSB_ENABLE))
             timer_irq(t, false);
         if ((s->isr & BIT64(t->n)) && (old & TN_LEVEL) && !(val & TN_LEVEL))
@@ -239,11 +239,9 @@ static void write_timer(HpetTimer *t, unsigned reg, uint32_t val, bool high)
         break;
     }
     case TN_CMP:
-        if (high && (t->config & TN_32BIT))
-            break;
         if (!(t->config & TN_PERIODIC) || (t->config & TN_SETVAL))
             t->cmp = merge(t->cmp, val, high);
-        if (t->config & TN_PERIODIC) /* a period is less than half the counter's range */
+        if ((t->config & TN_PERIODIC) && !(high && (t->config & TN_32BIT))) /* a period is less than half the counter's range */
             t->period = merge(t->period, high || (t->config & TN_32BIT) ? val & INT32_MAX : val, high);
         t->config &= ~(uint64_t)TN_SETVAL;
         if (enabled(s) && (t->config & TN_ENABLE))

@@ -38,7 +38,7 @@ enum {
     R_CENTURY = 0x32,
     R_PS2_CENTURY = 0x37,
 };
-enum { A_UIP = 0x80, A_DIV = 0x70, A_DIV_RESET = 0x60, A_RATE = 0x0f };
+enum { A_UIP = 0x80, A_DIV = 0x70, A_DIV_RESET = 0x60, A_DIV_32K = 0x20, A_RATE = 0x0f };
 enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_DM = 0x04, B_24H = 0x02 };
 enum { C_IRQF = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10 };
 enum { D_VRT = 0x80 };
@@ -82,18 +82,24 @@ Device *rtc_device;
 
 static bool running(const Rtc *s)
 {
-    return !(s->cmos[R_B] & B_SET) && (s->cmos[R_A] & A_DIV_RESET) != A_DIV_RESET;
+    return !(s->cmos[R_B] & B_SET) && (s->cmos[R_A] & A_DIV) <= A_DIV_32K;
 }
 
-/* The date in ns since 1970. */
-static uint64_t date_ns(const Rtc *s)
+/* The date in ns since 1970; wraps around after 292 years. */
+static int64_t date_ns(const Rtc *s)
 {
     return s->base_rtc * NS_PER_SEC + (uint64_t)clock_ns(s->clock) - s->last_update + (uint64_t)s->offset;
 }
 
+/* ns since the last update cycle. */
+static int64_t phase(const Rtc *s)
+{
+    return ((uint64_t)clock_ns(s->clock) - s->last_update + (uint64_t)s->offset) % NS_PER_SEC;
+}
+
 static int from_register(const Rtc *s, uint8_t v)
 {
-    if ((v & 0xc0) == 0xc0) /* "do not care" of the alarms */
+    if ((v & 0xc0) == 0xc0) /* "do not care" of the alarms; no number of a date */
         return -1;
     return s->cmos[R_B] & B_DM ? v : (v >> 4) * 10 + (v & 15);
 }
@@ -104,11 +110,9 @@ static uint8_t to_register(const Rtc *s, int v)
 
 static int hour_from_register(const Rtc *s, uint8_t v)
 {
-    if (s->cmos[R_B] & B_24H)
-        return from_register(s, v);
-    if ((v & 0xc0) == 0xc0)
-        return -1;
     int h = from_register(s, v & 0x7f);
+    if (s->cmos[R_B] & B_24H)
+        return h;
     return h % 12 + (v & 0x80 ? 12 : 0);
 }
 
@@ -167,7 +171,7 @@ static void update_registers(Rtc *s)
 /* The registers become the date; the second goes on where the divider is. */
 static void take_registers(Rtc *s)
 {
-    s->offset = date_ns(s) % NS_PER_SEC;
+    s->offset = phase(s);
     int64_t sec = date_of_registers(s);
     s->base_rtc = sec;
     s->last_update = clock_ns(s->clock);
@@ -188,9 +192,15 @@ static void raise_flags(Rtc *s, uint8_t flags)
 /* ns of the clock at which the next update cycle ends. */
 static int64_t next_update(const Rtc *s)
 {
-    return clock_ns(s->clock) + NS_PER_SEC - (int64_t)(date_ns(s) % NS_PER_SEC);
+    return clock_ns(s->clock) + NS_PER_SEC - phase(s);
 }
 
+/* An alarm register's number, -1: "do not care". */
+static int alarm_of(const Rtc *s, unsigned reg)
+{
+    uint8_t v = s->cmos[reg];
+    return reg == R_HOUR_ALARM && (v & 0xc0) != 0xc0 ? hour_from_register(s, v) : from_register(s, v);
+}
 static bool alarm_field(int alarm, int now)
 {
     return alarm < 0 || alarm == now;
@@ -199,8 +209,7 @@ static bool alarm_field(int alarm, int now)
 /* Seconds from now to the next match of the alarm, 1 to 86400; 0: it never matches. */
 static int64_t seconds_to_alarm(const Rtc *s)
 {
-    int a_sec = from_register(s, s->cmos[R_SEC_ALARM]), a_min = from_register(s, s->cmos[R_MIN_ALARM]);
-    int a_hour = hour_from_register(s, s->cmos[R_HOUR_ALARM]);
+    int a_sec = alarm_of(s, R_SEC_ALARM), a_min = alarm_of(s, R_MIN_ALARM), a_hour = alarm_of(s, R_HOUR_ALARM);
     int start = (date_ns(s) / NS_PER_SEC) % DAY_SEC;
     for (int hour = start / 3600, h = 0; h <= 24; h++, hour = (hour + 1) % 24) {
         if (!alarm_field(a_hour, hour))
@@ -351,13 +360,10 @@ static void write_b(Rtc *s, uint8_t val)
             update_registers(s);
         s->cmos[R_A] &= ~A_UIP;
         val &= ~B_UIE;
-        s->cmos[R_B] = val;
     } else if ((old & B_SET) && (s->cmos[R_A] & A_DIV_RESET) != A_DIV_RESET) {
-        s->cmos[R_B] = val;
-        take_registers(s);
-    } else {
-        s->cmos[R_B] = val;
+        take_registers(s); /* they are in the format that they were written in */
     }
+    s->cmos[R_B] = val;
     /* A flag that is set interrupts as soon as it may. */
     if (s->cmos[R_C] & val & (B_PIE | B_AIE | B_UIE)) {
         s->cmos[R_C] |= C_IRQF;
@@ -447,7 +453,7 @@ static uint8_t read_register(Rtc *s, uint8_t idx)
         return s->cmos[idx];
     case R_A:
         s->cmos[R_A] &= ~A_UIP;
-        if (running(s) && (int64_t)(date_ns(s) % NS_PER_SEC) >= NS_PER_SEC - UIP_NS)
+        if (running(s) && phase(s) >= NS_PER_SEC - UIP_NS)
             s->cmos[R_A] |= A_UIP;
         return s->cmos[R_A];
     case R_C:
