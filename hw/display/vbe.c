@@ -169,4 +169,4 @@ static void vbe_io_write(void *opaque, uint64_t off, uint64_t val, unsigned size
     else
         vbe_write(s, s->vbe_index, val);
 }
-const IoOps vbe_port_ops = {vbe_io_read, vbe_io_write, .min = 1, .max = 4};
+const IoOps vbe_port_ops = {vbe_io_read, vbe_io_write, .min = 1, .max = 4, .unaligned = true};

@@ -165,7 +165,7 @@ static void window_write(void *opaque, uint64_t off, uint64_t val, unsigned size
     for (unsigned i = 0; i < size; i++)
         vga_mem_write(opaque, off + i, val >> i * 8);
 }
-const IoOps vga_window_ops = {window_read, window_write, .min = 1, .max = 8};
+const IoOps vga_window_ops = {window_read, window_write, .min = 1, .max = 8, .unaligned = true};
 
 void vga_update_window(VgaState *s)
 {

@@ -224,7 +224,8 @@ bool vga_init(VgaState *s, Device *dev, Error **errp)
     region_add_overlap(&s->window, 0, &s->direct, 1);
     region_init_io(&s->mono_io, dev, &vga_mono_ops, s, "vga-mono", 0x10);
     region_init_io(&s->port_io, dev, &vga_port_ops, s, "vga", 0x20);
-    region_init_io(&s->vbe_io, dev, &vbe_port_ops, s, "vbe", 4);
+    /* Room for a 4-byte access at the last port, which is one access and refused. */
+    region_init_io(&s->vbe_io, dev, &vbe_port_ops, s, "vbe", 6);
     /* Writes to the window that were batched must land before a register changes what they mean. */
     s->mono_io.flush_coalesced = s->port_io.flush_coalesced = s->vbe_io.flush_coalesced = true;
     s->pic = vga_picture_new();
