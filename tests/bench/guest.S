@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A 64 KiB firmware image that measures one kind of exit: KIND 0: leaves at its first instruction, 1: COUNT port writes (RTC index),
+ * A 64 KiB firmware image that measures one kind of exit: KIND 0: leaves at its first instruction, 1: COUNT port writes (fw_cfg's selector, which nobody batches),
  * 2: COUNT stores to device memory (HPET, protected mode). It ends through isa-debug-exit at port F4h.
  */
 #include "values.h" /* KIND, COUNT */
@@ -28,8 +28,9 @@ prot:
         .code16
 #elif KIND == 1
         movl    $COUNT, %ecx
-        movb    $0x0f, %al
-1:      outb    %al, $0x70
+        xorw    %ax, %ax
+        movw    $0x510, %dx
+1:      outw    %ax, %dx
         decl    %ecx
         jnz     1b
 #endif
