@@ -86,7 +86,7 @@ def main():
     bad('property of the wrong type', ['-device', '{"driver":"isa-serial","iobase":"text"}'], 'isa-serial.iobase', 'text')
     bad('device on a missing bus', ['-device', 'isa-serial,bus=nosuch'], "Bus 'nosuch' not found")
     bad('bad id', ['-device', 'isa-serial,id=1x'], "1x")
-    bad('duplicate id', ['-device', 'isa-debugcon,id=a', '-device', 'isa-debugcon,id=a,iobase=0xea'], "Duplicate", "'a'")
+    bad('duplicate id', ['-device', 'isa-debug-exit,id=a', '-device', 'isa-debug-exit,id=a,iobase=0x601'], "Duplicate", "'a'")
     bad('missing chardev', ['-device', 'isa-serial,chardev=nosuch'], 'nosuch')
     bad('malformed JSON device', ['-device', '{"driver":'], '-device')
     bad('global without a value', ['-global', 'foo'], '-global', 'foo', 'DRIVER.PROPERTY=VALUE')
