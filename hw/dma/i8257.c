@@ -379,6 +379,7 @@ static void i8257_reset(Device *dev)
     I8257 *s = I8257(dev);
     bh_cancel(s->bh);
     master_clear(s);
+    s->dshift = s->dshift_prop;
     for (unsigned n = 0; n < 4; n++) {
         DmaChannel *c = &s->ch[n];
         *c = (DmaChannel){.fn = c->fn, .opaque = c->opaque, .owner = c->owner};

@@ -471,6 +471,7 @@ static void leave_bus(Device *dev, void *opaque)
     g_clear_pointer(&d->w1cmask, g_free);
     g_clear_pointer(&d->used, g_free);
     g_clear_pointer(&d->cmask, g_free);
+    g_clear_pointer(&d->power_on, g_free);
 }
 
 static bool bus_realize(Device *dev, Error **errp)
@@ -509,28 +510,16 @@ static bool bus_realized(Device *dev, Error **errp)
     }
     if (!add_rom(d, errp))
         return false;
+    d->power_on = g_memdup2(d->config, d->config_size);
     return !dev->hotplugged || !d->bus->plugged || d->bus->plugged(d->bus, d, errp);
 }
 
-/* RST#: command, status, BARs, line and cache line to their power-on values. */
+/* RST#: all is as realize left it, BARs unmapped. */
 static void bus_reset(Device *dev)
 {
     PciDevice *d = PCI_DEVICE(dev);
     pci_set_irq(d, 0);
-    uint16_t clear = lduw_le(d->wmask + PCI_COMMAND);
-    stw_le(d->config + PCI_COMMAND, lduw_le(d->config + PCI_COMMAND) & ~clear);
-    stw_le(d->config + PCI_STATUS, lduw_le(d->config + PCI_STATUS) & ~lduw_le(d->w1cmask + PCI_STATUS));
-    d->config[PCI_CACHE_LINE] = 0;
-    d->config[PCI_INTERRUPT_LINE] &= ~d->wmask[PCI_INTERRUPT_LINE];
-    for (unsigned n = 0; n < ARRAY_SIZE(d->bars); n++) {
-        PciBar *b = &d->bars[n];
-        if (!b->region)
-            continue;
-        uint8_t *reg = d->config + bar_offset(d, n);
-        stl_le(reg, n == PCI_ROM_SLOT ? 0 : b->type);
-        if (b->type & PCI_BAR_MEM64)
-            stl_le(reg + 4, 0);
-    }
+    memcpy(d->config, d->power_on, d->config_size);
     update_intx(d);
     pci_update_mappings(d);
     if (d->msi_cap)

@@ -65,6 +65,7 @@ struct PciDevice {
     /* 256 or 4096 bytes each. wmask: bits the guest may write; w1cmask: bits it clears by writing one; used: bytes taken by the header
      * and capabilities; cmask: bits that an incoming stream must agree with. */
     uint8_t *config, *wmask, *w1cmask, *used, *cmask;
+    uint8_t *power_on; /* config at the end of realize */
     uint32_t config_size;
     uint8_t msi_cap, msix_cap; /* offsets, 0: none */
     bool msi_64bit, msi_maskable;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A bare board for one device at a time: memory, ports, an ISA and a PCI bus with recorded interrupt lines, a clock that stands still.
- * Shared by the table test and the fuzzer.
+ * A bare board for one device at a time: memory, ports, an ISA and a PCI bus with recorded interrupt lines, a clock
+ * that stands still. Shared by the table test and the fuzzer.
  */
 #ifndef TESTS_UNIT_HW_HARNESS_H
 #define TESTS_UNIT_HW_HARNESS_H
@@ -30,8 +30,9 @@ void bench_init(void); /* once; takes the VM lock */
 bool bench_fits(const DeviceDesc *d, const char **why);
 /* Make and realize; PCI BARs are programmed. */
 Device *bench_make(const DeviceDesc *d, Error **errp);
-void bench_drop(void); /* unrealize, wait for the grace period */
-void bench_map(void);  /* program the BARs anew and list the windows */
+void bench_drop(void);   /* unrealize */
+void bench_settle(void); /* wait until what was dropped is freed */
+void bench_map(void);    /* program the BARs anew and list the windows */
 GByteArray *bench_save(void);
 bool bench_load(const uint8_t *data, size_t len, Error **errp);
 uint8_t *bench_ram(void);

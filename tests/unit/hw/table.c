@@ -2,12 +2,11 @@
 /*
  * The table tests itself: for every device descriptor that a bare board can hold, without a line written for it:
  *
- * twin      random accesses, save; a fresh one that loads this must save the same, have the same interrupt levels, and answer the same
- *           to the same further accesses
- * reset     after random accesses and a reset it saves as a fresh one does, and answers the same
- * hostile   each truncation of its stream is refused, flipped bits and bytes crash nothing, and a reset brings it back from whatever came
- *           of that
- * leak      nothing of it is in the address spaces when it is gone
+ * twin      random accesses, save; a fresh one that loads this must save the same, have the same interrupt levels, and
+ * answer the same to the same further accesses reset     after random accesses and a reset it saves as a fresh one
+ * does, and answers the same hostile   each truncation of its stream is refused, flipped bits and bytes crash nothing,
+ * and a reset brings it back from whatever came of that leak      nothing of it is in the address spaces when it is
+ * gone
  *
  * TABLE_SEED=N runs one other seed. What is exempt stands in exempt[], with the reason.
  */
@@ -17,8 +16,9 @@
 
 #include <stdlib.h>
 
-#define WARM_UP 300
-#define STEPS   400
+#define WARM_UP 500
+#define STEPS   300
+#define ROUNDS  12 /* each with another seed */
 
 static const struct {
     const char *device, *test; /* NULL: all */
@@ -28,9 +28,14 @@ static const struct {
     {"kvm-ioapic", NULL, "the kernel's chip: tests/boot"},
     {"kvm-apic", NULL, "the kernel's chip: tests/boot"},
     {"kvm-pit", NULL, "the kernel's chip: tests/boot"},
+    {"mc146818rtc", "reset", "its battery keeps time and CMOS over a reset"},
+    {"i8257", "twin", "QEMU's stream has no status register"},
+    {"pc-testdev", "twin", "QEMU migrates none of its state"},
 };
 
-static uint32_t seed = 1;
+static uint32_t seed;
+
+static uint32_t only_seed;
 
 static const char *exempt_reason(const DeviceDesc *d, const char *test)
 {
@@ -44,8 +49,9 @@ static const char *exempt_reason(const DeviceDesc *d, const char *test)
 static bool make(const DeviceDesc *d)
 {
     Error *err = NULL;
-    if (bench_make(d, &err))
+    if (bench_make(d, &err)) {
         return true;
+    }
     g_test_message("%s", error_text(err));
     error_free(err);
     g_test_fail();
@@ -75,8 +81,9 @@ static void walk(uint32_t with, uint64_t *got, const uint64_t *want, const char 
         got[i] = bench_step(rand, log);
         if (want && got[i] != want[i]) {
             const char *tail = log->str + (log->len > 1500 ? log->len - 1500 : 0);
-            g_test_message("%s: access %u gave 0x%" PRIx64 ", was 0x%" PRIx64 " (lines are bits 40 up); the last accesses:\n%s", what, i, got[i],
-                           want[i], tail);
+            g_test_message("%s: access %u gave 0x%" PRIx64 ", was 0x%" PRIx64
+                           " (lines are bits 40 up); the last accesses:\n%s",
+                           what, i, got[i], want[i], tail);
             g_test_fail();
             return;
         }
@@ -119,9 +126,8 @@ static void warm_up(unsigned steps)
         bench_step(rand, NULL);
 }
 
-static void test_twin(gconstpointer data)
+static void twin_round(const DeviceDesc *d)
 {
-    const DeviceDesc *d = data;
     g_autofree uint64_t *want = g_new0(uint64_t, STEPS), *got = g_new0(uint64_t, STEPS);
     memset(bench_ram(), 0, BENCH_RAM);
     if (!make(d))
@@ -157,9 +163,8 @@ static void test_twin(gconstpointer data)
     bench_drop();
 }
 
-static void test_reset(gconstpointer data)
+static void reset_round(const DeviceDesc *d)
 {
-    const DeviceDesc *d = data;
     g_autofree uint64_t *want = g_new0(uint64_t, STEPS), *got = g_new0(uint64_t, STEPS);
     if (!make(d))
         return;
@@ -192,9 +197,8 @@ static void test_reset(gconstpointer data)
     bench_drop();
 }
 
-static void test_hostile(gconstpointer data)
+static void hostile_round(const DeviceDesc *d)
 {
-    const DeviceDesc *d = data;
     g_autoptr(GRand) rand = g_rand_new_with_seed(seed + 3);
     if (!make(d))
         return;
@@ -204,18 +208,19 @@ static void test_hostile(gconstpointer data)
     size_t step = saved->len > 600 ? saved->len / 300 : 1;
     for (size_t len = 0; len < saved->len; len += step) {
         if (bench_load(saved->data, len, NULL)) {
-            /* an optional end is optional: the whole must still load, and say more */
-            g_autoptr(GByteArray) less = bench_save();
-            if (less->len != len) {
+            /* without a subsection it may be whole: that is what they are for */
+            bool sub = len + 2 < saved->len && saved->data[len] == 5 && len + 2 + saved->data[len + 1] <= saved->len &&
+                       memchr(saved->data + len + 2, '/', saved->data[len + 1]);
+            if (!sub) {
                 g_test_message("%zu of %u bytes were taken for a whole stream", len, saved->len);
                 g_test_fail();
                 break;
             }
         }
     }
-    for (unsigned i = 0; saved->len && i < 400; i++) {
+    for (unsigned i = 0; saved->len && i < 60; i++) {
         g_autofree uint8_t *bad = g_memdup2(saved->data, saved->len);
-        unsigned n = i < 200 ? 1 : 8;
+        unsigned n = i < 30 ? 1 : 8;
         while (n--) {
             size_t at = (size_t)g_rand_int_range(rand, 0, (gint32)saved->len);
             bad[at] = i & 1 ? (uint8_t)g_rand_int(rand) : bad[at] ^ (uint8_t)(1 << g_rand_int_range(rand, 0, 8));
@@ -231,6 +236,8 @@ static void test_hostile(gconstpointer data)
     int64_t now = clock_ns(CLOCK_VIRTUAL);
     g_autoptr(GByteArray) after = bench_save();
     bench_drop();
+    if (exempt_reason(d, "reset"))
+        return;
     clock_virtual_adjust(now);
     if (!make(d))
         return;
@@ -238,6 +245,31 @@ static void test_hostile(gconstpointer data)
     fresh = bench_save();
     same(after, fresh, "reset after hostile streams, and fresh");
     bench_drop();
+}
+
+static void rounds(const DeviceDesc *d, void (*fn)(const DeviceDesc *d))
+{
+    for (unsigned i = 0; i < (only_seed ? 1 : ROUNDS) && !g_test_failed(); i++) {
+        seed = only_seed ? only_seed : 1 + 100 * i;
+        fn(d);
+        if (g_test_failed())
+            g_test_message("that was TABLE_SEED=%u", seed);
+    }
+}
+
+static void test_twin(gconstpointer d)
+{
+    rounds(d, twin_round);
+}
+
+static void test_reset(gconstpointer d)
+{
+    rounds(d, reset_round);
+}
+
+static void test_hostile(gconstpointer d)
+{
+    rounds(d, hostile_round);
 }
 
 typedef struct Count {
@@ -262,19 +294,21 @@ static void test_leak(gconstpointer data)
 {
     const DeviceDesc *d = data;
     unsigned blocks = 0, blocks_after = 0;
+    bench_settle();
     ram_blocks_foreach(count_block, &blocks);
     if (!make(d))
         return;
     warm_up(WARM_UP);
     Count c = {bench.dev, 0};
     bench_drop();
+    bench_settle();
     as_foreach(&as_memory, count_owned, &c);
     as_foreach(&as_io, count_owned, &c);
     ram_blocks_foreach(count_block, &blocks_after);
     g_assert_cmpuint(c.n, ==, 0);
     g_assert_cmpuint(blocks_after, ==, blocks);
     clock_virtual_set(clock_ns(CLOCK_VIRTUAL) + 100 * NS_PER_SEC); /* a timer that was forgotten runs now */
-    g_assert_true(make(d)); /* a second time */
+    g_assert_true(make(d));                                        /* a second time */
     bench_drop();
 }
 
@@ -285,9 +319,17 @@ static void skipped(gconstpointer reason)
 
 int main(int argc, char **argv)
 {
+    g_autoptr(GPtrArray) args = g_ptr_array_new();
+    for (int i = 0; i < argc; i++)
+        g_ptr_array_add(args, argv[i]);
+    char keep_going[] = "-k"; /* each device's failures, not the first one's */
+    g_ptr_array_add(args, keep_going);
+    g_ptr_array_add(args, NULL);
+    argc++;
+    argv = (char **)args->pdata;
     g_test_init(&argc, &argv, NULL);
     if (g_getenv("TABLE_SEED"))
-        seed = (uint32_t)strtoul(g_getenv("TABLE_SEED"), NULL, 0);
+        only_seed = (uint32_t)strtoul(g_getenv("TABLE_SEED"), NULL, 0);
     bench_init();
     static const struct {
         const char *name;
