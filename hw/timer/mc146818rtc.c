@@ -559,6 +559,7 @@ static bool rtc_post_load(Device *dev, Error **errp)
         check_update_timer(s);
     }
     arm_coalesced(s);
+    irq_set(s->irq, s->cmos[R_C] & C_IRQF); /* the bus's OR of the line is made of its sources */
     return true;
 }
 
