@@ -20,6 +20,7 @@ DEVICE_ENTRY(isa_pcspk)
 DEVICE_ENTRY(mc146818rtc)
 DEVICE_ENTRY(hpet)
 /* hw/misc */
+DEVICE_ENTRY(accel_testdev)
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)
 /* hw/display */

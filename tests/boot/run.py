@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the bare guests under KVM and compare what they print: run.py BINARY IMAGE_DIR EXPECTED_DIR [NAME...]. TAP on stdout.
+
+Each guest runs with kernel-irqchip=on, split and off; `io` also with a dirty ring. Where /dev/kvm cannot be opened every test is
+skipped by name."""
+import os
+import subprocess
+import sys
+
+TIMEOUT = 120
+IRQCHIPS = ("on", "split", "off")
+# name -> (image, accel options, more arguments)
+TESTS = {}
+for guest, more in (("pit", []), ("io", []), ("apic", ["-smp", "2"]), ("user", []), ("reset", [])):
+    for chip in IRQCHIPS:
+        TESTS[f"{guest}-{chip}"] = (guest, f"kernel-irqchip={chip}", more)
+TESTS["io-ring"] = ("io", "kernel-irqchip=on,dirty-ring-size=16384", [])
+
+
+def run(binary, images, expected, name):
+    guest, accel, more = TESTS[name]
+    cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm," + accel,
+           "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "stdio",
+           "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-device", "accel-testdev"] + more
+    with open(os.path.join(expected, guest + ".expected")) as f:
+        want = f.read()
+    try:
+        p = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, text=True, errors="replace")
+        got, err, status = p.stdout, p.stderr, p.returncode
+    except subprocess.TimeoutExpired as e:
+        got, err, status = (e.stdout or b"").decode(errors="replace"), (e.stderr or b"").decode(errors="replace"), "none in time"
+    if got == want and status == 0x21:
+        return True
+    print(f"# {' '.join(cmd)}\n# exit status {status}, expected {0x21}")
+    want_lines, got_lines = want.splitlines(), got.splitlines()
+    for i in range(max(len(want_lines), len(got_lines))):
+        w = want_lines[i] if i < len(want_lines) else "(nothing)"
+        g = got_lines[i] if i < len(got_lines) else "(nothing)"
+        if w != g:
+            print(f"# line {i + 1}: expected '{w}', got '{g}'")
+            break
+    for line in err.splitlines()[:40]:
+        print("# stderr: " + line)
+    return False
+
+
+def main():
+    binary, images, expected = sys.argv[1:4]
+    names = sys.argv[4:] or list(TESTS)
+    print(f"1..{len(names)}")
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+        reason = None
+    except OSError as e:
+        reason = f"/dev/kvm: {e.strerror}"
+    for i, name in enumerate(names, 1):
+        if reason:
+            print(f"ok {i} {name} # SKIP {reason}")
+        else:
+            print(f"{'ok' if run(binary, images, expected, name) else 'not ok'} {i} {name}", flush=True)
+
+
+main()
