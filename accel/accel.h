@@ -50,6 +50,7 @@ typedef struct AccelDesc {
     void (*vcpu_kick)(X86CPU *c); /* any thread: leave the guest soon */
     bool (*get_state)(X86CPU *c, Error **errp); /* accelerator -> c->... where c->state_dirty is false; c stopped or own thread */
     bool (*put_state)(X86CPU *c, CpuStateLevel level, Error **errp);
+    uint64_t (*guest_tsc)(X86CPU *c); /* c's own thread, or c stopped; NULL: it goes with the virtual clock */
     /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
     uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
     uint64_t (*msr_supported)(uint32_t index); /* the same of MSRs that tell features; NULL: none */

@@ -409,6 +409,7 @@ VcpuExit kvm_run_vcpu(X86CPU *c)
 
         int r = kvm_sys->ioctl(v->fd, KVM_RUN, NULL);
 
+        c->exits++;
         if (v->user_irq)
             after_run(c, v);
         if (kvm.ring)

@@ -415,7 +415,9 @@ static bool set_tsc(X86CPU *c, KvmVcpu *v, Error **errp)
 {
     int r, host = kvm.get_tsc_khz ? kvm_vcpu_ioctl(v, KVM_GET_TSC_KHZ, NULL) : 0;
 
-    if (!c->tsc_khz || (int)c->tsc_khz == host)
+    if (!c->tsc_khz && host > 0)
+        c->tsc_khz = host;
+    if ((int)c->tsc_khz == host)
         return true;
     r = kvm_vcpu_ioctl(v, KVM_SET_TSC_KHZ, (void *)(uintptr_t)c->tsc_khz);
     if (r >= 0)
@@ -534,7 +536,9 @@ const AccelDesc accel_kvm = {
     .vcpu_kick = kvm_kick_vcpu,
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
+    .guest_tsc = kvm_guest_tsc,
     .cpuid_supported = kvm_cpuid_supported,
+    .msr_supported = kvm_msr_supported,
     .set_gsi = kvm_set_gsi,
     .send_msi = kvm_send_msi,
     .add_msi_route = kvm_add_msi_route,

@@ -106,6 +106,8 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp);
 bool kvm_get_msrs(X86CPU *c, Error **errp);
 bool kvm_put_msrs(X86CPU *c, CpuStateLevel level, Error **errp);
 void kvm_msrs_init_vcpu(X86CPU *c);
+uint64_t kvm_guest_tsc(X86CPU *c);
+uint64_t kvm_msr_supported(uint32_t index);
 
 /* cpuid.c */
 bool kvm_cpuid_init(Error **errp);

@@ -11,11 +11,16 @@ typedef struct NamedMsr {
     uint32_t offset;
     CpuStateLevel level; /* written from this level on */
     bool listed;         /* only where the kernel's list has it */
+    uint32_t kvm_bit;    /* KVM's own: only where CPUID shows this feature */
 } NamedMsr;
 
 #define M(i, f, l, listed_)                                                                                            \
     {                                                                                                                  \
-        i, offsetof(X86CPU, f), CPU_STATE_##l, listed_                                                                 \
+        i, offsetof(X86CPU, f), CPU_STATE_##l, listed_, 0                                                              \
+    }
+#define K(i, f, bit)                                                                                                   \
+    {                                                                                                                  \
+        i, offsetof(X86CPU, f), CPU_STATE_RESET, true, BIT32(bit)                                                      \
     }
 static const NamedMsr named[] = {
     /* TSC and its adjustment first: deadline, kvmclock and steal time count from it. */
@@ -48,28 +53,30 @@ static const NamedMsr named[] = {
     M(0x26d, mtrr_fixed[8], RESET, false),
     M(0x26e, mtrr_fixed[9], RESET, false),
     M(0x26f, mtrr_fixed[10], RESET, false),
-    M(MSR_KVM_SYSTEM_TIME_NEW, kvm_system_time, RESET, true),
-    M(MSR_KVM_WALL_CLOCK_NEW, kvm_wall_clock, RESET, true),
-    M(MSR_KVM_STEAL_TIME, kvm_steal_time, RESET, true),
-    M(MSR_KVM_ASYNC_PF_EN, kvm_async_pf, RESET, true),
-    M(MSR_KVM_PV_EOI_EN, kvm_pv_eoi, RESET, true),
-    M(MSR_KVM_POLL_CONTROL, kvm_poll, RESET, true),
+    K(MSR_KVM_SYSTEM_TIME_NEW, kvm_system_time, KVM_FEATURE_CLOCKSOURCE2),
+    K(MSR_KVM_WALL_CLOCK_NEW, kvm_wall_clock, KVM_FEATURE_CLOCKSOURCE2),
+    K(MSR_KVM_STEAL_TIME, kvm_steal_time, KVM_FEATURE_STEAL_TIME),
+    K(MSR_KVM_ASYNC_PF_EN, kvm_async_pf, KVM_FEATURE_ASYNC_PF),
+    K(MSR_KVM_PV_EOI_EN, kvm_pv_eoi, KVM_FEATURE_PV_EOI),
+    K(MSR_KVM_ASYNC_PF_INT, kvm_async_pf_int, KVM_FEATURE_ASYNC_PF_INT),
+    K(MSR_KVM_POLL_CONTROL, kvm_poll, KVM_FEATURE_POLL_CONTROL),
 };
 #undef M
+#undef K
 
 /* Never from the list: aliases of named ones, what only answers questions, and Hyper-V's, whose CPUID is not offered.
  */
 static const struct {
     uint32_t first, last;
 } skipped[] = {
-    {0x11, 0x12},   /* kvmclock by its old numbers */
-    {0x6e0, 0x6e0}, /* TSC deadline: after the local APIC, state.c */
-    {0x9e, 0x9e},   /* SMBASE: only in SMM */
-    {0x10a, 0x10a}, /* ARCH_CAPABILITIES: read only for the guest, part of the model */
-    {0x345, 0x345}, /* PERF_CAPABILITIES: the same */
-    {0x480, 0x491}, /* VMX capabilities */
-    {0x400, 0x47f}, /* machine check banks: by number below */
-    {MSR_KVM_ASYNC_PF_ACK, MSR_KVM_ASYNC_PF_ACK},
+    {0x11, 0x12},             /* kvmclock by its old numbers */
+    {0x6e0, 0x6e0},           /* TSC deadline: after the local APIC, state.c */
+    {0x9e, 0x9e},             /* SMBASE: only in SMM */
+    {0x10a, 0x10a},           /* ARCH_CAPABILITIES: read only for the guest, part of the model */
+    {0x345, 0x345},           /* PERF_CAPABILITIES: the same */
+    {0x480, 0x491},           /* VMX capabilities */
+    {0x400, 0x47f},           /* machine check banks: by number below */
+    {0x4b564d00, 0x4b564dff}, /* KVM's, but for the named ones */
     {0x40000000, 0x400001ff}, /* Hyper-V */
 };
 
@@ -120,6 +127,8 @@ static bool wanted(const X86CPU *c, const NamedMsr *m)
 {
     bool mtrr = m->index == 0x2ff || (m->index >= 0x250 && m->index <= 0x26f);
 
+    if (m->kvm_bit && !(c->config.features[F_KVM] & m->kvm_bit))
+        return false;
     if ((m->listed && !listed(m->index)) || (mtrr && !(cpuid_edx1(c) & CPUID1_EDX_MTRR)))
         return false;
     return !is_refused(m->index);
@@ -217,6 +226,42 @@ bool kvm_put_msrs(X86CPU *c, CpuStateLevel level, Error **errp)
     return transfer(v, true, refs, collect(c, level, true, refs), errp);
 }
 
+typedef struct OneMsr {
+    struct kvm_msrs h;
+    struct kvm_msr_entry e;
+} OneMsr;
+
+uint64_t kvm_guest_tsc(X86CPU *c)
+{
+    OneMsr m = {.h.nmsrs = 1, .e.index = 0x10};
+
+    return kvm_vcpu_ioctl(KVM_VCPU(c), KVM_GET_MSRS, &m) == 1 ? m.e.data : 0;
+}
+
+/* MSRs that tell features: asked of /dev/kvm, not of a vCPU. */
+uint64_t kvm_msr_supported(uint32_t index)
+{
+    OneMsr m = {.h.nmsrs = 1, .e.index = index};
+
+    return kvm_check_extension(KVM_CAP_GET_MSR_FEATURES) && kvm_ioctl(KVM_GET_MSRS, &m) == 1 ? m.e.data : 0;
+}
+
+/* What the model says of them, where the kernel takes it; the guest only reads. */
+static void set_feature_msrs(X86CPU *c, KvmVcpu *v)
+{
+    static const struct {
+        FeatureWord word;
+        uint32_t msr;
+    } words[] = {{F_ARCH_CAPABILITIES, 0x10a}, {F_CORE_CAPABILITY, 0xcf}, {F_PERF_CAPABILITIES, 0x345}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+        OneMsr m = {.h.nmsrs = 1, .e = {.index = words[i].msr, .data = c->config.features[words[i].word]}};
+
+        if (m.e.data && kvm_vcpu_ioctl(v, KVM_SET_MSRS, &m) != 1)
+            refuse(m.e.index, true);
+    }
+}
+
 void kvm_msrs_init_vcpu(X86CPU *c)
 {
     KvmVcpu *v = KVM_VCPU(c);
@@ -238,6 +283,7 @@ void kvm_msrs_init_vcpu(X86CPU *c)
         if (!skip)
             c->msrs[c->n_msrs++].index = index;
     }
+    set_feature_msrs(c, v);
     v->msr_power_on = g_new0(uint64_t, MAX(c->n_msrs, 1U));
     for (unsigned i = 0; i < c->n_msrs; i++)
         refs[i] = (MsrRef){c->msrs[i].index, &c->msrs[i].value};

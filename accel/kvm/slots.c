@@ -127,7 +127,7 @@ static void range_add(MemoryListener *l, const FlatRange *r)
     }
     Slot *s = slot_at(n);
 
-    *s = (Slot){.gpa = gpa, .size = size, .block = r->region->ram, .block_offset = r->offset + delta};
+    *s = (Slot){.gpa = gpa, .size = size, .block = r->ram, .block_offset = r->offset + delta};
     s->host = s->block->host + s->block_offset;
     if ((uintptr_t)s->host & (PAGE - 1)) {
         s->size = 0;

@@ -222,12 +222,6 @@ uint32_t lapic_current_count(const Lapic *l)
     return passed < l->initial_count ? l->initial_count - passed : 0;
 }
 
-/* The guest's time stamp counter, which goes with the virtual clock where the APIC is ours. */
-static uint64_t tsc_now(const X86CPU *c)
-{
-    return muldiv64(clock_ns(CLOCK_VIRTUAL), c->tsc_khz, 1000000) + c->tsc_offset;
-}
-
 /* Arm for the next expiry after now. */
 static void arm_timer(Lapic *l, int64_t now)
 {
@@ -238,8 +232,8 @@ static void arm_timer(Lapic *l, int64_t now)
     }
     switch (timer_mode(l)) {
     case LVT_TIMER_DEADLINE: {
-        const X86CPU *c = l->cpu;
-        int64_t ahead = c->tsc_deadline - tsc_now(c);
+        X86CPU *c = l->cpu;
+        int64_t ahead = (int64_t)(c->tsc_deadline - cpu_tsc(c));
         if (c->tsc_deadline && c->tsc_khz)
             next = now + (ahead > 0 ? (int64_t)MIN(muldiv64(ahead, 1000000, c->tsc_khz), (uint64_t)INT64_MAX / 4) : 0);
         break;

@@ -93,6 +93,8 @@ static bool kvm_pit_realize(Device *dev, Error **errp)
                   "has them");
     if (s->lost_tick_policy == RTC_TICK_SLEW)
         return error_set(errp, "kvm-pit: lost_tick_policy=slew is not possible; use 'delay' or 'discard'");
+    if (accel->pit_create && !accel->pit_create(errp))
+        return false;
     if (s->lost_tick_policy == RTC_TICK_DISCARD && !(accel->pit_reinject && accel->pit_reinject(false)))
         return error_set(errp, "kvm-pit: this kernel always gives lost ticks back; use lost_tick_policy=delay");
     runstate_register(kvm_pit_run, s);

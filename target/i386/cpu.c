@@ -34,16 +34,8 @@ static void lapic_reg_set(X86CPU *c, unsigned reg, uint32_t val)
 /* SDM volume 3, 11.4.7.1. INIT keeps the ID. */
 static void lapic_page_reset(X86CPU *c)
 {
-    enum {
-        R_ID = 0x20,
-        R_VERSION = 0x30,
-        R_DFR = 0xe0,
-        R_SVR = 0xf0,
-        R_LVT_FIRST = 0x320,
-        R_LVT_LINT0 = 0x350,
-        R_LVT_LAST = 0x370
-    };
-    enum { LVT_MASKED = 1 << 16, LVT_EXTINT = 7 << 8, VERSION = 0x50014 };
+    enum { R_ID = 0x20, R_VERSION = 0x30, R_DFR = 0xe0, R_SVR = 0xf0, R_LVT_FIRST = 0x320, R_LVT_LAST = 0x370 };
+    enum { LVT_MASKED = 1 << 16, VERSION = 0x50014 };
 
     memset(c->lapic_page, 0, sizeof(c->lapic_page));
     lapic_reg_set(c, R_ID, c->apic_id << 24);
@@ -52,9 +44,6 @@ static void lapic_page_reset(X86CPU *c)
     lapic_reg_set(c, R_SVR, 0xff);
     for (unsigned r = R_LVT_FIRST; r <= R_LVT_LAST; r += 0x10)
         lapic_reg_set(c, r, LVT_MASKED);
-    /* As a PC's firmware would: the PIC reaches the boot CPU before anybody programs its APIC. */
-    if (!c->index)
-        lapic_reg_set(c, R_LVT_LINT0, LVT_EXTINT);
 }
 
 static void seg_set(SegReg *s, uint16_t selector, uint64_t base, unsigned type)
@@ -134,7 +123,8 @@ void cpu_reset(X86CPU *c)
     c->pat = PAT_RESET;
     c->misc_enable = 1; /* fast strings */
     c->spec_ctrl = c->virt_ssbd = c->xss = c->debugctl = 0;
-    c->kvm_system_time = c->kvm_wall_clock = c->kvm_async_pf = c->kvm_steal_time = c->kvm_pv_eoi = 0;
+    c->kvm_system_time = c->kvm_wall_clock = c->kvm_async_pf = c->kvm_async_pf_int = c->kvm_steal_time = c->kvm_pv_eoi =
+        0;
     c->kvm_poll = 1;
     c->mtrr_def_type = 0;
     memset(c->mtrr_fixed, 0, sizeof(c->mtrr_fixed));
@@ -223,6 +213,13 @@ void cpu_sync_all(void)
     FOREACH_VCPU (c) {
         cpu_sync_get(c);
     }
+}
+
+uint64_t cpu_tsc(X86CPU *c)
+{
+    if (accel && accel->guest_tsc)
+        return accel->guest_tsc(c);
+    return muldiv64(clock_ns(CLOCK_VIRTUAL), c->tsc_khz, 1000000) + c->tsc_offset;
 }
 
 /* `info registers` */

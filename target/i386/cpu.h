@@ -96,7 +96,7 @@ struct X86CPU {
     int32_t socket_id, die_id, core_id, thread_id;
     CpuidEntry *cpuid; /* the model's table, as the guest reads it */
     unsigned n_cpuid;
-    uint32_t tsc_khz;  /* 0: the host's */
+    uint32_t tsc_khz;  /* as the user wants it; 0: the host's, which the accelerator puts here */
     const CpuModel *model;
     char *model_name;  /* as the user gave it: an alias stays one */
     uint32_t user_features[FEATURE_WORDS]; /* bits that the user spoke of */
@@ -120,6 +120,7 @@ struct X86CPU {
     bool unplug;                /* VM lock */
     struct VcpuWork *work_head; /* VM lock */
     int64_t icount;
+    uint64_t exits; /* how often it left the guest for us; its own thread */
 
     /* state: reset and vmstate cover all of it */
     bool state_dirty;   /* ours is newer than the accelerator's: put_state before the next run. Owned by the vCPU thread */
@@ -149,7 +150,7 @@ struct X86CPU {
     uint32_t smbase;
     /* MSRs that exist in every model by name; the rest in msrs[] */
     uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
-        sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_steal_time, kvm_pv_eoi, kvm_poll,
+        sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_async_pf_int, kvm_steal_time, kvm_pv_eoi, kvm_poll,
         mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8], mcg_status, mcg_ctl, mce_banks[10 * 4], debugctl, xss, virt_ssbd;
     /* Other MSRs that the accelerator has and the guest may have set. */
     MsrValue *msrs;
@@ -173,6 +174,7 @@ void cpu_sipi(X86CPU *c, uint8_t vector);
 void cpu_sync_get(X86CPU *c);   /* bring c's state here from the accelerator; in its thread or with the VM stopped */
 void cpu_sync_dirty(X86CPU *c, CpuStateLevel level); /* sync_get, then ours counts */
 void cpu_sync_all(void);
+uint64_t cpu_tsc(X86CPU *c); /* its time stamp counter now; in its thread, or c stopped */
 void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 /* Guest-virtual to guest-physical by the CPU's present paging mode; false: not mapped. */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);

@@ -514,6 +514,13 @@ bool cpu_expand_features(X86CPU *c, Error **errp)
             f->features[w] |= add;
         }
     }
+    /* An MSR that tells features is there only where its CPUID bit is. */
+    if (!(f->features[F_7_0_EDX] & 1 << 29))
+        f->features[F_ARCH_CAPABILITIES] = 0;
+    if (!(f->features[F_7_0_EDX] & 1 << 30))
+        f->features[F_CORE_CAPABILITY] = 0;
+    if (!(f->features[F_1_ECX] & 1 << 15))
+        f->features[F_PERF_CAPABILITIES] = 0;
     if (!f->kvm)
         f->features[F_KVM] = f->features[F_KVM_HINTS] = 0;
     if (!strcmp(f->vendor, "AuthenticAMD") || !strcmp(f->vendor, "HygonGenuine"))
