@@ -140,7 +140,7 @@ static void print_key(Ps2Keyboard *s, bool down)
 {
     bool set1 = s->scancode_set == 1;
     uint16_t shift = set1 ? 0xe02a : 0xe012, print = set1 ? 0xe037 : 0xe07c, sysrq = set1 ? 0x54 : 0x84;
-    uint16_t alt = (s->modifiers & MOD_ALT_R ? 0xe000 : 0) | (set1 ? 0x38 : 0x11);
+    uint16_t alt = (s->modifiers & MOD_ALT_L ? 0 : 0xe000) | (set1 ? 0x38 : 0x11);
     uint8_t out[16];
     unsigned n = 0;
 
@@ -225,21 +225,15 @@ static void keyboard_event(InputHandler *h, const InputEvent *ev)
     }
 }
 
-static void set_defaults(Ps2Keyboard *s)
-{
-    s->scan_enabled = 1;
-    s->modifiers = 0;
-    s->need_high_bit = false;
-}
-
-/* The keyboard's own reset: the queue empties, the scan code set is 2 again. */
+/* The keyboard's own reset: the queue empties, the scan code set is 2 again. Keys that are held stay so. */
 static void restart(Ps2Keyboard *s)
 {
     int32_t translate_on = s->translate;
 
     ps2_common_reset(&s->ps2);
     s->reply_end = -1;
-    set_defaults(s);
+    s->scan_enabled = 1;
+    s->need_high_bit = false;
     s->translate = translate_on;
     s->scancode_set = 2;
     s->leds = 0;
@@ -350,6 +344,7 @@ static void keyboard_reset(Device *dev)
 
     restart(s);
     s->translate = 0;
+    s->modifiers = 0;
 }
 
 static bool keyboard_post_load(Device *dev, Error **errp)

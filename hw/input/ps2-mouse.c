@@ -46,15 +46,13 @@ typedef struct Ps2Mouse {
 
 #define REPLY(s, ...) ps2_queue(&(s)->ps2, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* One packet after head_len bytes of head; false where the queue has no room. */
-static bool send_packet(Ps2Mouse *s, bool with_ack)
+/* False where the queue has no room. */
+static bool send_packet(Ps2Mouse *s)
 {
     int dx = CLAMP(s->dx, -127, 127), dy = CLAMP(s->dy, -127, 127), dz = 0;
-    uint8_t out[5];
+    uint8_t out[4];
     unsigned n = 0;
 
-    if (with_ack)
-        out[n++] = REPLY_ACK;
     out[n++] = 0x08 | (dx < 0) << 4 | (dy < 0) << 5 | (s->buttons & 7);
     out[n++] = dx;
     out[n++] = dy;
@@ -111,7 +109,7 @@ static void mouse_sync(InputHandler *h)
         system_wakeup_request(NULL); /* nothing where the VM is not suspended */
     if (s->status & STATUS_REMOTE)
         return;
-    while (send_packet(s, false))
+    while (send_packet(s))
         if (!s->dx && !s->dy && !s->dz)
             break;
 }
@@ -204,7 +202,8 @@ void ps2_mouse_write(Device *dev, uint8_t val)
         REPLY(s, REPLY_ACK, s->status, s->resolution, s->sample_rate);
         break;
     case CMD_POLL:
-        send_packet(s, true);
+        REPLY(s, REPLY_ACK);
+        send_packet(s);
         break;
     case CMD_ENABLE:
         s->status |= STATUS_ENABLED;
