@@ -34,7 +34,6 @@
 #pragma weak fdc_cmos_types
 #pragma weak fdc_drive_count
 #pragma weak i8042_connect_a20
-#pragma weak kernel_load
 
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
 
