@@ -68,8 +68,10 @@ static bool flat_alloc(const char *path, uint64_t lo, uint64_t hi, FlatImage *ou
     if (hi <= lo)
         return error_set(errp, "-kernel: '%s' has nothing to load", path);
     if (hi > 4 * GIB || hi - lo > FLAT_MAX)
-        return error_set(errp, "-kernel: '%s' covers the addresses 0x%" PRIx64 " to 0x%" PRIx64 ": more than %u MiB, or beyond 4 GiB", path,
-                         lo, hi, (unsigned)(FLAT_MAX / MIB));
+        return error_set(errp,
+                         "-kernel: '%s' covers the addresses 0x%" PRIx64 " to 0x%" PRIx64
+                         ": more than %u MiB, or beyond 4 GiB",
+                         path, lo, hi, (unsigned)(FLAT_MAX / MIB));
     out->addr = lo;
     out->mem_len = hi - lo;
     out->bytes = g_byte_array_new();
@@ -147,7 +149,8 @@ bool multiboot_flatten(const char *path, const uint8_t *file, size_t len, size_t
     const uint8_t *h = file + header;
     uint32_t flags = ldl_le(h + 4);
     if (flags & 0xfffc & ~4u)
-        return error_set(errp, "-kernel: '%s': its Multiboot header requires features 0x%x that are unknown", path, flags & 0xfff8);
+        return error_set(errp, "-kernel: '%s': its Multiboot header requires features 0x%x that are unknown", path,
+                         flags & 0xfff8);
     if (!(flags & MB_ADDRESSES)) {
         ElfView v;
         if (elf_open(&v, file, len) && v.is64)
@@ -161,7 +164,8 @@ bool multiboot_flatten(const char *path, const uint8_t *file, size_t len, size_t
         return error_set(errp, "-kernel: '%s': its Multiboot addresses do not fit its header's place", path);
     uint64_t off = header - (header_addr - load), size = load_end ? load_end - load : len - off;
     if ((load_end && load_end < load) || size > len - off)
-        return error_set(errp, "-kernel: '%s' is truncated: its Multiboot header tells of %" PRIu64 " bytes", path, size);
+        return error_set(errp, "-kernel: '%s' is truncated: its Multiboot header tells of %" PRIu64 " bytes", path,
+                         size);
     if (!flat_alloc(path, load, MAX(load + size, bss_end), out, errp))
         return false;
     memcpy(out->bytes->data, file + off, size);

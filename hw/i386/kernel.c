@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * -kernel, -initrd, -append: a Linux bzImage (the kernel's Documentation/arch/x86/boot.rst), a Multiboot 1 image (specification 0.6.96) or an
- * ELF with a PVH entry (Xen's docs/misc/pvh.pandoc). The pieces go in fw_cfg items, a boot ROM of ours (optionrom/) puts them in
- * memory and starts them; so a reset starts them again.
+ * -kernel, -initrd, -append: a Linux bzImage (the kernel's Documentation/arch/x86/boot.rst), a Multiboot 1 image
+ * (specification 0.6.96) or an ELF with a PVH entry (Xen's docs/misc/pvh.pandoc). The pieces go in fw_cfg items, a boot
+ * ROM of ours (optionrom/) puts them in memory and starts them; so a reset starts them again.
  *
- * The information block of Multiboot and PVH (the setup item, at INFO_ADDR): 0 the block itself, 100h the list of modules, 800h the memory
- * map that the ROM fills in, 1000h strings.
+ * The information block of Multiboot and PVH (the setup item, at INFO_ADDR): 0 the block itself, 100h the list of
+ * modules, 800h the memory map that the ROM fills in, 1000h strings.
  */
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/kernel-formats.h"
@@ -45,7 +45,8 @@ static uint8_t *read_file(const char *option, const char *path, size_t *len, Err
     return (uint8_t *)data;
 }
 
-static void add_item(FwCfg *fw, uint16_t addr_key, uint64_t addr, uint16_t size_key, uint16_t data_key, const void *data, size_t len)
+static void add_item(FwCfg *fw, uint16_t addr_key, uint64_t addr, uint16_t size_key, uint16_t data_key,
+                     const void *data, size_t len)
 {
     if (addr_key)
         fw_cfg_add_u32(fw, addr_key, addr);
@@ -63,8 +64,10 @@ static bool place_initrd(const Image *im, size_t len, uint64_t floor, uint64_t l
 {
     uint64_t top = im->below_4g > RESERVED_TOP ? MIN(limit, im->below_4g - RESERVED_TOP) : 0;
     if (len > top || ROUND_DOWN(top - len, PAGE) < floor)
-        return error_set(errp, "-initrd: '%s' (%zu bytes) does not fit between the kernel's end at 0x%" PRIx64 " and 0x%" PRIx64
-                               "; give the machine more memory (-m)", im->m->initrd, len, floor, top);
+        return error_set(errp,
+                         "-initrd: '%s' (%zu bytes) does not fit between the kernel's end at 0x%" PRIx64
+                         " and 0x%" PRIx64 "; give the machine more memory (-m)",
+                         im->m->initrd, len, floor, top);
     *addr = ROUND_DOWN(top - len, PAGE);
     return true;
 }
@@ -72,9 +75,20 @@ static bool place_initrd(const Image *im, size_t len, uint64_t floor, uint64_t l
 /* bzImage. */
 
 enum { /* the setup header */
-    H_SETUP_SECTS = 0x1f1, H_VID_MODE = 0x1fa, H_MAGIC = 0x202, H_VERSION = 0x206, H_LOADER = 0x210, H_LOADFLAGS = 0x211,
-    H_RAMDISK = 0x218, H_RAMDISK_SIZE = 0x21c, H_HEAP_END = 0x224, H_CMDLINE = 0x228, H_INITRD_MAX = 0x22c, H_CMDLINE_SIZE = 0x238,
-    H_INIT_SIZE = 0x260, H_END = 0x268,
+       H_SETUP_SECTS = 0x1f1,
+       H_VID_MODE = 0x1fa,
+       H_MAGIC = 0x202,
+       H_VERSION = 0x206,
+       H_LOADER = 0x210,
+       H_LOADFLAGS = 0x211,
+       H_RAMDISK = 0x218,
+       H_RAMDISK_SIZE = 0x21c,
+       H_HEAP_END = 0x224,
+       H_CMDLINE = 0x228,
+       H_INITRD_MAX = 0x22c,
+       H_CMDLINE_SIZE = 0x238,
+       H_INIT_SIZE = 0x260,
+       H_END = 0x268,
 };
 enum { LOADER_ID = 0xb0, LOADED_HIGH = 1, CAN_USE_HEAP = 0x80 };
 
@@ -95,20 +109,24 @@ static bool load_linux(const Image *im, Error **errp)
     const char *path = im->m->kernel, *cmdline = im->m->append ? im->m->append : "";
     uint16_t version = lduw_le(im->data + H_VERSION);
     if (version < 0x200)
-        return error_set(errp, "-kernel: '%s' has boot protocol %x.%02x; 2.00 is the oldest supported", path, version >> 8, version & 0xff);
+        return error_set(errp, "-kernel: '%s' has boot protocol %x.%02x; 2.00 is the oldest supported", path,
+                         version >> 8, version & 0xff);
     bool high = im->data[H_LOADFLAGS] & LOADED_HIGH;
     uint64_t setup_addr = high ? 0x10000 : 0x90000, prot_addr = high ? MIB : 0x10000;
-    size_t cmdline_len = strlen(cmdline) + 1, setup_len = (im->data[H_SETUP_SECTS] ? im->data[H_SETUP_SECTS] : 4) * 512 + 512;
+    size_t cmdline_len = strlen(cmdline) + 1,
+           setup_len = (im->data[H_SETUP_SECTS] ? im->data[H_SETUP_SECTS] : 4) * 512 + 512;
     uint64_t cmdline_addr = high ? 0x20000 : 0x9a000 - ROUND_UP(cmdline_len, 16);
     size_t cmdline_max = version >= 0x206 ? ldl_le(im->data + H_CMDLINE_SIZE) : 255;
     if (setup_len >= im->len || setup_len < H_END - 8)
         return error_set(errp, "-kernel: '%s' is truncated: its setup code alone has %zu bytes", path, setup_len);
     if (cmdline_len - 1 > cmdline_max || cmdline_len > 0x10000 - 16)
-        return error_set(errp, "-append: the command line has %zu bytes; this kernel takes %zu", cmdline_len - 1, cmdline_max);
+        return error_set(errp, "-append: the command line has %zu bytes; this kernel takes %zu", cmdline_len - 1,
+                         cmdline_max);
     size_t kernel_len = im->len - setup_len;
     uint64_t kernel_end = prot_addr + MAX(kernel_len, version >= 0x20a ? ldl_le(im->data + H_INIT_SIZE) : 0);
     if (prot_addr + kernel_len > im->below_4g || (!high && prot_addr + kernel_len > 0x90000))
-        return error_set(errp, "-kernel: '%s' (%zu bytes) does not fit in the machine's memory; give it more (-m)", path, im->len);
+        return error_set(errp, "-kernel: '%s' (%zu bytes) does not fit in the machine's memory; give it more (-m)",
+                         path, im->len);
 
     g_autofree uint8_t *setup = g_memdup2(im->data, setup_len);
     setup[H_LOADER] = LOADER_ID;
@@ -137,7 +155,8 @@ static bool load_linux(const Image *im, Error **errp)
     }
     add_item(im->fw, FW_CFG_CMDLINE_ADDR, cmdline_addr, FW_CFG_CMDLINE_SIZE, FW_CFG_CMDLINE_DATA, cmdline, cmdline_len);
     add_item(im->fw, FW_CFG_SETUP_ADDR, setup_addr, FW_CFG_SETUP_SIZE, FW_CFG_SETUP_DATA, setup, setup_len);
-    add_item(im->fw, FW_CFG_KERNEL_ADDR, prot_addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, im->data + setup_len, kernel_len);
+    add_item(im->fw, FW_CFG_KERNEL_ADDR, prot_addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, im->data + setup_len,
+             kernel_len);
     return add_rom(im->fw, "linuxboot_dma.bin", rom_linuxboot, sizeof(rom_linuxboot), errp);
 }
 
@@ -146,10 +165,12 @@ static bool load_linux(const Image *im, Error **errp)
 static bool fits(const Image *im, const FlatImage *flat, Error **errp)
 {
     if (flat->addr < MIB)
-        return error_set(errp, "-kernel: '%s' wants to be at 0x%" PRIx64 ", below 1 MiB, where the firmware works", im->m->kernel, flat->addr);
+        return error_set(errp, "-kernel: '%s' wants to be at 0x%" PRIx64 ", below 1 MiB, where the firmware works",
+                         im->m->kernel, flat->addr);
     if (flat->addr + flat->mem_len > im->below_4g - MIN(im->below_4g, RESERVED_TOP))
-        return error_set(errp, "-kernel: '%s' needs memory up to 0x%" PRIx64 "; the machine has 0x%" PRIx64 " below 4 GiB (-m)",
-                         im->m->kernel, flat->addr + flat->mem_len, im->below_4g);
+        return error_set(
+            errp, "-kernel: '%s' needs memory up to 0x%" PRIx64 "; the machine has 0x%" PRIx64 " below 4 GiB (-m)",
+            im->m->kernel, flat->addr + flat->mem_len, im->below_4g);
     return true;
 }
 
@@ -163,17 +184,26 @@ static uint32_t add_string(GByteArray *info, const char *text)
     return addr;
 }
 
-static bool publish(const Image *im, const FlatImage *flat, GByteArray *info, const char *rom_name, const uint8_t *rom, size_t rom_len,
-                    Error **errp)
+static bool publish(const Image *im, const FlatImage *flat, GByteArray *info, const char *rom_name, const uint8_t *rom,
+                    size_t rom_len, Error **errp)
 {
     fw_cfg_add_u32(im->fw, FW_CFG_KERNEL_ENTRY, flat->entry);
-    add_item(im->fw, FW_CFG_KERNEL_ADDR, flat->addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, flat->bytes->data, flat->bytes->len);
+    add_item(im->fw, FW_CFG_KERNEL_ADDR, flat->addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, flat->bytes->data,
+             flat->bytes->len);
     add_item(im->fw, FW_CFG_SETUP_ADDR, INFO_ADDR, FW_CFG_SETUP_SIZE, FW_CFG_SETUP_DATA, info->data, info->len);
     return add_rom(im->fw, rom_name, rom, rom_len, errp);
 }
 
-/* Multiboot information: flags 0, memory 4 and 8 (KiB), command line 16, modules 20 and 24, map 44 and 48, loader's name 64. */
-enum { MB_MEMORY = 1, MB_CMDLINE = 4, MB_MODS = 8, MB_MMAP = 0x40, MB_NAME = 0x200, MB_MODULES_MAX = (INFO_MAP - INFO_MODULES) / 16 };
+/* Multiboot information: flags 0, memory 4 and 8 (KiB), command line 16, modules 20 and 24, map 44 and 48, loader's
+ * name 64. */
+enum {
+    MB_MEMORY = 1,
+    MB_CMDLINE = 4,
+    MB_MODS = 8,
+    MB_MMAP = 0x40,
+    MB_NAME = 0x200,
+    MB_MODULES_MAX = (INFO_MAP - INFO_MODULES) / 16
+};
 
 /* -initrd "file arguments,file arguments": each becomes a module behind the kernel. */
 static bool add_modules(const Image *im, FlatImage *flat, GByteArray *info, Error **errp)
@@ -220,7 +250,8 @@ static bool load_multiboot(const Image *im, size_t header, Error **errp)
         return false;
     g_byte_array_set_size(info, INFO_STRINGS);
     memset(info->data, 0, info->len);
-    g_autofree char *line = im->m->append && *im->m->append ? g_strdup_printf("%s %s", im->m->kernel, im->m->append) : g_strdup(im->m->kernel);
+    g_autofree char *line = im->m->append && *im->m->append ? g_strdup_printf("%s %s", im->m->kernel, im->m->append)
+                                                            : g_strdup(im->m->kernel);
     uint32_t cmdline = add_string(info, line), name = add_string(info, "qemu");
     if (!cmdline || !name) {
         error_set(errp, "-append: the command line is too long");
@@ -290,8 +321,10 @@ bool kernel_load(Machine *m, FwCfg *fw, uint64_t below_4g, Error **errp)
     if (im.len > sizeof(Elf32_Ehdr) && !memcmp(data, ELFMAG, SELFMAG)) {
         if (elf_pvh_entry(data, im.len, &entry))
             return load_pvh(&im, entry, errp);
-        return error_set(errp, "-kernel: '%s' is an ELF file without a Multiboot header or a PVH entry note", m->kernel);
+        return error_set(errp, "-kernel: '%s' is an ELF file without a Multiboot header or a PVH entry note",
+                         m->kernel);
     }
-    return error_set(errp, "-kernel: '%s' is no kernel: no Linux setup header, no Multiboot header, no ELF with a PVH entry note",
-                     m->kernel);
+    return error_set(
+        errp, "-kernel: '%s' is no kernel: no Linux setup header, no Multiboot header, no ELF with a PVH entry note",
+        m->kernel);
 }

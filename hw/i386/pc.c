@@ -25,6 +25,7 @@
 #include "hw/timer/hpet.h"
 #include "hw/timer/i8254.h"
 #include "hw/timer/mc146818rtc.h"
+#include "softmmu/vcpus.h"
 #include "ui/console.h"
 
 /* Parts that are not in the tree yet are left out: each test below goes when its part lands. */
@@ -52,6 +53,16 @@ static void a20_from_i8042(void *opaque, unsigned n, int level)
 static void deliver_msi(const MsiMessage *msg)
 {
     apic_msi_deliver(msg->address, msg->data);
+}
+
+/* AMD's HyperTransport takes the addresses below 1 TiB for itself; the guest must not put RAM or devices there. */
+static void reserve_amd_hole(void)
+{
+    enum { AUTH = 0x68747541 }; /* CPUID leaf 0, EBX of "AuthenticAMD" */
+    X86CPU *c = vcpus[0];
+    for (unsigned i = 0; c && i < c->n_cpuid; i++)
+        if (c->cpuid[i].leaf == 0 && c->cpuid[i].reg[CPUID_EBX] == AUTH)
+            e820_add(0xfd00000000, 0x300000000, E820_RESERVED);
 }
 
 /* RAM up to the PCI hole, the rest from 4 GiB on. Of machines with a lot of it less stays below, on a gigabyte's
@@ -85,6 +96,7 @@ static bool map_ram(PcMachine *pc, Error **errp)
     region_add_overlap(&system_memory, 0, &pc->pci_memory, -1);
     region_init_alias(&pc->ram_below, NULL, "ram-below-4g", &pc->m.ram, 0, pc->below_4g);
     region_add(&system_memory, 0, &pc->ram_below);
+    reserve_amd_hole();
     e820_add(0, pc->below_4g, E820_RAM);
     if (pc->above_4g) {
         region_init_alias(&pc->ram_above, NULL, "ram-above-4g", &pc->m.ram, pc->below_4g, pc->above_4g);
@@ -193,8 +205,8 @@ static bool make_fw_cfg(PcMachine *pc, Error **errp)
         stq_le(hpet + 5, HPET_BASE);
     }
     fw_cfg_add_bytes(fw, FW_CFG_HPET, hpet, sizeof(hpet));
-    return add_boot_items(pc, fw, errp) && e820_publish(fw, errp) && fw_cfg_options_apply(fw, errp) &&
-           option_roms_apply(fw, errp);
+    return fw_cfg_add_file(fw, "bios-geometry", NULL, 0, errp) && add_boot_items(pc, fw, errp) &&
+           e820_publish(fw, errp) && fw_cfg_options_apply(fw, errp) && option_roms_apply(fw, errp);
 }
 
 /* CMOS: where PC firmware has looked since the AT. */
@@ -341,6 +353,25 @@ static bool make_floppy(PcMachine *pc, Error **errp)
     return pc->fdc && fdc_create_drives(pc->fdc, errp);
 }
 
+static uint8_t small_property(Device *dev, const char *name)
+{
+    g_autoptr(Json) val = device_get(dev, name, NULL);
+    uint64_t n = 0;
+    json_get_uint(val, &n);
+    return n;
+}
+
+/* Sleep states by number: bit 7: there, low bits: the sleep type. What the firmware's ACPI tables say follows it. */
+static bool tell_sleep_states(PcMachine *pc, Device *pm, Error **errp)
+{
+    uint8_t states[6] = {0x80, 0, 0, 1, small_property(pm, "s4_val"), 0x80};
+    if (!small_property(pm, "disable_s3"))
+        states[3] |= 0x80;
+    if (!small_property(pm, "disable_s4"))
+        states[4] |= 0x80;
+    return fw_cfg_add_file(pc->m.fw_cfg, "etc/system-states", states, sizeof(states), errp);
+}
+
 static bool make_power(PcMachine *pc, Error **errp)
 {
     if (!pc->acpi_on)
@@ -352,6 +383,8 @@ static bool make_power(PcMachine *pc, Error **errp)
     if (!device_realize(pm, &pc->pci->bus, errp))
         return false;
     pc->pm = PCI_DEVICE(pm);
+    if (!tell_sleep_states(pc, pm, errp))
+        return false;
     return !pc->smbus || smbus_eeproms_create(pm, pc->m.ram_size, errp);
 }
 
@@ -423,7 +456,7 @@ static bool pc_init(Machine *m, Error **errp)
     PcMachine *pc = PC_MACHINE(m);
     pc->acpi_on = pc->acpi != ON_OFF_AUTO_OFF;
     apic_map_window();
-    if (!check_options(pc, errp) || !map_ram(pc, errp) || !cpus_create(errp) || !make_chipset(pc, errp) ||
+    if (!check_options(pc, errp) || !cpus_create(errp) || !map_ram(pc, errp) || !make_chipset(pc, errp) ||
         !make_timers(pc, errp) || !map_bios(pc, errp) || !make_fw_cfg(pc, errp))
         return false;
     if (m->kernel && !kernel_load(m, m->fw_cfg, pc->below_4g, errp))

@@ -113,7 +113,11 @@ protected:
     movl %eax, %fs
     movl %eax, %gs
     movl %eax, %ss
+#ifdef PVH
+    xorl %eax, %eax
+#else
     movl $MAGIC, %eax
+#endif
     xorl %ecx, %ecx
     xorl %edx, %edx
     xorl %edi, %edi
