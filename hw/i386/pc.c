@@ -29,12 +29,9 @@
 #include "ui/console.h"
 
 /* Parts that are not in the tree yet are left out: each test below goes when its part lands. */
-#pragma weak ide_create_drives
-#pragma weak ide_geometry
 #pragma weak fdc_create_drives
 #pragma weak fdc_cmos_types
 #pragma weak fdc_drive_count
-#pragma weak i8042_connect_a20
 
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
 
@@ -328,12 +325,12 @@ static bool make_display(PcMachine *pc, Error **errp)
         return true;
     if (!vga_type_device(pc->m.vga, true, &name, errp))
         return false;
-    return !name || !device_find_desc(name) || pci_create(pc->pci, -1, name, errp);
+    return !name || pci_create(pc->pci, -1, name, errp);
 }
 
 static bool make_input(PcMachine *pc, Error **errp)
 {
-    if (pc->i8042 && device_find_desc("i8042")) {
+    if (pc->i8042) {
         Device *kbd = device_create("i8042", &isa_bus->bus, errp);
         if (!kbd)
             return false;
@@ -468,8 +465,6 @@ static bool pc_init(Machine *m, Error **errp)
         return false;
     if (!make_display(pc, errp) || !make_ports(pc, errp) || !make_input(pc, errp) || !make_floppy(pc, errp))
         return false;
-    if (!device_find_desc("piix3-ide"))
-        return make_power(pc, errp);
     PciDevice *ide = pci_create(pc->pci, PCI_DEVFN(PIIX_SLOT, 1), "piix3-ide", errp);
     if (!ide || !ide_create_drives(&ide->dev, errp))
         return false;
