@@ -395,6 +395,7 @@ static bool i8042_post_load(Device *dev, Error **errp)
         timer_arm_us(&s->throttle, THROTTLE_US);
     s->migration_flags = 0;
     irq_set(s->a20, s->outport & OUT_A20);
+    update_irqs(s); /* the bus's OR of a line is made of its sources */
     return true;
 }
 

@@ -40,7 +40,7 @@ void bench_init(void)
     memory_init();
     accel = &accel_qtest;
     system_bus = bus_new(NULL, BUS_SYSTEM, "main-system-bus");
-    machine_new(machine_find_desc("none"));
+    machine_new(machine_find_desc("pc")); /* what devices may look at; the board itself is not built */
     bool ok = region_init_ram(&ram, NULL, "bench.ram", BENCH_RAM, NULL);
     g_assert_true(ok);
     region_add_overlap(&system_memory, 0, &ram, -10);
@@ -185,24 +185,45 @@ void bench_drop(void)
         bench_settle();
 }
 
+typedef struct Stream {
+    VmWriter *w;
+    VmReader *r;
+    bool ok;
+    Error **errp;
+} Stream;
+
+static bool save_one(Device *dev, void *opaque)
+{
+    Stream *s = opaque;
+    Error *err = NULL;
+    if (!device_save(dev, s->w, &err))
+        g_error("%s: cannot be saved: %s", dev->desc->name, error_text(err));
+    return true;
+}
+
+static bool load_one(Device *dev, void *opaque)
+{
+    Stream *s = opaque;
+    return s->ok = device_load(dev, s->r, s->errp);
+}
+
+/* The device, and those that it made for itself: there are no others. */
 GByteArray *bench_save(void)
 {
-    Error *err = NULL;
-    VmWriter *w = vm_writer_new();
-    if (!device_save(bench.dev, w, &err))
-        g_error("%s: cannot be saved: %s", bench.dev->desc->name, error_text(err));
-    return vm_writer_finish(w);
+    Stream s = {.w = vm_writer_new()};
+    devices_foreach(save_one, &s);
+    return vm_writer_finish(s.w);
 }
 
 bool bench_load(const uint8_t *data, size_t len, Error **errp)
 {
     g_autofree uint8_t *exact = g_memdup2(data, len); /* the sanitizers see each byte too far */
-    VmReader *r = vm_reader_new(exact, len);
-    bool ok = device_load(bench.dev, r, errp);
-    if (ok && vm_reader_left(r))
-        ok = error_set(errp, "%zu bytes are left", vm_reader_left(r));
-    vm_reader_free(r);
-    return ok;
+    Stream s = {.r = vm_reader_new(exact, len), .ok = true, .errp = errp};
+    devices_foreach(load_one, &s);
+    if (s.ok && vm_reader_left(s.r))
+        s.ok = error_set(errp, "%zu bytes are left", vm_reader_left(s.r));
+    vm_reader_free(s.r);
+    return s.ok;
 }
 
 uint64_t bench_access(unsigned window, uint64_t off, unsigned size, bool write, uint64_t val)
