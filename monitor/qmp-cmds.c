@@ -220,6 +220,8 @@ Json *qmp_system_powerdown(const Json *args, Error **errp)
 
 Json *qmp_system_wakeup(const Json *args, Error **errp)
 {
+    if (!machine || !machine->desc->acpi)
+        return done(error_set(errp, "wake-up from suspend is not supported by this guest"));
     return done(system_wakeup_request(errp));
 }
 

@@ -695,7 +695,8 @@ static void parse_token(JsonReader *r, char t)
     case WANT_KEY:
     case WANT_KEY_OR_END:
         if (t != '"') {
-            error_set(&r->err, "JSON parse error, key is not a string in object");
+            error_set(&r->err, strchr("}],:", t) ? "JSON parse error, expecting value"
+                                                 : "JSON parse error, key is not a string in object");
             break;
         }
         char *key = string_value(r->tok->str, r->tok->len, &r->err);
