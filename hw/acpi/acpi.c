@@ -75,9 +75,8 @@ static void enter_sleep(AcpiRegs *s, unsigned type)
     if (type == 0) {
         system_shutdown_request(CAUSE_GUEST_SHUTDOWN);
     } else if (type == 1) {
-        if (!s->disable_s3)
-            system_suspend_request();
-    } else if (type == s->s4_val && !s->disable_s4) {
+        system_suspend_request();
+    } else if (type == s->s4_val) {
         event_emit("SUSPEND_DISK", NULL);
         system_shutdown_request(CAUSE_GUEST_SHUTDOWN);
     }

@@ -3,10 +3,12 @@
  * The 440FX host bridge (Intel 82441FX data sheet, 290549): configuration ports, and what of the low megabyte is RAM.
  *
  * Registers of function 0: 59h to 5Fh PAM, two fields of four bits each (bit 0: reads go to RAM, bit 1: writes do),
- * 59h's low field has no use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM (D_OPEN
- * 6, G_SMRAME 3). Differences: as in QEMU a system reset does not touch PAM and SMRAM (SeaBIOS puts its image back
- * itself), write-only areas are readable, the whole of 40h to FFh can be written, DRAM timing has no effect. 57h tells
- * the RAM's size in 8 MiB.
+ * 59h's low field has no use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM
+ * (D_OPEN 6, G_SMRAME 3).
+ *
+ * Differences from the chip: write-only areas are readable, the whole of 40h to FFh can be written, DRAM timing has no
+ * effect; 57h tells the RAM's size in 8 MiB. A reset closes PAM and SMRAM again, as the chip's does and QEMU's does not:
+ * the CPU starts in the ROM itself.
  */
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
@@ -90,6 +92,11 @@ static bool i440fx_realize(Device *dev, Error **errp)
     return true;
 }
 
+static void i440fx_reset(Device *dev)
+{
+    update_memory(I440FX(dev)); /* the bus has put the registers back */
+}
+
 static bool i440fx_post_load(Device *dev, Error **errp)
 {
     update_memory(I440FX(dev));
@@ -126,6 +133,7 @@ const DeviceDesc i440fx_pci = {
     .size = sizeof(I440fx),
     .vmstate = &i440fx_vmstate,
     .realize = i440fx_realize,
+    .reset = i440fx_reset,
     .pci = &i440fx_info,
 };
 

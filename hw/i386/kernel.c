@@ -146,7 +146,7 @@ static bool load_linux(const Image *im, Error **errp)
     if (im->m->initrd) {
         size_t len;
         g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
-        uint64_t addr, limit = version >= 0x203 ? ldl_le(im->data + H_INITRD_MAX) + 1ULL : 0x38000000;
+        uint64_t addr = 0, limit = version >= 0x203 ? ldl_le(im->data + H_INITRD_MAX) + 1ULL : 0x38000000;
         if (!initrd || !place_initrd(im, len, kernel_end, limit, &addr, errp))
             return false;
         stl_le(setup + H_RAMDISK, addr);
@@ -290,7 +290,7 @@ static bool load_pvh(const Image *im, uint32_t entry, Error **errp)
     stq_le(info->data + 40, INFO_ADDR + INFO_MAP);
     if (ok && im->m->initrd) {
         size_t len;
-        uint64_t addr;
+        uint64_t addr = 0;
         g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
         ok = initrd && place_initrd(im, len, flat.addr + flat.mem_len, 4 * GIB, &addr, errp);
         if (ok) {

@@ -341,9 +341,6 @@ static bool make_input(PcMachine *pc, Error **errp)
 
 static bool make_floppy(PcMachine *pc, Error **errp)
 {
-    /* With -nodefaults a controller comes only with a drive. */
-    if (pc->m.no_defaults && !drive_get(DRIVE_IF_FLOPPY, 0, 0) && !drive_get(DRIVE_IF_FLOPPY, 0, 1))
-        return true;
     if (!device_find_desc("isa-fdc"))
         return true;
     pc->fdc = device_create("isa-fdc", &isa_bus->bus, errp);

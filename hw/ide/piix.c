@@ -240,6 +240,7 @@ static bool piix_realize(Device *dev, Error **errp)
     if (!isa_bus)
         return error_set(errp, "%s needs an ISA bus for its ports and interrupts, and this machine has none",
                          dev->desc->name);
+    stw_le(s->pci.config + 0x06, 0x0280); /* status: medium DEVSEL#, fast back-to-back */
     region_init_container(&s->bar, dev, "piix-bmdma-container", 16);
     for (unsigned i = 0; i < 2; i++) {
         Bmdma *bm = &s->bm[i];
