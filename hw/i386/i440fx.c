@@ -171,6 +171,11 @@ static const Prop host_props[] = {
     {},
 };
 
+static void host_reset(Device *dev)
+{
+    ((I440fxHost *)dev)->ports.address = 0;
+}
+
 const DeviceDesc i440fx_pcihost = {
     .name = "i440FX-pcihost",
     .parent = "pci-host-bridge",
@@ -180,5 +185,6 @@ const DeviceDesc i440fx_pcihost = {
     .size = sizeof(I440fxHost),
     .props = host_props,
     .vmstate = &config_reg_vmstate,
+    .reset = host_reset,
     .realize = host_realize,
 };

@@ -69,6 +69,7 @@ typedef struct I8042 {
     uint8_t write_cmd, status, mode, outport, pending; /* state */
     uint32_t migration_flags, source;
     uint8_t out_data, ctrl_data;
+    bool outport_loaded; /* the stream had it */
     Timer throttle;
 } I8042;
 #define I8042_(d) container_of(d, I8042, isa.dev)
@@ -369,7 +370,7 @@ static bool i8042_pre_load(Device *dev, Error **errp)
 {
     I8042 *s = I8042_(dev);
 
-    s->outport = 0; /* what the subsections leave out: made up in post_load */
+    s->outport_loaded = false; /* what the subsections leave out is made up in post_load */
     s->source = s->migration_flags = 0;
     return true;
 }
@@ -388,7 +389,7 @@ static bool i8042_post_load(Device *dev, Error **errp)
         return error_set(errp, "the output buffer's source 0x%x does not exist", (unsigned)s->source);
     if ((s->status & ST_OBF) && !s->source)
         s->source = s->status & ST_MOUSE_OBF ? SOURCE_MOUSE : SOURCE_KBD;
-    if (!s->outport)
+    if (!s->outport_loaded)
         s->outport = outport_default(s);
     timer_stop(&s->throttle);
     if (s->migration_flags & MIGRATE_TIMER_PENDING)
@@ -409,11 +410,17 @@ static bool extended_needed(void *opaque)
 {
     return ((I8042 *)opaque)->extended_state;
 }
+static bool outport_post_load(Device *dev, Error **errp)
+{
+    I8042_(dev)->outport_loaded = true;
+    return true;
+}
 static const VmState outport_vmstate = {
     .name = "pckbd_outport",
     .version = 1,
     .min_version = 1,
     .needed = outport_needed,
+    .post_load = outport_post_load,
     .fields = (const VmField[]){VM_U8(I8042, outport), {}},
 };
 static const VmState extended_vmstate = {
