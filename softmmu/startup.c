@@ -760,7 +760,9 @@ bool startup_machine(Error **errp)
 void startup_cleanup(void)
 {
     ASSERT_VM_LOCKED();
+    rcu_lock(); /* nothing is freed before all is taken apart: lines lead from one device to another */
     if (system_bus)
         bus_fini(system_bus);
+    rcu_unlock();
     objects_cleanup();
 }

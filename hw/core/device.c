@@ -309,9 +309,11 @@ bool device_save(Device *dev, VmWriter *w, Error **errp)
 bool device_load(Device *dev, VmReader *r, Error **errp)
 {
     const BusDesc *bd = bus_desc(dev->desc->bus);
-    if (bd && bd->vmstate && !vmstate_load(r, bd->vmstate, dev, bd->vmstate->version, errp))
-        return false;
-    return !dev->desc->vmstate || vmstate_load(r, dev->desc->vmstate, dev, dev->desc->vmstate->version, errp);
+    if ((!bd || !bd->vmstate || vmstate_load(r, bd->vmstate, dev, bd->vmstate->version, errp)) &&
+        (!dev->desc->vmstate || vmstate_load(r, dev->desc->vmstate, dev, dev->desc->vmstate->version, errp)))
+        return true;
+    device_reset(dev); /* whatever half of a bad stream left in it, nothing runs on that */
+    return false;
 }
 
 bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque)

@@ -148,7 +148,7 @@ Device *device_create(const char *name, Bus *bus, Error **errp); /* new + realiz
 void device_unrealize(Device *dev);                              /* and free after a grace period */
 void device_reset(Device *dev);                                  /* it and what is below it */
 bool device_save(Device *dev, VmWriter *w, Error **errp);        /* bus part, then its own */
-bool device_load(Device *dev, VmReader *r, Error **errp);
+bool device_load(Device *dev, VmReader *r, Error **errp);         /* on failure dev is reset */
 
 /* -device / device_add: opts is an object with "driver", "id", "bus" and properties; text: its strings come from a key=value
  * command line and are converted by the property. hotplug as device_add on a running machine. */

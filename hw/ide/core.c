@@ -500,6 +500,7 @@ void ide_drive_reset(IdeDrive *s)
     s->req_nb_sectors = 0;
     s->lba = 0;
     s->pio_out = false;
+    s->identify_set = 0; /* made anew when it is asked for */
     ide_transfer_stop(s);
 }
 

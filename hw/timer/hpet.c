@@ -346,6 +346,7 @@ static void hpet_reset(Device *dev)
     for (unsigned n = 0; n < s->n_timers; n++) {
         HpetTimer *t = &s->timer[n];
         timer_stop(&t->timer);
+        t->n = n; /* a stream that was refused says what it likes */
         if (s->isr & BIT64(n))
             timer_irq(t, false);
         t->cmp = UINT64_MAX;
@@ -357,6 +358,7 @@ static void hpet_reset(Device *dev)
         pit_set_irq_enabled(s->pit, true);
     s->config = s->isr = s->counter = s->offset = 0;
     s->rtc_irq_level = 0;
+    s->num_timers = s->n_timers;
 }
 
 static bool hpet_realize(Device *dev, Error **errp)

@@ -105,7 +105,7 @@ static int from_register(const Rtc *s, uint8_t v)
 }
 static uint8_t to_register(const Rtc *s, int v)
 {
-    return s->cmos[R_B] & B_DM ? v : (v / 10) << 4 | v % 10;
+    return s->cmos[R_B] & B_DM ? v : v / 10 * 16 + v % 10;
 }
 
 static int hour_from_register(const Rtc *s, uint8_t v)
@@ -501,6 +501,7 @@ void rtc_get_date(Device *rtc, struct tm *out)
 static void rtc_reset(Device *dev)
 {
     Rtc *s = RTC(dev);
+    s->index &= 0x7f;
     s->cmos[R_B] &= ~(B_PIE | B_AIE | 0x08);
     s->cmos[R_C] = 0;
     s->irq_coalesced = 0;
