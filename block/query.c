@@ -68,7 +68,7 @@ static bool shown(const Block *b)
 
 static const char *qdev_of(const Block *b)
 {
-    return b->dev ? b->dev->id && !b->dev->path ? b->dev->id : b->dev->path : NULL;
+    return b->dev ? b->dev->id ? b->dev->id : b->dev->path : NULL;
 }
 
 Json *block_query(void)

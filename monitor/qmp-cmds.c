@@ -326,17 +326,49 @@ Json *qmp_query_current_machine(const Json *args, Error **errp)
     return v;
 }
 
+/* Where the CPU with that index is in the machine's -smp. */
+static Json *cpu_place(unsigned index)
+{
+    const SmpConfig *s = &machine->smp;
+    unsigned threads = MAX(s->threads, 1), cores = MAX(s->cores, 1) * MAX(s->clusters, 1), dies = MAX(s->dies, 1);
+    Json *props = json_object();
+    json_set_uint(props, "core-id", index / threads % cores);
+    json_set_uint(props, "thread-id", index % threads);
+    if (dies > 1)
+        json_set_uint(props, "die-id", index / threads / cores % dies);
+    json_set_uint(props, "socket-id", index / threads / cores / dies);
+    return props;
+}
+
+Json *qmp_query_hotpluggable_cpus(const Json *args, Error **errp)
+{
+    if (!machine || !machine->desc->hotpluggable_cpus || !vcpu_count) {
+        error_set(errp, "The feature 'query-hotpluggable-cpus' is not enabled");
+        return NULL;
+    }
+    const char *model = machine->cpu_model ? machine->cpu_model : machine->desc->default_cpu;
+    Json *list = json_array();
+    for (unsigned i = MIN(machine->smp.max_cpus, VCPUS_MAX); i-- > 0;) { /* QEMU's order */
+        const X86CPU *c = i < vcpu_count ? vcpus[i] : NULL;
+        Json *v = json_object();
+        json_set(v, "props", cpu_place(i));
+        json_set_uint(v, "vcpus-count", 1);
+        if (c && c->dev.path)
+            json_set_str(v, "qom-path", c->dev.path);
+        json_set(v, "type", json_printf("%.*s-x86_64-cpu", (int)strcspn(model, ","), model));
+        json_append(list, v);
+    }
+    return list;
+}
+
 Json *qmp_query_cpus_fast(const Json *args, Error **errp)
 {
     Json *list = json_array();
     X86CPU *c;
     FOREACH_VCPU (c) {
-        Json *v = json_object(), *props = json_object();
+        Json *v = json_object();
         json_set_int(v, "thread-id", c->host_tid);
-        json_set_int(props, "core-id", c->core_id);
-        json_set_int(props, "thread-id", c->thread_id);
-        json_set_int(props, "socket-id", c->socket_id);
-        json_set(v, "props", props);
+        json_set(v, "props", cpu_place(c->index));
         json_set_str(v, "qom-path", c->dev.path ? c->dev.path : "");
         json_set_str(v, "target", target_name());
         json_set_uint(v, "cpu-index", c->index);

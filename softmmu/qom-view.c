@@ -458,6 +458,16 @@ Json *qom_list_properties(const char *type, Error **errp)
     return list;
 }
 
+/* The order of paths part by part: "/a/b" before "/a-b". */
+static int path_cmp(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return (*a == '/' ? 1 : (unsigned char)*a) - (*b == '/' ? 1 : (unsigned char)*b);
+}
+
 void qom_print_tree(const char *path, GString *out)
 {
     g_autoptr(GPtrArray) nodes = all_nodes();
@@ -474,7 +484,7 @@ void qom_print_tree(const char *path, GString *out)
             g_ptr_array_add(sorted, n);
     }
     for (guint i = 1; i < sorted->len; i++) {
-        for (guint k = i; k && strcmp(((Node *)sorted->pdata[k - 1])->path, ((Node *)sorted->pdata[k])->path) > 0; k--) {
+        for (guint k = i; k && path_cmp(((Node *)sorted->pdata[k - 1])->path, ((Node *)sorted->pdata[k])->path) > 0; k--) {
             gpointer t = sorted->pdata[k];
             sorted->pdata[k] = sorted->pdata[k - 1];
             sorted->pdata[k - 1] = t;
