@@ -91,8 +91,8 @@ static void write_enable(VgaState *s, uint16_t val)
             memset(s->mem, 0, len);
             region_set_dirty(&s->vram, 0, len);
         }
-    } else if (!(val & VBE_EN_ENABLED)) {
-        s->bank_offset = 0;
+    } else {
+        s->bank_offset = 0; /* the bank register keeps its value */
     }
     s->vbe[VBE_ENABLE] = val;
     vga_picture_forget(s->pic);
