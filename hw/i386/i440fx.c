@@ -171,11 +171,6 @@ static const Prop host_props[] = {
     {},
 };
 
-static void host_reset(Device *dev)
-{
-    ((I440fxHost *)dev)->ports.address = 0;
-}
-
 const DeviceDesc i440fx_pcihost = {
     .name = "i440FX-pcihost",
     .parent = "pci-host-bridge",
@@ -185,6 +180,5 @@ const DeviceDesc i440fx_pcihost = {
     .size = sizeof(I440fxHost),
     .props = host_props,
     .vmstate = &config_reg_vmstate,
-    .reset = host_reset,
     .realize = host_realize,
 };
