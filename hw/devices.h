@@ -39,6 +39,9 @@ DEVICE_ENTRY(smbus_eeprom)
 DEVICE_ENTRY(i8042)
 DEVICE_ENTRY(ps2_keyboard)
 DEVICE_ENTRY(ps2_mouse)
+/* hw/block */
+DEVICE_ENTRY(floppy)
+DEVICE_ENTRY(isa_fdc)
 /* hw/ide */
 DEVICE_ENTRY(ide_cd)
 DEVICE_ENTRY(ide_hd)
