@@ -19,6 +19,7 @@
 
 #include <glib-unix.h>
 
+#include "softmmu/runstate.h"
 #include "util/fds.h"
 #include "util/socket.h"
 
@@ -465,7 +466,9 @@ static bool open_server(SocketChardev *s, bool wait, Error **errp)
     info_report("QEMU waiting for connection on: %s", name);
     struct pollfd p = {.fd = s->listen_fd, .events = POLLIN};
     for (;;) {
-        int fd = poll(&p, 1, -1) < 0 ? -errno : socket_accept(s->listen_fd);
+        if (system_shutdown_requested())
+            return error_set(errp, "chardev: socket: told to end while waiting for a connection on: %s", name);
+        int fd = poll(&p, 1, 250) < 0 ? -errno : socket_accept(s->listen_fd);
         if (fd >= 0) {
             connected(s, fd);
             return true;

@@ -91,6 +91,7 @@ static bool daemonize(Error **errp)
         _exit(0);
     umask(027);
     daemon_pipe = fds[1];
+    chardev_daemonized = true;
     return true;
 }
 

@@ -101,6 +101,11 @@ void system_shutdown_request(ShutdownCause cause)
         vcpu_request_exit(current_cpu);
 }
 
+bool system_shutdown_requested(void)
+{
+    return __atomic_load_n(&req_shutdown, __ATOMIC_ACQUIRE);
+}
+
 void system_exit_request(int status)
 {
     request(&req_exit, status);

@@ -23,6 +23,7 @@ const char *shutdown_cause_name(ShutdownCause c);
 
 void system_reset_request(ShutdownCause cause);    /* -no-reboot: becomes a shutdown */
 void system_shutdown_request(ShutdownCause cause); /* -no-shutdown: stops instead */
+bool system_shutdown_requested(void);              /* for what waits outside of the main loop */
 void system_exit_request(int status);              /* isa-debug-exit: leave with this exit status, no SHUTDOWN veto */
 void system_powerdown_request(void);               /* the ACPI power button: powerdown_notify()'s listeners */
 void system_suspend_request(void);
