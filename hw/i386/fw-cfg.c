@@ -333,12 +333,19 @@ bool fw_cfg_options_apply(FwCfg *f, Error **errp)
 
 /* Device. */
 
+static void item_free(gpointer it)
+{
+    g_free(((Item *)it)->name);
+    g_free(((Item *)it)->data);
+    g_free(it);
+}
+
 static bool fw_cfg_realize(Device *dev, Error **errp)
 {
     FwCfg *f = container_of(dev, FwCfg, dev);
     if (f->file_slots < 0x10 || f->file_slots > 0x3fdf)
         return error_set(errp, "\"file_slots\" must be between 0x10 and 0x3fdf");
-    f->files = g_ptr_array_new();
+    f->files = g_ptr_array_new_with_free_func(item_free);
     region_init_io(&f->io, dev, &comb_ops, f, "fwcfg", 2);
     region_add(&system_io, PORT, &f->io);
     if (f->dma_enabled) {
@@ -355,6 +362,18 @@ static void fw_cfg_reset(Device *dev)
     FwCfg *f = container_of(dev, FwCfg, dev);
     select_key(f, 0);
     f->dma_addr = 0;
+}
+
+static void fw_cfg_finalize(Device *dev)
+{
+    FwCfg *f = container_of(dev, FwCfg, dev);
+    for (unsigned i = 0; i < NUMBERED; i++) {
+        g_free(f->numbered[i].data);
+        g_free(f->arch[i].data);
+    }
+    g_free(f->directory.data);
+    if (f->files)
+        g_ptr_array_free(f->files, true);
 }
 
 static bool dma_needed(void *opaque)
@@ -396,6 +415,7 @@ const DeviceDesc fw_cfg_io = {
     .props = fw_cfg_props,
     .vmstate = &fw_cfg_vmstate,
     .realize = fw_cfg_realize,
+    .finalize = fw_cfg_finalize,
     .reset = fw_cfg_reset,
 };
 
