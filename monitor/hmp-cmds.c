@@ -46,6 +46,7 @@ static void cmd_info(Hmp *h, const Json *args)
 
 static void cmd_quit(Hmp *h, const Json *args)
 {
+    h->last = true;
     by_qmp(h, qmp_quit, args);
 }
 

@@ -202,11 +202,13 @@ static void term_line(void *opaque, const char *text)
 {
     HmpMonitor *m = opaque;
     GString *out = g_string_new(NULL);
-    execute(&(Hmp){.out = out, .cpu_index = m->cpu_index, .mon = m}, text);
+    Hmp h = {.out = out, .cpu_index = m->cpu_index, .mon = m};
+    execute(&h, text);
     if (out->len)
         term_print(m, out->str);
     g_string_free(out, TRUE);
-    readline_prompt(&m->rl);
+    if (!h.last)
+        readline_prompt(&m->rl);
 }
 
 static void add_matches(const HmpCommand *table, const char *prefix, GPtrArray *words)

@@ -11,6 +11,7 @@ typedef struct Hmp {
     GString *out;
     int cpu_index;          /* of `cpu`, or of human-monitor-command; -1: the first */
     struct HmpMonitor *mon; /* NULL: by human-monitor-command */
+    bool last;              /* set by `quit`: no prompt follows */
 } Hmp;
 
 /*
