@@ -382,6 +382,22 @@ Json *qmp_query_cpu_definitions(const Json *args, Error **errp)
     return cpu_definitions();
 }
 
+Json *qmp_query_cpu_model_expansion(const Json *args, Error **errp)
+{
+    const Json *in = json_get(args, "model"), *props = json_get(in, "props");
+    bool full = arg_enum(args, "type", qapi_CpuModelExpansionType_names) == QAPI_CPU_MODEL_EXPANSION_TYPE_FULL;
+    if (props && json_type(props) != JSON_OBJECT)
+        return done(error_set(errp, "Invalid parameter type for 'model.props', expected: object"));
+    Json *out = cpu_model_expand(json_get_str(in, "name"), props, full, errp);
+    if (!out)
+        return NULL;
+    Json *v = json_object(), *model = json_object();
+    json_set_str(model, "name", full ? json_get_str(in, "name") : "base");
+    json_set(model, "props", out);
+    json_set(v, "model", model);
+    return v;
+}
+
 Json *qmp_query_memory_size_summary(const Json *args, Error **errp)
 {
     Json *v = json_object();

@@ -185,6 +185,9 @@ bool cpu_has_work(X86CPU *c); /* a halted CPU would wake; VM lock held */
 /* -cpu TEXT: check the model and its features; the CPUs are made by cpus_create() from the machine's -smp. */
 bool cpus_create(Error **errp);
 Json *cpu_definitions(void);       /* query-cpu-definitions' reply */
+/* Every property (full), or those that make the model out of `base`, of a model after props (may be NULL) were set and what the
+ * accelerator lacks was taken off. NULL on error. */
+Json *cpu_model_expand(const char *name, const Json *props, bool full, Error **errp);
 void cpu_models_help(void);        /* -cpu help, to stdout */
 extern const DeviceDesc x86_cpu_desc;
 

@@ -672,6 +672,83 @@ bool cpus_create(Error **errp)
     return true;
 }
 
+/* What a model with changed properties comes to */
+
+/* A JSON value as the text that -cpu would take for it; NULL: none does. */
+static char *prop_text(const Json *v)
+{
+    bool b;
+    if (json_get_bool(v, &b))
+        return g_strdup(b ? "on" : "off");
+    if (json_get_string(v))
+        return g_strdup(json_get_string(v));
+    return json_type(v) == JSON_INT || json_type(v) == JSON_UINT ? json_to_string(v, false) : NULL;
+}
+
+static bool apply_props(X86CPU *c, const Json *props, Error **errp)
+{
+    g_autofree char *type = type_name(c);
+
+    for (size_t i = 0; i < json_length(props); i++) {
+        const char *name = json_key_at(props, i);
+        g_autofree char *text = prop_text(json_val_at(props, i));
+
+        if (!find_prop(name))
+            return error_set(errp, "Property '%s.%s' not found", type, name);
+        if (!text)
+            return error_set(errp, "Invalid parameter type for '%s', expected: %s", name, find_prop(name)->type->name);
+        /* Asks for every Hyper-V feature that there is: none. */
+        if (!strcmp(name, "hv-passthrough") && json_get_bool(json_val_at(props, i), &c->config.hv_passthrough))
+            continue;
+        if (!set_feature(c, type, name, text, errp))
+            return false;
+    }
+    return true;
+}
+
+/* A static expansion has these beside the feature bits. */
+static bool is_identity(const char *name)
+{
+    static const char *const names[] = {"vendor", "family", "model", "stepping", "min-level", "min-xlevel", "model-id", NULL};
+
+    return g_strv_contains(names, name);
+}
+
+Json *cpu_model_expand(const char *name, const Json *props, bool full, Error **errp)
+{
+    if (!cpu_model_find(name)) {
+        error_set(errp, "CPU model '%s' not found", name);
+        return NULL;
+    }
+    if (!strcmp(name, "host") && !(accel && accel->cpuid_supported)) {
+        error_set(errp, "CPU model 'host' requires KVM");
+        return NULL;
+    }
+    new_model_name = name;
+    Device *dev = device_new(&x86_cpu_desc);
+    new_model_name = NULL;
+    X86CPU *c = X86_CPU(dev);
+    Json *out = NULL;
+
+    if (apply_props(c, props, errp)) {
+        bool check = c->config.check;
+
+        c->config.check = false; /* nobody runs it: what cannot be had is no news */
+        if (cpu_expand_features(c, errp)) {
+            out = json_object();
+            c->config.check = check;
+            for (const Prop *p = cpu_props; p->name; p++) {
+                Json *v = full || p->type == &prop_bit || is_identity(p->name) ? prop_get(p, c) : NULL;
+
+                if (v)
+                    json_set(out, p->name, v);
+            }
+        }
+    }
+    device_discard(dev);
+    return out;
+}
+
 /* Lists */
 
 static const char *summary(const CpuModel *m)

@@ -201,6 +201,8 @@ static void check_queries(const char *args)
         {"query-named-block-nodes", "{'flat': true}"},
         {"query-blockstats", "{'query-nodes': true}"},
         {"query-command-line-options", "{'option': 'device'}"},
+        {"query-cpu-model-expansion", "{'type': 'static', 'model': {'name': 'max'}}"},
+        {"query-cpu-model-expansion", "{'type': 'full', 'model': {'name': 'qemu64', 'props': {'avx': true}}}"},
         {"human-monitor-command", "{'command-line': 'info status'}"},
         {"chardev-add", "{'id': 'ring', 'backend': {'type': 'ringbuf', 'data': {'size': 16}}}"},
         {"ringbuf-write", "{'device': 'ring', 'data': 'YWJj', 'format': 'base64'}"},
@@ -471,6 +473,41 @@ static void test_shapes(void)
     qtest_quit(r);
 }
 
+/* Every property of an expansion of qemu64 is what Debian's says of it. */
+static void test_expansion(void)
+{
+    if (!g_file_test(DEBIAN_BINARY, G_FILE_TEST_IS_EXECUTABLE)) {
+        g_test_skip("Debian's qemu-system-x86 is not installed");
+        return;
+    }
+    static const char *const models[] = {"{'name': 'qemu64'}", "{'name': 'base'}",
+                                         "{'name': 'Nehalem', 'props': {'aes': true}}"};
+    QTest *q = qtest_start("-machine none"), *r = qtest_start_binary(DEBIAN_BINARY, "-machine none");
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+        const char *cmd = "{'execute': 'query-cpu-model-expansion', 'arguments': {'type': 'static', 'model': %s}}";
+        g_autofree char *text = g_strdup_printf(cmd, models[i]);
+        g_autoptr(Json) a = qtest_qmp(q, "%s", text);
+        g_autoptr(Json) b = qtest_qmp(r, "%s", text);
+        const Json *x = json_get(json_get(a, "model"), "props"), *y = json_get(json_get(b, "model"), "props");
+        unsigned same = 0;
+        for (size_t k = 0; k < json_length(x); k++) {
+            const char *key = json_key_at(x, k);
+            const Json *v = json_val_at(x, k), *w = json_get(y, key);
+            bool on = false;
+            if (w && json_equal(v, w)) {
+                same++;
+            } else if (w || (json_get_bool(v, &on) && on)) {
+                g_autofree char *ours = json_to_string(v, false);
+                g_test_message("%s: %s is %s in ours", models[i], key, ours);
+                g_test_fail();
+            }
+        }
+        g_assert_cmpuint(same, >, 200);
+    }
+    qtest_quit(q);
+    qtest_quit(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -480,5 +517,6 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp-schema/events", test_events);
     g_test_add_func("/qmp-schema/against-debian", test_against_debian);
     g_test_add_func("/qmp-schema/shapes", test_shapes);
+    g_test_add_func("/qmp-schema/expansion", test_expansion);
     return g_test_run();
 }
