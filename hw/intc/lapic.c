@@ -117,10 +117,10 @@ static int lapic_acknowledge(X86CPU *c)
     if (vector >= 0) {
         set_bit(l->irr, vector, false);
         set_bit(l->isr, vector, true);
+    } else if (software_enabled(l) && highest_bit(l->irr) >= 0 && !(i8259_pending() && lapic_accepts_pic(l))) {
+        vector = l->spurious_vec & 0xff; /* the priority rose between request and INTA */
     } else if (lapic_accepts_pic(l)) {
         vector = i8259_acknowledge();
-    } else if (software_enabled(l) && highest_bit(l->irr) >= 0) {
-        vector = l->spurious_vec & 0xff;
     }
     lapic_update(l);
     return vector;
