@@ -315,7 +315,7 @@ void vcpus_pause(void)
         vcpu_kick(c);
     }
     FOREACH_VCPU (c) {
-        while (!c->stopped && vcpus[i_c] == c) {
+        while (!c->stopped && vcpus[i_c] == c && has_thread(c)) {
             if (current_cpu && run_work(current_cpu))
                 continue;
             vm_cond_wait(&changed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exceptions through the IDT; the local APIC's timer in its three forms, in xAPIC and x2APIC mode; task priority, self IPI; a second
- * processor by INIT and SIPI, interrupts between the two.
+ * Exceptions through the IDT; the local APIC's timer in its three forms, in xAPIC and x2APIC mode; task priority, self
+ * IPI; a second processor by INIT and SIPI, interrupts between the two.
  */
 #include "guest.h"
 

@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Port and memory I/O, REP, HLT, doorbells, batched writes, irqfd, MSI, dirty pages: with accel-testdev on the ISA bus. */
+/* Port and memory I/O, REP, HLT, doorbells, batched writes, irqfd, MSI, dirty pages: with accel-testdev on the ISA bus.
+ */
 #include "guest.h"
 
 enum { DEV = 0x680, MEM = 0xd0000000 };
-enum { P_BELL = 0, P_ACCESSES = 4, P_IRQFD = 8, P_MSI = 0xc, P_ROUTE = 0x10, P_ROUTE_BELL = 0x14, P_DIRTY = 0x18, P_DIRTY_SUM = 0x1c,
-       P_LEVEL = 0x20, P_LEVEL_LEFT = 0x24, P_EXITS = 0x28, P_MEM_BELL = 0x2c };
+enum {
+    P_BELL = 0,
+    P_ACCESSES = 4,
+    P_IRQFD = 8,
+    P_MSI = 0xc,
+    P_ROUTE = 0x10,
+    P_ROUTE_BELL = 0x14,
+    P_DIRTY = 0x18,
+    P_DIRTY_SUM = 0x1c,
+    P_LEVEL = 0x20,
+    P_LEVEL_LEFT = 0x24,
+    P_EXITS = 0x28,
+    P_MEM_BELL = 0x2c
+};
 
 static volatile uint32_t irqs[256];
 
@@ -104,7 +117,7 @@ static void interrupts(void)
     pic_init(1 << 5 | 1 << 10);
     apic_write(APIC_SVR, 0x1ff);
     apic_write(APIC_LINT0, 0x700); /* the 8259's INT */
-    outb(0x4d1, 1 << 2); /* IRQ 10 is level triggered */
+    outb(0x4d1, 1 << 2);           /* IRQ 10 is level triggered */
     bells(DEV + P_IRQFD, 0x25, 20);
     say("irqfd interrupts", irqs[0x25]);
     outl(DEV + P_LEVEL, 8);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 64-bit code at CPL3 with x87, SSE and AVX: results, faults that come back to CPL0, and timer ticks meanwhile. The code asks for
- * service by UD2 (RAX: what).
+ * 64-bit code at CPL3 with x87, SSE and AVX: results, faults that come back to CPL0, and timer ticks meanwhile. The
+ * code asks for service by UD2 (RAX: what).
  */
 #include "guest.h"
 
@@ -72,7 +72,9 @@ static void user_compute(void)
     __asm__ volatile("fninit; fldl %1; fsqrt; fldl %2; fmulp; fstpl %0" : "=m"(root) : "m"(two), "m"(three));
     __builtin_memcpy(&bits, &root, 8);
     ask_print("x87 3*sqrt(2)", bits);
-    __asm__ volatile("movups %1, %%xmm1; mulps %%xmm1, %%xmm1; movups %%xmm1, %0" : "=m"(*(char(*)[16])parts) : "m"(*(const char(*)[16])four));
+    __asm__ volatile("movups %1, %%xmm1; mulps %%xmm1, %%xmm1; movups %%xmm1, %0"
+                     : "=m"(*(char(*)[16])parts)
+                     : "m"(*(const char(*)[16])four));
     ask_print("SSE", parts[0]);
     ask_print("SSE", parts[1]);
     if (have_avx) {
