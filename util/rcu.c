@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define URCU_NO_COMPAT_IDENTIFIERS
 #include "util/rcu.h"
 
 #include "util/tsan.h"
 
+#define URCU_NO_COMPAT_IDENTIFIERS
+#ifndef HAVE_TSAN
+#define _LGPL_SOURCE /* the read side inline: half the cost of a RAM access */
+#endif
 #include <urcu/urcu-memb.h>
 
 _Static_assert(sizeof(struct rcu_head) <= sizeof(((RcuHead *)0)->reserved), "RcuHead holds liburcu's head");
