@@ -520,4 +520,8 @@ static const Prop pc_props[] = {
                                                      .reset = pc_reset,                                                \
                                                      __VA_ARGS__}
 
+/* The versions differ in no device that is here yet; names of older ones would promise CPU models of their time. */
 PC_I440FX("8.2", 8_2, .alias = "pc", .is_default = true);
+PC_I440FX("8.1", 8_1);
+PC_I440FX("8.0", 8_0);
+PC_I440FX("7.2", 7_2);
