@@ -16,7 +16,11 @@
 #include <stdlib.h>
 
 enum { INFO_ADDR = 0x10000, INFO_MODULES = 0x100, INFO_MAP = 0x800, INFO_STRINGS = 0x1000, INFO_MAX = 0x10000 };
-enum { RESERVED_TOP = 0x28000 /* below the end of low RAM: the firmware's ACPI tables */, PAGE = 4096 };
+enum {
+    RESERVED_TOP = 0x28000 /* below the end of low RAM: the firmware's tables */,
+    RESERVED_LINUX = 0x20000,
+    PAGE = 4096
+};
 #define FILE_MAX (2 * GIB - PAGE)
 
 typedef struct Image {
@@ -60,9 +64,10 @@ static bool add_rom(FwCfg *fw, const char *name, const uint8_t *rom, size_t len,
 }
 
 /* The highest page-aligned place for an initrd that ends by limit, above floor. */
-static bool place_initrd(const Image *im, size_t len, uint64_t floor, uint64_t limit, uint64_t *addr, Error **errp)
+static bool place_initrd(const Image *im, size_t len, uint64_t floor, uint64_t limit, unsigned reserved, uint64_t *addr,
+                         Error **errp)
 {
-    uint64_t top = im->below_4g > RESERVED_TOP ? MIN(limit, im->below_4g - RESERVED_TOP) : 0;
+    uint64_t top = im->below_4g > reserved ? MIN(limit, im->below_4g - reserved) : 0;
     if (len > top || ROUND_DOWN(top - len, PAGE) < floor)
         return error_set(errp,
                          "-initrd: '%s' (%zu bytes) does not fit between the kernel's end at 0x%" PRIx64
@@ -147,7 +152,7 @@ static bool load_linux(const Image *im, Error **errp)
         size_t len;
         g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
         uint64_t addr = 0, limit = version >= 0x203 ? ldl_le(im->data + H_INITRD_MAX) + 1ULL : 0x38000000;
-        if (!initrd || !place_initrd(im, len, kernel_end, limit, &addr, errp))
+        if (!initrd || !place_initrd(im, len, kernel_end, limit, RESERVED_LINUX, &addr, errp))
             return false;
         stl_le(setup + H_RAMDISK, addr);
         stl_le(setup + H_RAMDISK_SIZE, len);
@@ -292,7 +297,7 @@ static bool load_pvh(const Image *im, uint32_t entry, Error **errp)
         size_t len;
         uint64_t addr = 0;
         g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
-        ok = initrd && place_initrd(im, len, flat.addr + flat.mem_len, 4 * GIB, &addr, errp);
+        ok = initrd && place_initrd(im, len, flat.addr + flat.mem_len, 4 * GIB, RESERVED_TOP, &addr, errp);
         if (ok) {
             stl_le(info->data + 12, 1);
             stq_le(info->data + 16, INFO_ADDR + INFO_MODULES);
