@@ -62,8 +62,8 @@ void bootorder_update(FwCfg *f)
         g_string_append_printf(text, "%s%s", i ? "\n" : "", path);
         g_free(path);
     }
-    if (machine->boot_strict)
-        g_string_append_printf(text, "%sHALT", text->len ? "\n" : "");
+    if (machine->boot_strict && text->len) /* nothing else; an empty list leaves the order to the firmware */
+        g_string_append(text, "\nHALT");
     Error *err = NULL;
     if (!fw_cfg_add_file(f, "bootorder", text->str, text->len ? text->len + 1 : 0, &err))
         error_report_err(err);

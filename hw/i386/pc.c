@@ -28,10 +28,6 @@
 #include "softmmu/vcpus.h"
 #include "ui/console.h"
 
-/* Parts that are not in the tree yet are left out: each test below goes when its part lands. */
-#pragma weak fdc_create_drives
-#pragma weak fdc_cmos_types
-#pragma weak fdc_drive_count
 
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
 
@@ -266,15 +262,11 @@ static bool cmos_boot(PcMachine *pc, const char *order, Error **errp)
 
 static void cmos_drives(PcMachine *pc)
 {
-    uint8_t floppies = 0, equipment = 0x02 | 0x04 /* FPU, mouse */, disks = 0, translation = 0;
-    unsigned n = 0;
-    if (fdc_cmos_types) {
-        floppies = fdc_cmos_types(pc->fdc);
-        n = fdc_drive_count(pc->fdc);
-    }
+    uint8_t equipment = 0x02 | 0x04 /* FPU, mouse */, disks = 0, translation = 0;
+    unsigned n = fdc_drive_count(pc->fdc);
     if (n)
         equipment |= 0x01 | (n - 1) << 6;
-    rtc_set_cmos(pc->rtc, CMOS_FLOPPY, floppies);
+    rtc_set_cmos(pc->rtc, CMOS_FLOPPY, fdc_cmos_types(pc->fdc));
     rtc_set_cmos(pc->rtc, CMOS_EQUIPMENT, equipment);
     for (unsigned i = 0; i < 4; i++) {
         IdeGeometry g;
@@ -341,8 +333,6 @@ static bool make_input(PcMachine *pc, Error **errp)
 
 static bool make_floppy(PcMachine *pc, Error **errp)
 {
-    if (!device_find_desc("isa-fdc"))
-        return true;
     pc->fdc = device_create("isa-fdc", &isa_bus->bus, errp);
     return pc->fdc && fdc_create_drives(pc->fdc, errp);
 }
