@@ -16,7 +16,7 @@ typedef struct PitChannel {
     uint8_t write_latch;
     uint8_t rw_mode, mode, bcd, gate;
     int64_t count_load_time;      /* virtual ns */
-    int64_t next_transition_time; /* virtual ns, -1: none */
+    int64_t next_transition_time; /* virtual ns, -1: none; only counter 0 has one */
 } PitChannel;
 
 typedef struct I8254 {

@@ -305,7 +305,7 @@ void pit_reset_channels(I8254 *s)
     s->irq_disabled = 0;
     for (unsigned n = 0; n < 3; n++) {
         s->channel[n] = (PitChannel){
-            .count = 0x10000, .mode = 3, .gate = n != 2, .count_load_time = now, .next_transition_time = -1};
+            .count = 0x10000, .mode = 3, .gate = n != 2, .count_load_time = now};
     }
     s->channel[0].next_transition_time = next_transition(&s->channel[0], now);
 }
