@@ -124,7 +124,8 @@ typedef struct DisplayDesc {
     const char *const *options;                   /* names accepted beside type=; NULL: none */
     bool (*init)(const Json *opts, Error **errp); /* after the machine is made */
     void (*exit)(void);                           /* terminal back to what it was; may be NULL */
-    bool *unavailable;                            /* not used where NULL */
+    const char *module; /* where init and exit are, by these names; NULL: here */
+    const char *init_name, *exit_name;
 } DisplayDesc;
 extern const DisplayDesc *const display_table[];
 void display_help(void); /* -display help, to stdout */

@@ -3,14 +3,23 @@
 #include "ui/console.h"
 #include "hw/core/prop.h"
 #include "util/keyval.h"
+#include "util/module.h"
 #include <stdio.h>
 
 static const DisplayDesc display_none = {.name = "none", .summary = "no display; screendump shows the picture"};
 
-const DisplayDesc *const display_table[] = {&display_none, NULL};
+static const char *const curses_options[] = {"charset", NULL};
+static const DisplayDesc display_curses = {.name = "curses",
+                                           .summary = "text screen in the terminal",
+                                           .options = curses_options,
+                                           .module = "ui-curses",
+                                           .init_name = "curses_display_init",
+                                           .exit_name = "curses_display_exit"};
+
+const DisplayDesc *const display_table[] = {&display_none, &display_curses, NULL};
 
 /* Types that QEMU has and this program does not. */
-static const char *const display_absent[] = {"gtk",       "sdl",  "curses",  "vnc",   "egl-headless",
+static const char *const display_absent[] = {"gtk",       "sdl",  "vnc",   "egl-headless",
                                              "spice-app", "dbus", "default", "cocoa", NULL};
 
 static const DisplayDesc *chosen = &display_none;
@@ -21,7 +30,8 @@ void display_help(void)
 {
     printf("Available display backend types:\n");
     for (const DisplayDesc *const *d = display_table; *d; d++)
-        printf("%s\n", (*d)->name);
+        if (!(*d)->module || module_exists((*d)->module))
+            printf("%s\n", (*d)->name);
 }
 
 static char *known_types(void)
@@ -67,9 +77,20 @@ bool display_option(const char *text, Error **errp)
     return error_set(errp, "-display %s: Parameter 'type' does not accept value '%s'; types: %s", text, type, known);
 }
 
+static void (*chosen_exit)(void);
+
 bool display_init(Error **errp)
 {
-    if (chosen->init && !chosen->init(chosen_options, errp))
+    bool (*init)(const Json *opts, Error **errp) = chosen->init;
+
+    chosen_exit = chosen->exit;
+    if (chosen->module) {
+        init = module_symbol(chosen->module, chosen->init_name, errp);
+        chosen_exit = init ? module_symbol(chosen->module, chosen->exit_name, errp) : NULL;
+        if (!chosen_exit)
+            return error_prepend(errp, "-display %s: ", chosen->name);
+    }
+    if (init && !init(chosen_options, errp))
         return false;
     started = true;
     return true;
@@ -77,8 +98,8 @@ bool display_init(Error **errp)
 
 void display_exit(void)
 {
-    if (started && chosen->exit)
-        chosen->exit();
+    if (started && chosen_exit)
+        chosen_exit();
     started = false;
 }
 
