@@ -43,7 +43,7 @@ def good(name, args, *texts):
 
 
 def bad(name, args, *texts):
-    case(name, args + ['-accel', 'qtest', '-display', 'none'], 1, *texts)
+    case(name, (['-display', 'none'] if '-display' not in args else []) + args + ['-accel', 'qtest'], 1, *texts)
 
 
 def main():
@@ -148,6 +148,13 @@ def main():
     port = tcp.getsockname()[1]
     bad('busy port', ['-qmp', f'tcp:127.0.0.1:{port},server=on,wait=off'], str(port))
     bad('nobody listens', ['-chardev', f'socket,id=c,path={t}/nobody'], f'{t}/nobody')
+    if os.path.exists(os.path.join(os.path.dirname(BIN), 'modules', 'ui-curses.so')):
+        bad('curses without a terminal', ['-display', 'curses'], '-display curses', 'must be a terminal')
+        os.makedirs(os.path.join(t, 'modules'))
+        file('modules/ui-curses.so', b'nonsense')
+        os.environ['QEMU_MODULE_DIR'] = os.path.join(t, 'modules')
+        bad('a module that is none', ['-display', 'curses'], 'ui-curses', 'cannot be opened')
+        del os.environ['QEMU_MODULE_DIR']
     print(f'1..{count}')
     return failed > 0
 
