@@ -121,11 +121,6 @@ static void put_word(IdeDrive *s, unsigned w, uint16_t val)
     stw_le(s->identify + 2 * w, val);
 }
 
-static uint16_t get_word(const IdeDrive *s, unsigned w)
-{
-    return lduw_le(s->identify + 2 * w);
-}
-
 /* Text is padded with blanks, two characters a word, the first in the high byte. */
 static void put_text(IdeDrive *s, unsigned w, const char *text, unsigned len)
 {
@@ -171,12 +166,12 @@ void ata_fill_identify(IdeDrive *s)
         {4, 512 * s->conf->secs},
         {5, 512},
         {6, s->conf->secs},
-        {20, 3},           /* dual ported cache */
-        {21, 512},         /* its size in sectors */
-        {22, 4},           /* ECC bytes */
-        {47, 0x8000 | 16}, /* READ MULTIPLE: at most 16 */
-        {48, 1},           /* 32-bit data port */
-        {49, 0x0b00},      /* IORDY, LBA, DMA */
+        {20, 3},                         /* dual ported cache */
+        {21, 512},                       /* its size in sectors */
+        {22, 4},                         /* ECC bytes */
+        {47, 0x8000 | ATA_MULTIPLE_MAX}, /* READ MULTIPLE: at most 16 */
+        {48, 1},                         /* 32-bit data port */
+        {49, 0x0b00},                    /* IORDY, LBA, DMA */
         {51, 0x0200},
         {52, 0x0200},
         {53, 7}, /* words 54-58, 64-70, 88 are valid */
@@ -223,7 +218,6 @@ static bool identify(IdeDrive *s)
 {
     if (s->kind == IDE_CD) {
         ide_set_signature(s);
-        s->select |= s->unit ? SEL_DEV : 0;
         ide_abort(s);
         return true;
     }
@@ -312,7 +306,6 @@ static bool pio_read(IdeDrive *s, bool lba48, int32_t at_once)
 {
     if (s->kind == IDE_CD) {
         ide_set_signature(s); /* how drivers tell a packet device */
-        s->select |= s->unit ? SEL_DEV : 0;
         ide_abort(s);
         return true;
     }
@@ -468,6 +461,7 @@ void ata_diagnose(IdeChannel *ch)
 {
     for (int i = 0; i < 2; i++) {
         IdeDrive *s = &ch->drive[i];
+        s->select = SEL_ONES;
         ide_set_signature(s);
         s->status = s->dev && s->kind == IDE_CD ? 0 : ST_READY | ST_DSC;
         s->error = 1; /* passed */
@@ -486,16 +480,21 @@ static bool native_max(IdeDrive *s, bool lba48)
     return true;
 }
 
+void ata_set_multiple(IdeDrive *s, uint8_t n)
+{
+    s->mult_sectors = n;
+    if (s->identify_set && s->kind == IDE_HD)
+        put_word(s, 59, n ? 0x100 | n : 0);
+}
+
 static bool set_multiple(IdeDrive *s)
 {
     uint8_t n = (uint8_t)s->nsector;
-    if (n > 16 || (n & (n - 1))) {
+    if (n > ATA_MULTIPLE_MAX || (n & (n - 1))) {
         ide_abort(s);
         return true;
     }
-    s->mult_sectors = n;
-    if (s->identify_set)
-        put_word(s, 59, n ? 0x100 | n : 0);
+    ata_set_multiple(s, n);
     return true;
 }
 
@@ -536,11 +535,11 @@ static bool set_features(IdeDrive *s)
     switch (s->feature) {
     case 0x02: /* write cache on */
         blk_set_enable_write_cache(s->blk, true);
-        put_word(s, 85, get_word(s, 85) | 0x20);
+        put_word(s, 85, 0x4021);
         return true;
     case 0x82: /* write cache off: what it holds goes to the disk first */
         blk_set_enable_write_cache(s->blk, false);
-        put_word(s, 85, get_word(s, 85) & ~0x20);
+        put_word(s, 85, 0x4001);
         s->status |= ST_BUSY;
         note_retry(s, 0);
         ide_flush(s, cache_off_done);
@@ -714,7 +713,6 @@ static uint8_t flags_of(uint8_t cmd)
     case CMD_IDENTIFY_PACKET:
         return ON_CD;
     case CMD_READ:
-    case CMD_READ_ONCE:
     case CMD_DIAGNOSE:
     case CMD_FLUSH:
     case CMD_IDENTIFY:
@@ -746,6 +744,7 @@ static uint8_t flags_of(uint8_t cmd)
     case CMD_WEAR_LEVEL:
         return ON_HD | SETS_DSC;
     case CMD_DSM:
+    case CMD_READ_ONCE:
     case CMD_READ_EXT:
     case CMD_READ_DMA_EXT:
     case CMD_MULTREAD_EXT:
@@ -784,8 +783,7 @@ bool ata_command(IdeDrive *s, uint8_t cmd)
     case CMD_DSM:
         return dsm(s);
     case CMD_DEVICE_RESET:
-        ide_transfer_stop(s);
-        ide_set_signature(s);
+        ide_drive_soft_reset(s);
         s->status = 0;
         return false;
     case CMD_READ:

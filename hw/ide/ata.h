@@ -31,6 +31,7 @@ enum { CTL_NIEN = 0x02, CTL_SRST = 0x04, CTL_HOB = 0x80 };    /* device control 
 enum { SEL_HEAD = 0x0f, SEL_DEV = 0x10, SEL_LBA = 0x40, SEL_ONES = 0xa0 }; /* device/head */
 enum { INT_CD = 1, INT_IO = 2, INT_REL = 4 };                 /* ATAPI interrupt reason, in nsector */
 
+#define ATA_MULTIPLE_MAX 16
 #define IDE_BUF_SIZE   (256 * 512 + 4)
 #define CD_SECTOR      2048
 #define ATAPI_CMD_SIZE 12
@@ -187,7 +188,8 @@ void ide_set_signature(IdeDrive *s);
 void ide_abort(IdeDrive *s); /* the command ends with ABRT */
 void ide_transfer(IdeDrive *s, int32_t off, int32_t len, IdeEnd end, bool out);
 void ide_transfer_stop(IdeDrive *s);
-void ide_drive_reset(IdeDrive *s);
+void ide_drive_reset(IdeDrive *s);      /* power on */
+void ide_drive_soft_reset(IdeDrive *s); /* SRST, DEVICE RESET */
 void ide_cancel(IdeDrive *s); /* the request in flight, without its effects on registers */
 /* Send one; `then` runs with its result. */
 void ide_read(IdeDrive *s, uint64_t off, uint64_t len, void (*then)(IdeDrive *s, int ret)); /* into buf */
@@ -212,6 +214,7 @@ void ata_sector_read(IdeDrive *s);
 void ata_sector_write(IdeDrive *s);
 void ata_dma_run(IdeDrive *s);
 void ata_flush(IdeDrive *s);
+void ata_set_multiple(IdeDrive *s, uint8_t n);
 void ata_diagnose(IdeChannel *ch);
 int64_t ata_get_sector(const IdeDrive *s);
 void ata_set_sector(IdeDrive *s, int64_t n);

@@ -24,7 +24,7 @@ void ide_irq(IdeChannel *ch)
 
 void ide_set_signature(IdeDrive *s)
 {
-    s->select = SEL_ONES;
+    s->select &= ~SEL_HEAD;
     s->nsector = 1;
     s->sector = 1;
     bool cd = s->dev && s->kind == IDE_CD;
@@ -461,15 +461,32 @@ static void default_translation(IdeDrive *s)
     s->reset_reverts = false;
 }
 
+void ide_drive_soft_reset(IdeDrive *s)
+{
+    ide_cancel(s);
+    ide_transfer_stop(s);
+    ata_set_multiple(s, ATA_MULTIPLE_MAX);
+    if (s->reset_reverts)
+        default_translation(s);
+    s->feature = s->error = 0;
+    s->hob_feature = s->hob_nsector = s->hob_sector = s->hob_lcyl = s->hob_hcyl = 0;
+    s->lba48 = 0;
+    s->status = ST_READY | ST_DSC;
+    s->select = SEL_ONES;
+    ide_set_signature(s);
+    s->sense_key = s->asc = s->cdrom_changed = 0;
+    s->tray_open = s->tray_locked = false;
+    s->packet_size = s->elementary_size = 0;
+    s->io_index = 0;
+    s->req_nb_sectors = 0;
+    s->lba = 0;
+    s->pio_out = false;
+}
+
 static void soft_reset(IdeChannel *ch)
 {
-    for (int i = 0; i < 2; i++) {
-        IdeDrive *s = &ch->drive[i];
-        ide_cancel(s);
-        ide_transfer_stop(s);
-        if (s->reset_reverts)
-            default_translation(s);
-    }
+    for (int i = 0; i < 2; i++)
+        ide_drive_soft_reset(&ch->drive[i]);
     ata_diagnose(ch);
 }
 
@@ -485,23 +502,10 @@ void ide_control_write(IdeChannel *ch, uint8_t val)
 
 void ide_drive_reset(IdeDrive *s)
 {
-    ide_cancel(s);
-    default_translation(s);
-    s->mult_sectors = 16;
-    s->feature = s->error = 0;
-    s->hob_feature = s->hob_nsector = s->hob_sector = s->hob_lcyl = s->hob_hcyl = 0;
-    s->lba48 = 0;
-    s->status = ST_READY | ST_DSC;
-    ide_set_signature(s);
-    s->sense_key = s->asc = s->cdrom_changed = 0;
+    s->reset_reverts = true;
+    ide_drive_soft_reset(s);
     s->new_media = s->eject_request = false;
-    s->packet_size = s->elementary_size = 0;
-    s->io_index = 0;
-    s->req_nb_sectors = 0;
-    s->lba = 0;
-    s->pio_out = false;
     s->identify_set = 0; /* made anew when it is asked for */
-    ide_transfer_stop(s);
 }
 
 void ide_channel_reset(IdeChannel *ch)
