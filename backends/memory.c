@@ -26,6 +26,7 @@ typedef struct MemoryBackend {
     uint32_t prealloc_threads;
     char *prealloc_context;
     unsigned long host_nodes[NODES / 64];
+    uint64_t bad_node; /* + 1; refused when all is known */
     int policy;
     /* file */
     char *mem_path;
@@ -47,12 +48,12 @@ static const char *const policies[] = {[MPOL_DEFAULT] = "default",
                                        NULL};
 
 /* host-nodes: a JSON list of numbers; on a command line ranges: 0,2-3 comes as several values or "0-3". */
-static bool add_node(MemoryBackend *b, uint64_t n, Error **errp)
+static void add_node(MemoryBackend *b, uint64_t n)
 {
     if (n >= NODES)
-        return error_set(errp, "Invalid host-nodes value: %" PRIu64, n);
-    b->host_nodes[n / 64] |= BIT64(n % 64);
-    return true;
+        b->bad_node = MAX(n, n + 1);
+    else
+        b->host_nodes[n / 64] |= BIT64(n % 64);
 }
 
 static bool nodes_set(void *obj, const Prop *p, const Json *val, bool from_text, Error **errp)
@@ -68,9 +69,10 @@ static bool nodes_set(void *obj, const Prop *p, const Json *val, bool from_text,
                 return error_set(errp,
                                  "Parameter 'host-nodes' expects numbers or ranges of numbers as in 0-3, not '%s'", *s);
             hi = ends[1] ? hi : lo;
-            for (uint64_t n = lo; n <= hi; n++)
-                if (!add_node(b, n, errp))
-                    return false;
+            for (uint64_t n = lo; n <= MIN(hi, NODES); n++)
+                add_node(b, n);
+            if (lo > NODES)
+                add_node(b, lo);
         }
         return true;
     }
@@ -80,8 +82,7 @@ static bool nodes_set(void *obj, const Prop *p, const Json *val, bool from_text,
         uint64_t n;
         if (!json_get_uint(json_at(val, i), &n))
             return error_set(errp, "Invalid parameter type for 'host-nodes', expected: numbers");
-        if (!add_node(b, n, errp))
-            return false;
+        add_node(b, n);
     }
     return true;
 }
@@ -106,6 +107,8 @@ RamBlock *memory_backend_block(Object *o)
 static bool check_nodes(MemoryBackend *b, Error **errp)
 {
     bool any = false;
+    if (b->bad_node)
+        return error_set(errp, "Invalid host-nodes value: %" PRIu64, b->bad_node - 1);
     for (size_t i = 0; i < ARRAY_SIZE(b->host_nodes); i++)
         any |= b->host_nodes[i];
     if (any && b->policy == MPOL_DEFAULT)
