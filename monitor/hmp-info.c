@@ -134,15 +134,16 @@ void hmp_info_memdev(Hmp *h, const Json *args)
                   bool_text(m, "merge"), bool_text(m, "dump"), bool_text(m, "prealloc"), bool_text(m, "share"));
         if (json_get(m, "reserve"))
             hmp_print(h, "  reserve: %s\n", bool_text(m, "reserve"));
-        hmp_print(h, "  policy: %s\n  host nodes:", json_get_str(m, "policy"));
+        hmp_print(h, "  policy: %s\n  host nodes: ", json_get_str(m, "policy"));
         const Json *nodes = json_get(m, "host-nodes");
         for (size_t k = 0; k < json_length(nodes); k++) {
             int64_t n = 0;
             json_get_int(json_at(nodes, k), &n);
-            hmp_print(h, " %" PRId64, n);
+            hmp_print(h, "%s%" PRId64, k ? "," : "", n);
         }
         hmp_print(h, "\n");
     }
+    hmp_print(h, "\n");
 }
 
 void hmp_info_memory_size_summary(Hmp *h, const Json *args)

@@ -34,7 +34,6 @@ static void print_char(Hmp *h, uint64_t v)
 /* One number in columns that fit any number of that size. */
 static void print_number(Hmp *h, uint64_t v, char format, unsigned size)
 {
-    int64_t s = (int64_t)(v << (64 - size * 8)) >> (64 - size * 8);
     int bits = (int)size * 8, dec = (bits * 10 + 32) / 33;
     switch (format) {
     case 'o':
@@ -44,7 +43,7 @@ static void print_number(Hmp *h, uint64_t v, char format, unsigned size)
         hmp_print(h, "%*" PRIu64, dec, v);
         break;
     case 'd':
-        hmp_print(h, "%*" PRId64, dec, s);
+        hmp_print(h, "%*" PRId64, dec, (int64_t)v); /* what is narrower than 64 bits has no sign, as in QEMU */
         break;
     case 'c':
         print_char(h, v);
@@ -59,7 +58,7 @@ typedef struct Dump {
     Hmp *h;
     uint64_t addr, len;
     char format;
-    unsigned size;
+    unsigned size, line; /* bytes of a number, of a line */
     bool physical;
 } Dump;
 
@@ -75,9 +74,9 @@ static void dump(X86CPU *c, void *opaque)
     const Dump *d = opaque;
     if (c)
         cpu_sync_get(c);
-    for (uint64_t off = 0; off < d->len; off += LINE_BYTES) {
+    for (uint64_t off = 0; off < d->len; off += d->line) {
         uint8_t buf[LINE_BYTES];
-        size_t n = MIN(d->len - off, LINE_BYTES);
+        size_t n = MIN(d->len - off, d->line);
         hmp_print(d->h, "%016" PRIx64 ":", d->addr + off);
         if (!dump_read(d, c, d->addr + off, buf, n)) {
             hmp_print(d->h, " Cannot access memory\n");
@@ -105,6 +104,7 @@ static void dump_command(Hmp *h, const Json *args, bool physical)
         return;
     }
     d.len = count * d.size;
+    d.line = d.size == 1 ? LINE_BYTES / 2 : LINE_BYTES;
     if (d.format == 'c')
         d.size = 1;
     if (d.format == 'i')
@@ -225,8 +225,10 @@ void hmp_gpa2hva(Hmp *h, const Json *args)
     rcu_lock();
     if (host && as_lookup(&as_memory, addr, &r))
         hmp_print(h, "Host virtual address for 0x%" PRIx64 " (%s) is %p\n", addr, r.region->name, host);
+    else if (as_lookup(&as_memory, addr, &r))
+        hmp_print(h, "Memory at address 0x%" PRIx64 " is not RAM\n", addr);
     else
-        hmp_print(h, "Error: Memory at address 0x%" PRIx64 " is not RAM\n", addr);
+        hmp_print(h, "No memory is mapped at address 0x%" PRIx64 "\n", addr);
     rcu_unlock();
     if (host)
         as_unmap(&as_memory, host, len, false, 0);

@@ -296,8 +296,10 @@ static bool parse_arg(Hmp *h, const HmpCommand *c, const char *name, char kind, 
         return true;
     }
     g_autofree char *w = word(p, &bad);
-    if (!w)
-        return error_set(errp, "%s: %s", c->name, bad ? bad : "string expected");
+    if (!w) {
+        const char *what = kind == 'F' ? "filename" : kind == 'B' ? "block device name" : "string";
+        return bad ? error_set(errp, "%s: %s", c->name, bad) : error_set(errp, "%s: %s expected", c->name, what);
+    }
     if (kind == 'b') {
         bool on;
         if (!parse_bool(w, &on))

@@ -156,10 +156,7 @@ static void run_line(Hmp *h, const char *line)
     Error *err = NULL;
     g_autoptr(Json) args = hmp_parse_args(h, c, rest, &err);
     if (!args) {
-        size_t n = strcspn(c->name, "|");
-        bool info = hmp_find(hmp_info_commands, c->name, strlen(c->name)) == c;
-        hmp_print(h, "%s\nTry \"help %s%.*s\" for more information\n", error_text(err), info ? "info " : "", (int)n,
-                  c->name);
+        hmp_print(h, "%s\nTry \"help %.*s\" for more information\n", error_text(err), (int)(rest - line), line);
         error_free(err);
         return;
     }

@@ -17,6 +17,7 @@ typedef struct Hmp {
 /*
  * A command. args: what it takes, separated by blanks, each NAME:KIND, with '?' after the kind where it is optional:
  *   s  a word, or "text in quotes"      S  the rest of the line       e  an expression, as uint64
+ *   F  a word that is a file's name     B  one that is a drive's
  *   b  on or off                        f  /FORMAT, as the members count, format, size (optional always)
  *   -X a flag: the member X is true
  */

@@ -106,6 +106,7 @@ Json *qmp_human_monitor_command(const Json *args, Error **errp)
     }
     GString *out = g_string_new(NULL);
     hmp_execute_on(json_get_str(args, "command-line"), (int)cpu, out);
+    g_string_replace(out, "\n", "\r\n", 0); /* as on a terminal: clients expect it */
     Json *v = json_string(out->str);
     g_string_free(out, TRUE);
     return v;

@@ -110,7 +110,8 @@ static void expect_line(Peer *p, const char *want)
 
 static void ask(Peer *p, const char *request, const char *want)
 {
-    g_test_message("%s", request);
+    g_autofree char *shown = g_strescape(request, NULL);
+    g_test_message("%s", shown);
     put_text(p, request);
     expect_line(p, want);
 }

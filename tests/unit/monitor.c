@@ -114,18 +114,18 @@ static void test_expressions(void)
     says("p 10", "'\\n'\n"); /* the format stays */
     says("p/x 7 % 4", "0x3\n");
     says("print 0x10", "0x10\n");
-    says("p 18446744073709551616", "number too large\nTry \"help print\" for more information\n");
-    says("p 1/0", "division by zero\nTry \"help print\" for more information\n");
-    says("p 1%0", "division by zero\nTry \"help print\" for more information\n");
-    says("p (1", "')' expected\nTry \"help print\" for more information\n");
-    says("p", "unexpected end of expression\nTry \"help print\" for more information\n");
-    says("p $rax", "no CPU defined\nTry \"help print\" for more information\n");
+    says("p 18446744073709551616", "number too large\nTry \"help p\" for more information\n");
+    says("p 1/0", "division by zero\nTry \"help p\" for more information\n");
+    says("p 1%0", "division by zero\nTry \"help p\" for more information\n");
+    says("p (1", "')' expected\nTry \"help p\" for more information\n");
+    says("p", "unexpected end of expression\nTry \"help p\" for more information\n");
+    says("p $rax", "no CPU defined\nTry \"help p\" for more information\n");
     g_autofree char *deep = g_strnfill(100000, '(');
     g_autofree char *line = g_strdup_printf("p %s", deep);
-    says(line, "expression is nested too deeply\nTry \"help print\" for more information\n");
+    says(line, "expression is nested too deeply\nTry \"help p\" for more information\n");
     memset(deep, '-', 100000);
     g_autofree char *minus = g_strdup_printf("p %s1", deep);
-    says(minus, "expression is nested too deeply\nTry \"help print\" for more information\n");
+    says(minus, "expression is nested too deeply\nTry \"help p\" for more information\n");
 }
 
 static void test_arguments(void)
@@ -141,7 +141,7 @@ static void test_arguments(void)
          "version: extraneous characters at the end of line\nTry \"help info version\" for more information\n");
     says("xp/zz 0", "invalid char in format: 'z'\nTry \"help xp\" for more information\n");
     says("eject -x a", "eject: unsupported option -x\nTry \"help eject\" for more information\n");
-    says("eject", "eject: string expected\nTry \"help eject\" for more information\n");
+    says("eject", "eject: block device name expected\nTry \"help eject\" for more information\n");
     says("eject \"a", "eject: unterminated string\nTry \"help eject\" for more information\n");
     says("info status", "VM status: paused (prelaunch)\n");
     says("xp/9999999999g 0", "Error: more than 1048576 bytes at once\n");
