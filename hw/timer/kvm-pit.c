@@ -46,7 +46,7 @@ void kvm_pit_sync(I8254 *s)
         COMMON(X)
 #undef X
         c->count = CLAMP(c->count, 1, 0x10000);
-        c->count_load_time = k.channels[n].count_load_time - diff;
+        c->count_load_time = MAX(k.channels[n].count_load_time - diff, 0);
         c->next_transition_time = -1;
     }
 }

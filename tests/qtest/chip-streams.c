@@ -72,7 +72,7 @@ static const uint8_t *section(const char *stream, size_t len, const char *name, 
 
 static bool compare(const char *stream, size_t len, const char *name, uint32_t instance, Device *dev)
 {
-    uint32_t version;
+    uint32_t version = 0;
     VmWriter *w = vm_writer_new();
     g_assert_true(device_save(dev, w, NULL));
     g_autoptr(GByteArray) ours = vm_writer_finish(w);
