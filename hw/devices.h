@@ -24,6 +24,8 @@ DEVICE_ENTRY(accel_testdev)
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)
 /* hw/display */
+DEVICE_ENTRY(bochs_display)
+DEVICE_ENTRY(isa_vga)
 DEVICE_ENTRY(secondary_vga)
 DEVICE_ENTRY(vga_pci)
 

@@ -326,13 +326,12 @@ void input_mouse_move(int dx, int dy, int dz)
 
     input_rel(NULL, AXIS_X, dx);
     input_rel(NULL, AXIS_Y, dy);
-    input_sync();
     if (dz) {
         input_button(NULL, wheel, true);
         input_sync();
         input_button(NULL, wheel, false);
-        input_sync();
     }
+    input_sync();
 }
 
 void input_mouse_button(unsigned state)
