@@ -586,10 +586,6 @@ void lapic_clear(Lapic *l)
     l->initial_count_load_time = l->next_time = 0;
     l->divide_conf = 0;
     l->count_shift = 1;
-    /* The boot CPU starts with the PIC connected, as the MultiProcessor specification's virtual wire mode has it and
-     * KVM does: a guest without a BIOS gets its ticks, and the kernel's PIT needs somebody who takes the first. */
-    if (l->apicbase & APIC_BASE_BSP)
-        l->lvt[LVT_LINT0] = APIC_DM_EXTINT << LVT_MODE_SHIFT;
 }
 
 static void lapic_init(X86CPU *c)

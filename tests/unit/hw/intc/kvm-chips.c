@@ -153,7 +153,7 @@ static void test_lapic(void)
     g_assert_null(cpu->irq_ops);
     device_reset(&l->dev);
     g_assert_cmphex(cpu->apic_base, ==, 0xfee00900);
-    g_assert_cmphex(ldl_le(cpu->lapic_page + 0x350), ==, 0x700);
+    g_assert_cmphex(ldl_le(cpu->lapic_page + 0x350), ==, 0x10000);
     g_assert_cmphex(ldl_le(cpu->lapic_page + 0x320), ==, 0x10000);
     g_assert_cmphex(ldl_le(cpu->lapic_page + 0xf0), ==, 0xff);
     /* each register that the page has comes back from the stream */

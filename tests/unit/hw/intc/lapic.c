@@ -71,7 +71,7 @@ static void test_reset(void)
     g_assert_cmphex(rd(1, APIC_VERSION), ==, 0x00050014);
     g_assert_cmphex(rd(1, APIC_DFR), ==, 0xffffffff);
     g_assert_cmphex(rd(1, APIC_SVR), ==, 0xff);
-    g_assert_cmphex(rd(0, APIC_LVT + LVT_LINT0), ==, 0x700);
+    g_assert_cmphex(rd(0, APIC_LVT + LVT_LINT0), ==, 0x10000);
     g_assert_cmphex(rd(1, APIC_LVT + LVT_LINT0), ==, 0x10000);
     g_assert_cmphex(cpu[0]->irq_ops->get_base(cpu[0]), ==, 0xfee00900);
     g_assert_cmphex(cpu[1]->irq_ops->get_base(cpu[1]), ==, 0xfee00800);
@@ -278,6 +278,7 @@ static void isa_out(uint16_t port, uint8_t val)
 static void test_pic(void)
 {
     fresh();
+    wr(0, APIC_LVT + LVT_LINT0, 0x700); /* ExtINT */
     isa_out(0x20, 0x11);
     isa_out(0x21, 0x08);
     isa_out(0x21, 0x04);
@@ -289,7 +290,7 @@ static void test_pic(void)
     isa_out(0x21, 0);
     isa_out(0xa1, 0);
     irq_raise(gsi[12]);
-    g_assert_true(pending(0) && !pending(1)); /* LINT0 of the boot CPU is ExtINT */
+    g_assert_true(pending(0) && !pending(1));
     g_assert_cmphex(ack(0), ==, 0x74);
     g_assert_false(pending(0));
     isa_out(0xa0, 0x20);
