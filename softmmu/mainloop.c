@@ -2,25 +2,37 @@
 /*
  * The main loop: GLib's default context, polled with the VM lock dropped.
  *
- * The lock is a GMutex and a per-thread flag, so that vm_locked() costs a load. A thread that wants the lock while the main loop
- * dispatches waits for the end of the callback at most.
+ * The lock is a futex word (every exit of a vCPU takes it: a call into a library would be a fifth of the exit's cost here) and a
+ * per-thread flag, so that vm_locked() costs a load. A thread that wants it while the main loop dispatches waits for the end of the
+ * callback at most.
  */
 #include "softmmu/mainloop.h"
 
 #include "util/tsan.h"
 
 #include <glib-unix.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static GMutex lock;
+/* 0: free, 1: held, 2: held and somebody may sleep. Atomic. */
+static uint32_t lock;
 static __thread bool mine;
 static GThread *main_thread;
+
+static void futex(uint32_t *word, int op, uint32_t val)
+{
+    syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, NULL, NULL, 0);
+}
 
 void vm_lock(void)
 {
     assert(!mine);
-    g_mutex_lock(&lock);
-    TSAN_ACQUIRE(&lock);
+    uint32_t expected = 0;
+    if (!__atomic_compare_exchange_n(&lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
+            futex(&lock, FUTEX_WAIT, 2);
     mine = true;
 }
 
@@ -28,8 +40,8 @@ void vm_unlock(void)
 {
     assert(mine);
     mine = false;
-    TSAN_RELEASE(&lock);
-    g_mutex_unlock(&lock);
+    if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
+        futex(&lock, FUTEX_WAKE, 1);
 }
 
 bool vm_locked(void)
@@ -37,14 +49,19 @@ bool vm_locked(void)
     return mine;
 }
 
-void vm_cond_wait(GCond *cond)
+void vm_cond_wait(VmCond *cond)
+{
+    uint32_t seen = __atomic_load_n(&cond->changes, __ATOMIC_RELAXED);
+    vm_unlock();
+    futex(&cond->changes, FUTEX_WAIT, seen);
+    vm_lock();
+}
+
+void vm_cond_broadcast(VmCond *cond)
 {
     assert(mine);
-    mine = false;
-    TSAN_RELEASE(&lock);
-    g_cond_wait(cond, &lock);
-    TSAN_ACQUIRE(&lock);
-    mine = true;
+    __atomic_fetch_add(&cond->changes, 1, __ATOMIC_RELAXED);
+    futex(&cond->changes, FUTEX_WAKE, INT_MAX);
 }
 
 /* GLib calls this instead of poll(2): the one place where the main thread sleeps. */

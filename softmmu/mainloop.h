@@ -16,8 +16,12 @@ void vm_lock(void);
 void vm_unlock(void);
 bool vm_locked(void); /* by this thread */
 #define ASSERT_VM_LOCKED() assert(vm_locked())
-/* Wait on cond with the VM lock as its mutex. */
-void vm_cond_wait(GCond *cond);
+/* A condition with the VM lock as its mutex; zeroed is ready. Waits may end without a broadcast: look again. */
+typedef struct VmCond {
+    uint32_t changes; /* futex, atomic */
+} VmCond;
+void vm_cond_wait(VmCond *cond);
+void vm_cond_broadcast(VmCond *cond);
 
 void mainloop_init(void); /* by the main thread, which then holds the VM lock */
 void mainloop_run_once(bool may_block);

@@ -24,7 +24,7 @@ struct VcpuWork {
 };
 
 static bool vcpus_running; /* VM lock */
-static GCond changed;      /* a vCPU was created or stopped, ended its thread or finished work; VM lock */
+static VmCond changed;      /* a vCPU was created or stopped, ended its thread or finished work; VM lock */
 
 static void futex_wait(uint32_t *word, uint32_t seen)
 {
@@ -84,7 +84,7 @@ static bool run_work(X86CPU *c)
         any = true;
     }
     if (any)
-        g_cond_broadcast(&changed);
+        vm_cond_broadcast(&changed);
     return any;
 }
 
@@ -135,7 +135,7 @@ void vcpu_run_on_async(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg)
     w->async = true;
     queue_work(c, w);
     /* A vCPU that waits in vcpu_run_on() takes work too. */
-    g_cond_broadcast(&changed);
+    vm_cond_broadcast(&changed);
 }
 
 /* INIT and SIPI of a local APIC that is ours, and the end of a halt. */
@@ -167,7 +167,7 @@ static void turn(X86CPU *c, uint32_t seen)
     if (c->stop) {
         __atomic_store_n(&c->stop, false, __ATOMIC_RELAXED);
         c->stopped = true;
-        g_cond_broadcast(&changed);
+        vm_cond_broadcast(&changed);
     }
     if (!c->stopped)
         take_requests(c);
@@ -190,12 +190,12 @@ static void turn(X86CPU *c, uint32_t seen)
         break;
     case VCPU_EXIT_DEBUG:
         c->stopped = true;
-        g_cond_broadcast(&changed);
+        vm_cond_broadcast(&changed);
         vm_stop_request(RUN_DEBUG);
         break;
     case VCPU_EXIT_STOPPED:
         c->stopped = true;
-        g_cond_broadcast(&changed);
+        vm_cond_broadcast(&changed);
         break;
     }
 }
@@ -212,7 +212,7 @@ static void *vcpu_thread(void *arg)
         c->ended = true;
     } else {
         __atomic_store_n(&c->created, true, __ATOMIC_RELEASE);
-        g_cond_broadcast(&changed);
+        vm_cond_broadcast(&changed);
         while (!c->unplug) {
             uint32_t seen = __atomic_load_n(&c->wake, __ATOMIC_SEQ_CST);
 
@@ -227,7 +227,7 @@ static void *vcpu_thread(void *arg)
         if (accel->vcpu_destroy)
             accel->vcpu_destroy(c);
     }
-    g_cond_broadcast(&changed);
+    vm_cond_broadcast(&changed);
     vm_unlock();
     rcu_thread_unregister();
     return NULL;
