@@ -315,6 +315,45 @@ static void test_leak(gconstpointer data)
     bench_drop();
 }
 
+/* tests/devices.list: each device has a test of its own, which is there. */
+static void test_own(void)
+{
+    const char *root = g_getenv("SOURCE_ROOT");
+    if (!root) {
+        g_test_skip("SOURCE_ROOT is not set; meson test sets it");
+        return;
+    }
+    g_autofree char *path = g_build_filename(root, "tests/devices.list", NULL), *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (const DeviceDesc *const *d = device_table; *d; d++) {
+        bool listed = false;
+        for (char **l = lines; *l; l++) {
+            g_auto(GStrv) raw = g_strsplit_set(*l, " \t", -1);
+            const char *w[4] = {NULL}; /* device, file, what to look for */
+            unsigned n = 0;
+            for (char **p = raw; *p && n < 3; p++)
+                if (**p)
+                    w[n++] = *p;
+            if (n < 2 || strcmp(w[0], (*d)->name))
+                continue;
+            listed = true;
+            g_autofree char *file = g_build_filename(root, w[1], NULL), *test = NULL;
+            if (!g_file_get_contents(file, &test, NULL, NULL)) {
+                g_test_message("%s: its test %s is not there", w[0], w[1]);
+                g_test_fail();
+            } else if (!strstr(test, w[2] ? w[2] : w[0])) {
+                g_test_message("%s: its test %s does not speak of '%s'", w[0], w[1], w[2] ? w[2] : w[0]);
+                g_test_fail();
+            }
+        }
+        if (!listed) {
+            g_test_message("%s has no test of its own: write one, and a line for it in tests/devices.list", (*d)->name);
+            g_test_fail();
+        }
+    }
+}
+
 static void skipped(gconstpointer reason)
 {
     g_test_skip(reason);
@@ -348,5 +387,6 @@ int main(int argc, char **argv)
                 break;
         }
     }
+    g_test_add_func("/table/own-tests", test_own);
     return g_test_run();
 }
