@@ -270,7 +270,22 @@ BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
             json_set_str(o, "driver", "raw");
         return node_open(o, true, errp);
     }
-    if (file) {
+    if (file && g_str_has_prefix(file, "blkdebug:")) { /* blkdebug:CONFIG:FILE */
+        const char *colon = strchr(file + 9, ':'), *path;
+        const char *proto = colon ? block_protocol(colon + 1, &path, errp) : NULL;
+        if (!proto) {
+            if (!colon)
+                error_set(errp, "blkdebug requires both config file and image path");
+            return NULL;
+        }
+        json_set_str(o, "file.driver", "blkdebug");
+        json_set_str(o, "file.image.driver", proto);
+        if (path)
+            json_set_str(o, "file.image.filename", path);
+        g_autofree char *config = g_strndup(file + 9, (gsize)(colon - file - 9));
+        if (*config)
+            json_set_str(o, "file.config", config);
+    } else if (file) {
         const char *path, *proto = block_protocol(file, &path, errp);
         if (!proto)
             return NULL;

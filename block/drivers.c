@@ -2,8 +2,8 @@
 /* The table of block drivers. */
 #include "block/node.h"
 
-extern const BlockDriver block_file, block_host_device, block_null_aio, block_null_co, block_raw;
+extern const BlockDriver block_blkdebug, block_file, block_host_device, block_null_aio, block_null_co, block_raw;
 
 const BlockDriver *const block_drivers[] = {
-    &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_raw, NULL,
+    &block_blkdebug, &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_raw, NULL,
 };

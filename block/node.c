@@ -15,6 +15,8 @@
 
 static BlockNode *nodes; /* in order of creation */
 
+const char *const block_event_names[] = {"none", "read_aio", "write_aio", "flush_to_os", "flush_to_disk", NULL};
+
 static const char *const discard_names[] = {"ignore", "unmap", NULL};
 static const char *const detect_zeroes_names[] = {"off", "on", "unmap", NULL};
 
@@ -96,6 +98,8 @@ static bool set_name(BlockNode *n, const char *name, Error **errp)
 
 static void node_free(BlockNode *n)
 {
+    if (n->drv->forget && n->state)
+        n->drv->forget(n);
     if (n->file)
         node_unuse(n->file);
     if (n->drv->props && n->state)
@@ -168,19 +172,28 @@ static bool set_option(const char *owner, const Prop *p, void *obj, const Json *
     return text && s ? prop_set_text(owner, p, obj, s, errp) : prop_set_json(owner, p, obj, val, errp);
 }
 
+static const char *child_name(const BlockDriver *drv)
+{
+    return drv->child_name ? drv->child_name : "file";
+}
+
 static bool set_options(BlockNode *n, const Json *flat, bool text, Error **errp)
 {
     for (size_t i = 0; i < json_length(flat); i++) {
         const char *key = json_key_at(flat, i);
         const Json *val = json_val_at(flat, i);
         const Prop *p;
-        if (!strcmp(key, "driver") || !strcmp(key, "node-name") || (n->drv->has_file && is_key_below(key, "file")))
+        if (!strcmp(key, "driver") || !strcmp(key, "node-name") ||
+            (n->drv->has_file && is_key_below(key, child_name(n->drv))))
             continue;
         if ((p = prop_find(node_props, key))) {
             if (!set_option(n->drv->name, p, n, val, text, errp))
                 return false;
         } else if (n->drv->props && (p = prop_find(n->drv->props, key))) {
             if (!set_option(n->drv->name, p, n->state, val, text, errp))
+                return false;
+        } else if (n->drv->option) {
+            if (!n->drv->option(n, key, val, errp))
                 return false;
         } else {
             return error_set(errp, "Parameter '%s' is unexpected", key);
@@ -220,7 +233,7 @@ static BlockNode *open_level(const Json *flat, bool text, int depth, Error **err
     if (!set_options(n, flat, text, errp) || !set_name(n, json_get_str(flat, "node-name"), errp))
         goto fail;
     if (drv->has_file) {
-        BlockNode *child = open_child(n, "file", flat, text, depth, errp);
+        BlockNode *child = open_child(n, child_name(drv), flat, text, depth, errp);
         if (!child)
             goto fail;
         n->file = node_use(child, g_strdup_printf("node '%s'", n->name), 0, BLOCK_PERM_ALL, errp);

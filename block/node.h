@@ -12,18 +12,27 @@
 
 typedef struct BlockDriver BlockDriver;
 
+/* What a layer tells the one below, for blkdebug's rules. */
+typedef enum BlockEvent { BLOCK_EVENT_NONE, BLOCK_EVENT_READ_AIO, BLOCK_EVENT_WRITE_AIO, BLOCK_EVENT_FLUSH_TO_OS, BLOCK_EVENT_FLUSH_TO_DISK } BlockEvent;
+extern const char *const block_event_names[];
+
 struct BlockDriver {
     const char *name; /* "file" */
     const char *summary;
     size_t size;       /* of the state struct, zeroed before its properties are set */
     const Prop *props; /* its own options (offsets in the state struct); NULL: none */
     const char *required; /* the option that must be there, or NULL */
-    bool has_file;     /* has a child "file" */
+    bool has_file;     /* has a child */
+    const char *child_name; /* the option that gives it; NULL: "file" */
     bool is_filter;    /* shows the child's data unchanged: permissions pass through */
     bool inline_io;    /* requests never block: no worker thread needed */
     /* Properties and children are set; sets n->length and n->filename. Under the VM lock. */
     bool (*open)(BlockNode *n, Error **errp);
     void (*close)(BlockNode *n);
+    /* An option that is not in props, may be NULL; and what the layer above is about to do, in its thread. */
+    bool (*option)(BlockNode *n, const char *key, const Json *val, Error **errp);
+    void (*forget)(BlockNode *n); /* frees what option() made: after close, or an open that failed */
+    void (*event)(BlockNode *n, BlockEvent ev);
     /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard ignored; zeroes are written. */
     int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
     int (*pwritev)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
@@ -95,6 +104,11 @@ int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len);
 int node_flush(BlockNode *n);
 int node_discard(BlockNode *n, uint64_t off, uint64_t len);
 int node_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags);
+static inline void node_event(BlockNode *n, BlockEvent ev)
+{
+    if (n->drv->event)
+        n->drv->event(n, ev);
+}
 static inline uint64_t node_length(const BlockNode *n)
 {
     return __atomic_load_n(&n->length, __ATOMIC_RELAXED);

@@ -40,6 +40,7 @@ static bool raw_open(BlockNode *n, Error **errp)
 static int raw_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
 {
     RawState *s = n->state;
+    node_event(n->file->node, BLOCK_EVENT_READ_AIO);
     return node_preadv(n->file->node, off + s->offset, len, iov, niov);
 }
 
@@ -55,11 +56,14 @@ static int raw_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct io
         if (block_probe_format(first, sizeof(first)))
             return -EPERM;
     }
+    node_event(n->file->node, BLOCK_EVENT_WRITE_AIO);
     return node_pwritev(n->file->node, off + s->offset, len, iov, niov, flags);
 }
 
 static int raw_flush(BlockNode *n)
 {
+    node_event(n->file->node, BLOCK_EVENT_FLUSH_TO_OS);
+    node_event(n->file->node, BLOCK_EVENT_FLUSH_TO_DISK);
     return node_flush(n->file->node);
 }
 

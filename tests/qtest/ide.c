@@ -61,7 +61,8 @@ static void ide_quit(Ide *t)
 {
     qtest_quit(t->q);
     g_unlink(t->disk);
-    g_unlink(t->cd);
+    if (*t->cd)
+        g_unlink(t->cd);
     g_free(t->disk);
     g_free(t->cd);
 }
@@ -485,6 +486,121 @@ static void test_kill(void)
     ide_quit(&t);
 }
 
+/* ---- errors ---- */
+
+/* A disk whose first EVENT fails once; errors stop the VM. */
+static bool errors_possible(void)
+{
+    if (strcmp(qtest_binary(), DEBIAN_BINARY))
+        return true;
+    g_test_skip("a running guest would use the disk here");
+    return false;
+}
+
+static Ide start_failing(const char *event, int sector)
+{
+    g_autofree char *where = sector < 0 ? g_strdup("") : g_strdup_printf("sector = \"%d\"\n", sector);
+    g_autofree char *rules =
+        g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nonce = \"on\"\n%s", event, where);
+    g_autofree char *config = g_build_filename(dir, "rules", NULL);
+    g_assert_true(g_file_set_contents(config, rules, -1, NULL));
+    Ide t = {.disk = make_image("failing.img", DISK_SIZE, 5), .cd = g_strdup("")};
+    t.q = qtest_start("-m 32 -nodefaults -drive file=blkdebug:%s:%s,format=raw,if=ide,index=0,werror=stop,rerror=stop",
+                      config, t.disk);
+    qtest_pci_write(t.q, 0, IDE_DEVFN, 0x20, 4, BM | 1);
+    qtest_pci_write(t.q, 0, IDE_DEVFN, 4, 2, 5);
+    g_unlink(config);
+    return t;
+}
+
+static void stop_and_cont(QTest *q, const char *operation)
+{
+    g_autoptr(Json) ev = qtest_event(q, "BLOCK_IO_ERROR");
+    const Json *data = json_get(ev, "data") ? json_get(ev, "data") : ev;
+    g_assert_cmpstr(json_get_str(data, "operation"), ==, operation);
+    g_assert_cmpstr(json_get_str(data, "action"), ==, "stop");
+    json_unref(qtest_event(q, "STOP"));
+    g_autoptr(Json) st = qtest_qmp(q, "{'execute':'query-status'}");
+    g_assert_cmpstr(json_get_str(st, "status"), ==, "io-error");
+    g_autoptr(Json) blocks = qtest_qmp(q, "{'execute':'query-block'}");
+    g_assert_cmpstr(json_get_str(json_at(blocks, 0), "io-status"), ==, "failed");
+    json_unref(qtest_qmp(q, "{'execute':'cont'}"));
+    json_unref(qtest_event(q, "RESUME"));
+}
+
+static void test_retry_flush(void)
+{
+    if (!errors_possible())
+        return;
+    Ide t = start_failing("flush_to_disk", -1);
+    regs(t.q, PRI, 0xe0, 0, 0);
+    qtest_outb(t.q, PRI + R_STATUS, 0xe7);
+    stop_and_cont(t.q, "write");
+    g_assert_cmphex(idle(t.q, PRI), ==, 0x50);
+    ide_quit(&t);
+}
+
+static void test_retry_pio(void)
+{
+    if (!errors_possible())
+        return;
+    Ide t = start_failing("read_aio", 9);
+    uint8_t want[512], got[512];
+    file_part(t.disk, 9 * 512, want, 512);
+    regs(t.q, PRI, 0xe0, 1, 9);
+    qtest_outb(t.q, PRI + R_STATUS, 0x20);
+    stop_and_cont(t.q, "read");
+    g_assert_cmphex(idle(t.q, PRI), ==, 0x58);
+    read_words(t.q, PRI, got, 512);
+    g_assert_cmpmem(got, 512, want, 512);
+    ide_quit(&t);
+    t = start_failing("write_aio", 3);
+    regs(t.q, PRI, 0xe0, 1, 3);
+    g_assert_cmphex(command(t.q, PRI, 0x30), ==, 0x58);
+    write_words(t.q, PRI, want, 512);
+    stop_and_cont(t.q, "write");
+    g_assert_cmphex(idle(t.q, PRI), ==, 0x50);
+    file_part(t.disk, 3 * 512, got, 512);
+    g_assert_cmpmem(got, 512, want, 512);
+    ide_quit(&t);
+}
+
+static void test_retry_dma(void)
+{
+    if (!errors_possible())
+        return;
+    for (int write = 0; write < 2; write++) {
+        Ide t = start_failing(write ? "write_aio" : "read_aio", 42);
+        uint8_t want[4096], got[4096];
+        const Prd pieces[] = {{BUFFER, 1024}, {BUFFER + 1024, 3072 | PRD_EOT}};
+        put_prds(t.q, pieces);
+        if (write) {
+            memset(want, 0x3c, sizeof(want));
+            qtest_memwrite(t.q, BUFFER, want, 4096);
+        } else {
+            file_part(t.disk, 40 * 512, want, 4096);
+        }
+        regs(t.q, PRI, 0xe0, 8, 40);
+        qtest_outb(t.q, PRI + R_STATUS, write ? 0xca : 0xc8);
+        qtest_outl(t.q, BM + 4, PRD_TABLE);
+        qtest_outb(t.q, BM, BM_START | (write ? 0 : BM_TO_MEMORY));
+        stop_and_cont(t.q, write ? "write" : "read");
+        uint8_t st = 0;
+        for (int i = 0; i < 3000 && !(st & BM_INT); i++) {
+            st = qtest_inb(t.q, BM + 2);
+            g_usleep(100);
+        }
+        g_assert_cmphex(st, ==, BM_INT);
+        g_assert_cmphex(qtest_inb(t.q, PRI + R_STATUS), ==, 0x50);
+        if (write)
+            file_part(t.disk, 40 * 512, got, 4096);
+        else
+            qtest_memread(t.q, BUFFER, got, 4096);
+        g_assert_cmpmem(got, 4096, want, 4096);
+        ide_quit(&t);
+    }
+}
+
 /* ---- beside Debian's binary ---- */
 
 typedef struct Pair {
@@ -704,6 +820,9 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/reset", test_reset);
     g_test_add_func("/ide/irq", test_irq);
     g_test_add_func("/ide/kill", test_kill);
+    g_test_add_func("/ide/retry/flush", test_retry_flush);
+    g_test_add_func("/ide/retry/pio", test_retry_pio);
+    g_test_add_func("/ide/retry/dma", test_retry_dma);
     g_test_add_func("/ide/walk/disk", test_walk_disk);
     g_test_add_func("/ide/walk/cd", test_walk_cd);
     int r = g_test_run();
