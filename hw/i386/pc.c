@@ -15,6 +15,7 @@
 #include "block/drive.h"
 #include "chardev/chardev.h"
 #include "hw/block/fdc.h"
+#include "hw/block/pflash.h"
 #include "hw/dma/i8257.h"
 #include "hw/i386/loader.h"
 #include "hw/ide/ide.h"
@@ -102,10 +103,43 @@ static bool map_ram(PcMachine *pc, Error **errp)
     return true;
 }
 
+/* -drive if=pflash: the first one's end is at 4 GiB, the second lies below it. The area below 1 MiB is a copy. */
+static bool map_flash(PcMachine *pc, Error **errp)
+{
+    uint64_t end = 4 * GIB;
+    for (int i = 0; i < 2; i++) {
+        DriveInfo *di = drive_get(DRIVE_IF_PFLASH, 0, i);
+        if (!di)
+            break;
+        g_autofree char *name = g_strdup_printf("system.flash%d", i);
+        uint64_t size = blk_length(di->blk);
+        if (!size || size % PFLASH_SECTOR)
+            return error_set(errp, "system firmware block device %s has invalid size %" PRIu64 ": its size must be a non-zero multiple of 0x%x",
+                             blk_name(di->blk), size, PFLASH_SECTOR);
+        if (4 * GIB - end + size > pc->max_fw_size)
+            return error_set(errp, "combined size of system firmware exceeds %" PRIu64 " bytes", pc->max_fw_size);
+        Device *flash = pflash_create(name, di->blk, errp);
+        if (!flash)
+            return false;
+        end -= size;
+        region_add(&system_memory, end, pflash_region(flash));
+        if (i)
+            continue;
+        uint64_t isa = MIN(size, 128 * KIB);
+        if (!region_init_rom(&pc->isa_bios, NULL, "isa-bios", isa, errp))
+            return false;
+        memcpy(region_ram_ptr(&pc->isa_bios), (uint8_t *)region_ram_ptr(pflash_region(flash)) + size - isa, isa);
+        region_add_overlap(&pc->pci_memory, MIB - isa, &pc->isa_bios, 1);
+    }
+    return true;
+}
+
 /* The image ends at 4 GiB; its last 128 KiB show below 1 MiB as well. */
 static bool map_bios(PcMachine *pc, Error **errp)
 {
     Machine *m = &pc->m;
+    if (drive_get(DRIVE_IF_PFLASH, 0, 0))
+        return map_flash(pc, errp);
     const char *name = m->bios ? m->bios : m->firmware ? m->firmware : "bios-256k.bin";
     size_t len;
     Error *err = NULL;
@@ -191,7 +225,7 @@ static bool make_fw_cfg(PcMachine *pc, Error **errp)
     g_autofree uint8_t *numa = g_malloc0(8 * (1 + limit)); /* no nodes; then each CPU's */
     fw_cfg_add_bytes(fw, FW_CFG_NUMA, numa, 8 * (1 + limit));
     /* HPET: count, then of each of eight blocks: id (4 bytes), address (8), minimum tick (2), page protection (1) */
-    uint8_t hpet[1 + 8 * 15] = {0};
+    uint8_t hpet[1 + 8 * 15] = {0xff}; /* a count of FFh: there is none */
     if (pc->hpet_dev) {
         hpet[0] = 1;
         stl_le(hpet + 1, hpet_block_id(pc->hpet_dev));
