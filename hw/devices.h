@@ -43,6 +43,7 @@ DEVICE_ENTRY(ps2_keyboard)
 DEVICE_ENTRY(ps2_mouse)
 /* hw/block */
 DEVICE_ENTRY(floppy)
+DEVICE_ENTRY(cfi_pflash01)
 DEVICE_ENTRY(isa_fdc)
 /* hw/ide */
 DEVICE_ENTRY(ide_cd)

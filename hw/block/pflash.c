@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Parallel flash with the Intel command set (Common Flash Interface, JESD68; Intel P30 data sheet 306666), 8 bits wide: firmware and
- * its variables.
+ * Parallel flash with the Intel command set (Common Flash Interface, JESD68; Intel P30 data sheet 306666), 8 bits wide:
+ * firmware and its variables.
  *
- * Commands, by a write anywhere in the chip: FF read the array, 70 status, 50 clear status, 90 identifier, 98 query; 10 or 40 then a byte:
- * program; 20 then D0: erase the sector; E8, count - 1, the bytes, D0: program a block of up to 256 bytes; 60 then 01 or D0: lock bits, which
- * have no effect. While the array is read it is memory; a command makes it registers until FF.
- * Differences from the chip: programming sets bits as well as it clears them, and takes no time, as QEMU's.
+ * Commands, by a write anywhere in the chip: FF read the array, 70 status, 50 clear status, 90 identifier, 98 query; 10
+ * or 40 then a byte: program; 20 then D0: erase the sector; E8, count - 1, the bytes, D0: program a block of up to 256
+ * bytes; 60 then 01 or D0: lock bits, which have no effect. While the array is read it is memory; a command makes it
+ * registers until FF. Differences from the chip: programming sets bits as well as it clears them, and takes no time, as
+ * QEMU's.
  */
 #include "hw/block/pflash.h"
 
 #include "block/block.h"
 #include "softmmu/mainloop.h"
 
-enum { CMD_READ = 0xff, CMD_STATUS = 0x70, CMD_CLEAR = 0x50, CMD_ID = 0x90, CMD_QUERY = 0x98, CMD_PROGRAM = 0x40, CMD_PROGRAM2 = 0x10,
-       CMD_ERASE = 0x20, CMD_BLOCK = 0xe8, CMD_LOCK = 0x60, CONFIRM = 0xd0, LOCK_SET = 0x01 };
+enum {
+    CMD_READ = 0xff,
+    CMD_STATUS = 0x70,
+    CMD_CLEAR = 0x50,
+    CMD_ID = 0x90,
+    CMD_QUERY = 0x98,
+    CMD_PROGRAM = 0x40,
+    CMD_PROGRAM2 = 0x10,
+    CMD_ERASE = 0x20,
+    CMD_BLOCK = 0xe8,
+    CMD_LOCK = 0x60,
+    CONFIRM = 0xd0,
+    LOCK_SET = 0x01
+};
 enum { ST_READY = 0x80, ST_ERASE_ERROR = 0x20, ST_PROGRAM_ERROR = 0x10 };
 enum { STEP_COMMAND, STEP_SECOND, STEP_COUNT, STEP_DATA, STEP_CONFIRM, STEPS };
 enum { BLOCK_MAX = 256, QUERY_SIZE = 0x52 };
@@ -115,13 +128,17 @@ static void command(Pflash *s, uint64_t off, uint8_t val)
     switch (val) {
     case CMD_STATUS:
     case CMD_ID:
-    case CMD_QUERY:
         set_mode(s, val, STEP_COMMAND);
+        break;
+    case CMD_QUERY: /* left by FFh alone, as QEMU's */
+        set_mode(s, val, STEP_SECOND);
         break;
     case CMD_PROGRAM:
     case CMD_PROGRAM2:
-    case CMD_ERASE:
     case CMD_LOCK:
+        set_mode(s, val, STEP_SECOND);
+        break;
+    case CMD_ERASE:
         s->status |= ST_READY;
         set_mode(s, val, STEP_SECOND);
         break;
@@ -130,7 +147,7 @@ static void command(Pflash *s, uint64_t off, uint8_t val)
         set_mode(s, val, STEP_COUNT);
         break;
     case CMD_CLEAR:
-        s->status = ST_READY;
+        s->status = 0;
         set_mode(s, CMD_READ, STEP_COMMAND);
         break;
     default: /* FFh, 00h and F0h, which drivers for other chips try, and what is no command */
@@ -148,6 +165,7 @@ static void second(Pflash *s, uint64_t off, uint64_t val, unsigned size)
     case CMD_PROGRAM:
     case CMD_PROGRAM2:
         stn_le(bytes, size, val);
+        s->status |= ST_READY;
         program(s, off, bytes, size);
         break;
     case CMD_ERASE:
@@ -157,6 +175,13 @@ static void second(Pflash *s, uint64_t off, uint64_t val, unsigned size)
         break;
     case CMD_LOCK:
         ok = (uint8_t)val == CONFIRM || (uint8_t)val == LOCK_SET;
+        if (ok)
+            s->status |= ST_READY;
+        break;
+    case CMD_QUERY:
+        if ((uint8_t)val != CMD_READ)
+            return;
+        ok = false;
         break;
     }
     set_mode(s, ok ? CMD_STATUS : CMD_READ, STEP_COMMAND);
@@ -222,12 +247,12 @@ static void fill_query(Pflash *s)
 {
     uint8_t *q = s->query;
     unsigned blocks = s->num_blocks - 1;
-    memcpy(q + 0x10, "QRY\1\0\x31", 6);             /* Intel command set, its table at 31h */
+    memcpy(q + 0x10, "QRY\1\0\x31", 6);                   /* Intel command set, its table at 31h */
     memcpy(q + 0x1b, "\x45\x55\0\0\7\7\x0a\0\4\4\4", 11); /* voltages, typical and longest times */
-    q[0x27] = 63 - __builtin_clzll(s->size);         /* 2^n bytes */
-    q[0x28] = 2;                                     /* x8 and x16 */
-    q[0x2a] = 8;                                     /* a block program takes 2^8 bytes */
-    q[0x2c] = 1;                                     /* one region of equal sectors */
+    q[0x27] = 63 - __builtin_clzll(s->size);              /* 2^n bytes */
+    q[0x28] = 2;                                          /* x8 and x16 */
+    q[0x2a] = 8;                                          /* a block program takes 2^8 bytes */
+    q[0x2c] = 1;                                          /* one region of equal sectors */
     q[0x2d] = blocks;
     q[0x2e] = blocks >> 8;
     q[0x2f] = s->sector_length >> 8;
@@ -245,8 +270,10 @@ static bool pflash_realize(Device *dev, Error **errp)
 {
     Pflash *s = PFLASH(dev);
     const char *name = s->name ? s->name : "pflash";
-    if (!s->sector_length || !s->num_blocks || s->sector_length > 64 * MIB || (uint64_t)s->sector_length * s->num_blocks > 256 * MIB)
-        return error_set(errp, "cfi.pflash01: attributes \"sector-length\" and \"num-blocks\" must make 1 byte to 256 MiB");
+    if (!s->sector_length || !s->num_blocks || s->sector_length > 64 * MIB ||
+        (uint64_t)s->sector_length * s->num_blocks > 256 * MIB)
+        return error_set(errp,
+                         "cfi.pflash01: attributes \"sector-length\" and \"num-blocks\" must make 1 byte to 256 MiB");
     if (s->width != 1)
         return error_set(errp, "cfi.pflash01: width=%u is not supported; width=1 is", s->width);
     s->size = (uint64_t)s->sector_length * s->num_blocks;
@@ -265,7 +292,8 @@ static bool pflash_realize(Device *dev, Error **errp)
     if (!blk_set_perm(s->blk, perm, BLOCK_PERM_ALL & ~BLOCK_PERM_RESIZE, errp))
         return false;
     if (blk_length(s->blk) != s->size)
-        return error_set(errp, "device requires %" PRIu64 " bytes, block backend provides %" PRIu64 " bytes", s->size, blk_length(s->blk));
+        return error_set(errp, "device requires %" PRIu64 " bytes, block backend provides %" PRIu64 " bytes", s->size,
+                         blk_length(s->blk));
     int ret = blk_pread_sync(s->blk, 0, s->array, s->size);
     return ret >= 0 || error_set_errno(errp, -ret, "failed to read the initial flash content of %s", name);
 }
@@ -284,11 +312,12 @@ static void pflash_reset(Device *dev)
 static bool pflash_post_load(Device *dev, Error **errp)
 {
     Pflash *s = PFLASH(dev);
-    bool block_ok = s->block_start == UINT32_MAX ? !s->block_len : s->block_start < s->size && s->block_start % BLOCK_MAX == 0 &&
-                                                                       s->block_len <= s->size - s->block_start;
+    bool block_ok = s->block_start == UINT32_MAX ? !s->block_len
+                                                 : s->block_start < s->size && s->block_start % BLOCK_MAX == 0 &&
+                                                       s->block_len <= s->size - s->block_start;
     if (s->step >= STEPS || s->counter > BLOCK_MAX || s->block_len > BLOCK_MAX || !block_ok)
-        return error_set(errp, "impossible flash state: step %u, %" PRIu64 " bytes to come, block at 0x%x", s->step, s->counter,
-                         s->block_start);
+        return error_set(errp, "impossible flash state: step %u, %" PRIu64 " bytes to come, block at 0x%x", s->step,
+                         s->counter, s->block_start);
     if (s->step == STEP_CONFIRM && !s->block_len)
         s->step = STEP_COMMAND;
     set_mode(s, s->cmd, s->step);
@@ -313,7 +342,8 @@ static const VmState pflash_vmstate = {
     .version = 1,
     .min_version = 1,
     .post_load = pflash_post_load,
-    .fields = (const VmField[]){VM_U8(Pflash, step), VM_U8(Pflash, cmd), VM_U8(Pflash, status), VM_U64(Pflash, counter), {}},
+    .fields =
+        (const VmField[]){VM_U8(Pflash, step), VM_U8(Pflash, cmd), VM_U8(Pflash, status), VM_U64(Pflash, counter), {}},
     .subsections = (const VmState *const[]){&block_vmstate, NULL},
 };
 

@@ -29,7 +29,6 @@
 #include "softmmu/vcpus.h"
 #include "ui/console.h"
 
-
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
 
 static uint8_t a20_sources;
@@ -114,7 +113,9 @@ static bool map_flash(PcMachine *pc, Error **errp)
         g_autofree char *name = g_strdup_printf("system.flash%d", i);
         uint64_t size = blk_length(di->blk);
         if (!size || size % PFLASH_SECTOR)
-            return error_set(errp, "system firmware block device %s has invalid size %" PRIu64 ": its size must be a non-zero multiple of 0x%x",
+            return error_set(errp,
+                             "system firmware block device %s has invalid size %" PRIu64
+                             ": its size must be a non-zero multiple of 0x%x",
                              blk_name(di->blk), size, PFLASH_SECTOR);
         if (4 * GIB - end + size > pc->max_fw_size)
             return error_set(errp, "combined size of system firmware exceeds %" PRIu64 " bytes", pc->max_fw_size);

@@ -122,6 +122,8 @@ void bench_map(void)
 static const struct {
     const char *device, *prop, *value;
 } needs[] = {
+    {"cfi.pflash01", "num-blocks", "4"},
+    {"cfi.pflash01", "sector-length", "4096"},
     {"isa-debugcon", "chardev", NULL},
     {"isa-parallel", "chardev", NULL},
     {"isa-pit", "iobase", "0x40"},
