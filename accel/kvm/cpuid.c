@@ -5,6 +5,7 @@
  * part of them.
  */
 #include "accel/kvm/kvm.h"
+#include <cpuid.h>
 #include <linux/kvm_para.h>
 
 #define ENTRIES_MAX 256 /* KVM_MAX_CPUID_ENTRIES */
@@ -51,6 +52,11 @@ static const struct kvm_cpuid_entry2 *find(uint32_t leaf, uint32_t subleaf)
 uint32_t kvm_cpuid_supported(uint32_t leaf, uint32_t subleaf, CpuidReg reg)
 {
     const struct kvm_cpuid_entry2 *e = find(leaf, subleaf);
+    uint32_t r[4];
+
+    /* The processor's name needs nobody's support. */
+    if (leaf >= 0x80000002 && leaf <= 0x80000004 && __get_cpuid(leaf, &r[0], &r[1], &r[2], &r[3]))
+        return r[reg];
     uint32_t v = !e ? 0 : reg == CPUID_EAX ? e->eax : reg == CPUID_EBX ? e->ebx : reg == CPUID_ECX ? e->ecx : e->edx;
 
     if (leaf == 1 && reg == CPUID_ECX) {

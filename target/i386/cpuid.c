@@ -271,12 +271,9 @@ static void leaf_xsave(X86CPU *c)
     const CpuConfig *f = &c->config;
     uint32_t xcr0 = 3, size = 576, total = 576;
 
-    if (f->level < 0xd)
+    /* An absent leaf reads zero. */
+    if (f->level < 0xd || !(f->features[F_1_ECX] & ECX1_XSAVE))
         return;
-    if (!(f->features[F_1_ECX] & ECX1_XSAVE)) {
-        add(c, 0xd, 0, 0, 0, 0, 0);
-        return;
-    }
     for (unsigned i = 0; i < ARRAY_SIZE(components); i++) {
         const struct XsaveComponent *x = &components[i];
         uint32_t s = host(0xd, x->bit, CPUID_EAX), o = host(0xd, x->bit, CPUID_EBX);
@@ -375,14 +372,12 @@ static void leaves_amd_topology(X86CPU *c, const Topology *t)
         if (f->host_cache_info) {
             for (int n = 0; host(0x8000001d, n, CPUID_EAX) & 31 && n < 16; n++)
                 add_host(c, 0x8000001d, n);
-        } else if (f->features[F_8000_0001_ECX] & ECX8_TOPOEXT) {
+        } else {
             add_cache(c, 0x8000001d, 0, &k[CACHE_L1D], t->threads, 0);
             add_cache(c, 0x8000001d, 1, &k[CACHE_L1I], t->threads, 0);
             add_cache(c, 0x8000001d, 2, &k[CACHE_L2], t->threads, 0);
             add_cache(c, 0x8000001d, 3, &k[CACHE_L3], t->cores * t->threads, 0);
             add(c, 0x8000001d, 4, 0, 0, 0, 0);
-        } else {
-            add(c, 0x8000001d, 0, 0, 0, 0, 0);
         }
     }
     if (f->xlevel >= 0x8000001e) {

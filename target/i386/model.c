@@ -14,7 +14,7 @@
 #define NO_APIC_ID  UINT32_MAX
 
 const FeatureWordInfo feature_words[FEATURE_WORDS] = {
-    [F_1_EDX] = {1, -1, CPUID_EDX},
+    [F_1_EDX] = {1, -1, CPUID_EDX, .no_host_default = 1 << 28}, /* ht: by the topology */
     [F_1_ECX] = {1, -1, CPUID_ECX},
     [F_7_0_EBX] = {7, 0, CPUID_EBX},
     [F_7_0_ECX] = {7, 0, CPUID_ECX},
@@ -23,23 +23,23 @@ const FeatureWordInfo feature_words[FEATURE_WORDS] = {
     [F_7_1_EDX] = {7, 1, CPUID_EDX},
     [F_7_2_EDX] = {7, 2, CPUID_EDX},
     [F_8000_0001_EDX] = {0x80000001, -1, CPUID_EDX},
-    [F_8000_0001_ECX] = {0x80000001, -1, CPUID_ECX},
+    [F_8000_0001_ECX] = {0x80000001, -1, CPUID_ECX, .no_host_default = 1 << 22}, /* topoext */
     [F_8000_0007_EDX] = {0x80000007, -1, CPUID_EDX},
     [F_8000_0008_EBX] = {0x80000008, -1, CPUID_EBX},
     [F_8000_0021_EAX] = {0x80000021, -1, CPUID_EAX},
     [F_C000_0001_EDX] = {0xc0000001, -1, CPUID_EDX},
     [F_KVM] = {0x40000001, -1, CPUID_EAX},
-    [F_KVM_HINTS] = {0x40000001, -1, CPUID_EDX, .no_host_default = true},
+    [F_KVM_HINTS] = {0x40000001, -1, CPUID_EDX, .no_host_default = UINT32_MAX},
     [F_SVM] = {0x8000000a, -1, CPUID_EDX},
     [F_XSAVE] = {0xd, 1, CPUID_EAX},
     [F_6_EAX] = {6, -1, CPUID_EAX},
     [F_14_0_ECX] = {0x14, 0, CPUID_ECX},
-    [F_SGX_12_0_EAX] = {0x12, 0, CPUID_EAX, .no_host_default = true},
-    [F_SGX_12_0_EBX] = {0x12, 0, CPUID_EBX, .no_host_default = true},
-    [F_SGX_12_1_EAX] = {0x12, 1, CPUID_EAX, .no_host_default = true},
+    [F_SGX_12_0_EAX] = {0x12, 0, CPUID_EAX, .no_host_default = UINT32_MAX},
+    [F_SGX_12_0_EBX] = {0x12, 0, CPUID_EBX, .no_host_default = UINT32_MAX},
+    [F_SGX_12_1_EAX] = {0x12, 1, CPUID_EAX, .no_host_default = UINT32_MAX},
     [F_ARCH_CAPABILITIES] = {0, -1, CPUID_EAX, .msr = 0x10a},
     [F_CORE_CAPABILITY] = {0, -1, CPUID_EAX, .msr = 0xcf},
-    [F_PERF_CAPABILITIES] = {0, -1, CPUID_EAX, .msr = 0x345, .no_host_default = true},
+    [F_PERF_CAPABILITIES] = {0, -1, CPUID_EAX, .msr = 0x345, .no_host_default = UINT32_MAX},
 };
 
 static const char *const names[FEATURE_WORDS][32] = {
@@ -244,10 +244,8 @@ static void load_host(X86CPU *c)
     f->min_level = accel->cpuid_supported(0, 0, CPUID_EAX);
     f->min_xlevel = accel->cpuid_supported(0x80000000, 0, CPUID_EAX);
     f->min_xlevel2 = accel->cpuid_supported(0xc0000000, 0, CPUID_EAX);
-    f->level_func7 = accel->cpuid_supported(7, 0, CPUID_EAX);
     f->host_phys_bits = true;
     f->pmu = true;
-    f->host_cache_info = !strcmp(c->model->name, "host");
 }
 
 static void load_model(X86CPU *c)
@@ -503,17 +501,20 @@ bool cpu_expand_features(X86CPU *c, Error **errp)
 
     if (c->model->host) {
         for (unsigned w = 0; w < FEATURE_WORDS; w++) {
-            uint32_t add = feature_words[w].no_host_default ? 0 : supported(w) & ~c->user_features[w];
+            uint32_t add = supported(w) & ~c->user_features[w] & ~feature_words[w].no_host_default;
 
             if (!accel || !accel->cpuid_supported)
                 add &= named_bits(w);
             if (f->migratable && w == F_8000_0007_EDX)
                 add &= ~EDX8_7_INVTSC;
-            if (f->migratable && w != F_KVM)
+            if (f->migratable)
                 add &= named_bits(w);
             f->features[w] |= add;
         }
     }
+    /* The kernel tells of vector extensions even where XSAVE, which their state needs, is not to be had. */
+    if (c->model->host && !(f->features[F_1_ECX] & 1 << 26))
+        f->features[F_7_1_EAX] = f->features[F_7_1_EDX] = f->features[F_XSAVE] = 0;
     /* An MSR that tells features is there only where its CPUID bit is. */
     if (!(f->features[F_7_0_EDX] & 1 << 29))
         f->features[F_ARCH_CAPABILITIES] = 0;
@@ -709,7 +710,8 @@ static bool apply_props(X86CPU *c, const Json *props, Error **errp)
 /* A static expansion has these beside the feature bits. */
 static bool is_identity(const char *name)
 {
-    static const char *const names[] = {"vendor", "family", "model", "stepping", "min-level", "min-xlevel", "model-id", NULL};
+    static const char *const names[] = {"vendor",    "family",     "model",    "stepping",
+                                        "min-level", "min-xlevel", "model-id", NULL};
 
     return g_strv_contains(names, name);
 }

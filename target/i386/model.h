@@ -24,7 +24,7 @@ typedef struct FeatureWordInfo {
     int32_t subleaf; /* -1: the leaf has none */
     CpuidReg reg;
     uint32_t msr;        /* not 0: the word is this MSR's low half */
-    bool no_host_default; /* `host` and `max` do not switch it on by themselves */
+    uint32_t no_host_default; /* bits that `host` and `max` do not switch on by themselves */
 } FeatureWordInfo;
 extern const FeatureWordInfo feature_words[FEATURE_WORDS];
 const char *feature_name(FeatureWord w, unsigned bit); /* NULL: no name */
