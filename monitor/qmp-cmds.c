@@ -11,6 +11,7 @@
 #include "block/drive.h"
 #include "hw/core/machine.h"
 #include "hw/core/object.h"
+#include "hw/timer/mc146818rtc.h"
 #include "qapi/qapi.h"
 #include "qapi/qapi-types.h"
 #include "softmmu/options.h"
@@ -236,6 +237,12 @@ Json *qmp_inject_nmi(const Json *args, Error **errp)
     }
     if (!n)
         error_set(errp, "machine does not provide NMIs");
+    return NULL;
+}
+
+Json *qmp_rtc_reset_reinjection(const Json *args, Error **errp)
+{
+    rtc_reset_reinjection();
     return NULL;
 }
 

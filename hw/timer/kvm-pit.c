@@ -129,8 +129,9 @@ static const VmState kvm_pit_vmstate = {
 static const char *const lost_tick_policies[] = {"discard", "delay", "slew", NULL};
 static const Prop kvm_pit_props[] = {
     PROP_U32("iobase", I8254, iobase, UINT32_MAX, "first of four ports"),
-    PROP_ENUM("lost_tick_policy", I8254, lost_tick_policy, lost_tick_policies, RTC_TICK_DELAY,
-              "delay: ticks that the guest did not take come later; discard: they are dropped"),
+    PROP_(prop_enum, "lost_tick_policy", I8254, lost_tick_policy,
+          "delay: ticks that the guest did not take come later; discard: they are dropped",
+          .values = lost_tick_policies, .def.u = RTC_TICK_DELAY, .type_name = "LostTickPolicy"),
     {},
 };
 

@@ -611,8 +611,9 @@ static const Prop rtc_props[] = {
     PROP_I32("base_year", Rtc, base_year, 1980, "the year that year and century registers count from"),
     PROP_U16("iobase", Rtc, iobase, 0x70, "first of two ports"),
     PROP_U8("irq", Rtc, irqno, 8, "ISA interrupt line"),
-    PROP_ENUM("lost_tick_policy", Rtc, lost_tick_policy, lost_tick_policies, RTC_TICK_DISCARD,
-              "what happens to periodic interrupts that the guest did not take in time"),
+    PROP_(prop_enum, "lost_tick_policy", Rtc, lost_tick_policy,
+          "what happens to periodic interrupts that the guest did not take in time", .values = lost_tick_policies,
+          .def.u = RTC_TICK_DISCARD, .type_name = "LostTickPolicy"),
     {},
 };
 

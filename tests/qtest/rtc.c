@@ -290,6 +290,12 @@ static void test_slew(void)
     for (unsigned i = 0; i < 64 && (cmos(q, C) & PF); i++)
         got++;
     g_assert_cmpuint(got, ==, 10);
+    /* forgotten on request */
+    for (unsigned i = 0; i < 10; i++)
+        qtest_clock_step(q, NS_PER_SEC / 64 + 1);
+    json_unref(qtest_qmp(q, "{'execute':'rtc-reset-reinjection'}"));
+    g_assert_cmphex(cmos(q, C) & PF, ==, PF);
+    g_assert_cmphex(cmos(q, C) & PF, ==, 0);
     qtest_quit(q);
 
     q = start(DATE); /* without: they are one */
