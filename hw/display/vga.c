@@ -284,8 +284,10 @@ bool vga_post_load(VgaState *s, Error **errp)
     for (unsigned i = 0; i < ARRAY_SIZE(s->gr); i++)
         s->gr[i] &= gfx_mask[i];
     s->vbe_bank_mask = (s->mem_size >> 16) - 1;
-    if (vbe_enabled(s))
+    if (vbe_enabled(s)) {
         vbe_update_geometry(s);
+        vbe_program_vga(s); /* the renderer relies on it */
+    }
     vga_picture_forget(s->pic);
     vga_update_window(s);
     return true;
