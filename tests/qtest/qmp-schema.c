@@ -247,6 +247,47 @@ static void test_events(void)
     qtest_quit(q);
 }
 
+/* The guest sets the hour n times, by the RTC's register 4: an RTC_CHANGE each. */
+static void set_hour(QTest *q, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        qtest_outb(q, 0x70, 4);
+        qtest_outb(q, 0x71, (uint8_t)(i + 1));
+    }
+    json_unref(qtest_qmp(q, "{'execute': 'query-status'}")); /* what came before it has been read then */
+}
+
+/* Events that a guest can cause at will come at once, and then once a second, the last of them. */
+static void test_rate(void)
+{
+    QTest *q = qtest_start("-machine pc -nodefaults");
+    if (!qtest_has_clock(q)) {
+        g_test_skip("needs the virtual clock");
+        qtest_quit(q);
+        return;
+    }
+    set_hour(q, 1);
+    g_assert_true(qtest_event_seen(q, "RTC_CHANGE"));
+    g_autoptr(Json) first = qtest_event(q, "RTC_CHANGE");
+    set_hour(q, 10);
+    g_assert_false(qtest_event_seen(q, "RTC_CHANGE"));
+    qtest_clock_step(q, 500 * NS_PER_MS);
+    set_hour(q, 5);
+    g_assert_false(qtest_event_seen(q, "RTC_CHANGE"));
+    qtest_clock_step(q, 501 * NS_PER_MS);
+    g_autoptr(Json) last = qtest_event(q, "RTC_CHANGE");
+    int64_t a = 0, b = 0;
+    g_assert_true(json_get_int(json_get(json_get(first, "data"), "offset"), &a));
+    g_assert_true(json_get_int(json_get(json_get(last, "data"), "offset"), &b));
+    g_assert_cmpint(ABS(b - a - 4 * 3600), <=, 2); /* from hour 1 to hour 5 */
+    set_hour(q, 0);
+    g_assert_false(qtest_event_seen(q, "RTC_CHANGE"));
+    qtest_clock_step(q, 5 * NS_PER_SEC); /* quiet again: the next comes at once */
+    set_hour(q, 1);
+    g_assert_true(qtest_event_seen(q, "RTC_CHANGE"));
+    qtest_quit(q);
+}
+
 /* --- Against Debian's --- */
 
 typedef struct Diff {
@@ -518,6 +559,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp-schema/queries-none", test_queries_none);
     g_test_add_func("/qmp-schema/queries-pc", test_queries_pc);
     g_test_add_func("/qmp-schema/events", test_events);
+    g_test_add_func("/qmp-schema/rate", test_rate);
     g_test_add_func("/qmp-schema/against-debian", test_against_debian);
     g_test_add_func("/qmp-schema/shapes", test_shapes);
     g_test_add_func("/qmp-schema/expansion", test_expansion);
