@@ -255,6 +255,14 @@ static void test_change(void)
     end(&p);
 }
 
+/* The registers; what the FIFO answers to random bytes is another matter. */
+static void test_walk(void)
+{
+    static const WalkRegion regions[] = {{.base = 0x3f1, .count = 4}, {.base = DIGITAL_IN, .count = 1}, {0}};
+    static const Walk walk = {.args = "-machine pc -nodefaults", .regions = regions};
+    qtest_walk(&walk);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -263,5 +271,6 @@ int main(int argc, char **argv)
     g_test_add_func("/fdc/read", test_read);
     g_test_add_func("/fdc/write", test_write);
     g_test_add_func("/fdc/change", test_change);
+    g_test_add_func("/fdc/walk", test_walk);
     return g_test_run();
 }
