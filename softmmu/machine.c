@@ -286,6 +286,7 @@ bool machine_set_boot(Machine *m, const Json *opts, Error **errp)
 
 bool machine_init_ram(Machine *m, Error **errp)
 {
+    ram_default_flags = (m->mem_merge ? RAM_MERGE : 0) | (m->dump_guest_core ? 0 : RAM_DUMP_OFF); /* of the devices' own RAM */
     if (m->memdev) {
         Object *o = object_use(m->memdev, "memory-backend", errp);
         if (!o)
