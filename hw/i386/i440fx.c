@@ -7,8 +7,8 @@
  * (D_OPEN 6, G_SMRAME 3).
  *
  * Differences from the chip: write-only areas are readable, the whole of 40h to FFh can be written, DRAM timing has no
- * effect; 57h tells the RAM's size in 8 MiB. A reset closes PAM and SMRAM again, as the chip's does and QEMU's does not:
- * the CPU starts in the ROM itself.
+ * effect; 57h tells the RAM's size in 8 MiB. PAM and SMRAM survive a reset, as in QEMU: SeaBIOS finds its state in the
+ * RAM below 1 MiB, by which it tells a wake-up from S3 from a start.
  */
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
@@ -69,6 +69,7 @@ static bool i440fx_realize(Device *dev, Error **errp)
     I440fx *s = I440FX(dev);
     PcMachine *pc = s->pc = PC_MACHINE(machine);
     s->pci.config_write = i440fx_config_write;
+    s->pci.reset_header_only = true;
     s->pci.config[RAM_SIZE] = MIN(machine->ram_size / (8 * MIB), 255);
     s->pci.config[SMRAM] = 2;
     memory_begin();
@@ -90,11 +91,6 @@ static bool i440fx_realize(Device *dev, Error **errp)
     update_memory(s);
     memory_commit();
     return true;
-}
-
-static void i440fx_reset(Device *dev)
-{
-    update_memory(I440FX(dev)); /* the bus has put the registers back */
 }
 
 static bool i440fx_post_load(Device *dev, Error **errp)
@@ -133,7 +129,6 @@ const DeviceDesc i440fx_pci = {
     .size = sizeof(I440fx),
     .vmstate = &i440fx_vmstate,
     .realize = i440fx_realize,
-    .reset = i440fx_reset,
     .pci = &i440fx_info,
 };
 

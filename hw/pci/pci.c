@@ -519,7 +519,7 @@ static void bus_reset(Device *dev)
 {
     PciDevice *d = PCI_DEVICE(dev);
     pci_set_irq(d, 0);
-    memcpy(d->config, d->power_on, d->config_size);
+    memcpy(d->config, d->power_on, d->reset_header_only ? 0x40 : d->config_size);
     update_intx(d);
     pci_update_mappings(d);
     if (d->msi_cap)

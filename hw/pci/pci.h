@@ -66,6 +66,7 @@ struct PciDevice {
      * and capabilities; cmask: bits that an incoming stream must agree with. */
     uint8_t *config, *wmask, *w1cmask, *used, *cmask;
     uint8_t *power_on; /* config at the end of realize */
+    bool reset_header_only; /* a reset leaves 40h and up as they are */
     uint32_t config_size;
     uint8_t msi_cap, msix_cap; /* offsets, 0: none */
     bool msi_64bit, msi_maskable;
