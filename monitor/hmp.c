@@ -81,8 +81,8 @@ const HmpCommand *hmp_find(const HmpCommand *table, const char *word, size_t len
     return NULL;
 }
 
-/* The command that text begins with, through sub-tables; *rest: its arguments; *known: how much of text named it. NULL:
- * none. */
+/* The command that text begins with, through sub-tables; *rest: behind its name. NULL: there is none; *rest: behind the
+ * word that is not known. */
 static const HmpCommand *find_line(const char *text, const char **rest)
 {
     const HmpCommand *table = hmp_commands, *found = NULL;

@@ -17,7 +17,7 @@ void qmp_broadcast(const char *event, Json *data); /* event_hook */
 /*
  * What a monitor writes and its peer has not taken yet. The monitor takes no more input while more than
  * MONITOR_OUT_LIMIT waits, so that a peer that does not read stops itself; one reply may go over it. Over
- * MONITOR_OUT_MAX, which only events can reach, more_events is false and they are dropped.
+ * MONITOR_OUT_MAX, which only events can reach, further events are dropped.
  */
 #define MONITOR_OUT_LIMIT (64 * KIB)
 #define MONITOR_OUT_MAX   (16 * MIB)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QMP's schema at run time: the tables that scripts/qapi-gen makes from the JSON files here, and the check of a request's arguments
- * against them.
+ * QMP's schema at run time: the tables that scripts/qapi-gen makes from the JSON files here, and the check of a
+ * request's arguments against them.
  */
 #ifndef QAPI_QAPI_H
 #define QAPI_QAPI_H
@@ -9,7 +9,16 @@
 #include "util/json.h"
 
 typedef enum QapiKind {
-    QAPI_NULL, QAPI_BOOL, QAPI_INT, QAPI_NUMBER, QAPI_STRING, QAPI_ANY, QAPI_ENUM, QAPI_ARRAY, QAPI_OBJECT, QAPI_ALTERNATE,
+    QAPI_NULL,
+    QAPI_BOOL,
+    QAPI_INT,
+    QAPI_NUMBER,
+    QAPI_STRING,
+    QAPI_ANY,
+    QAPI_ENUM,
+    QAPI_ARRAY,
+    QAPI_OBJECT,
+    QAPI_ALTERNATE,
 } QapiKind;
 
 typedef struct QapiType QapiType;
@@ -28,19 +37,20 @@ struct QapiType {
     const char *name;
     int64_t min; /* QAPI_INT */
     uint64_t max;
-    const char *const *values;  /* QAPI_ENUM, NULL-ended */
-    const QapiType *element;    /* QAPI_ARRAY */
-    const QapiMember *members;  /* QAPI_OBJECT */
+    const char *const *values; /* QAPI_ENUM, NULL-ended */
+    const QapiType *element;   /* QAPI_ARRAY */
+    const QapiMember *members; /* QAPI_OBJECT */
     unsigned n_members;
-    bool open;                  /* takes members beyond these */
-    const char *tag;            /* a union: the member that chooses one of branches; values without a branch add nothing */
+    bool open;       /* takes members beyond these */
+    const char *tag; /* a union: the member that chooses one of branches; values without a branch add nothing */
     const QapiBranch *branches;
     unsigned n_branches;
     const QapiType *const *alternatives; /* QAPI_ALTERNATE: the first whose JSON type fits counts */
     unsigned n_alternatives;
 };
 
-/* args: never NULL, checked. NULL with *errp set: an error; NULL without: the empty object. The caller owns the reply. */
+/* args: never NULL, checked. NULL with *errp set: an error; NULL without: the empty object. The caller owns the reply.
+ */
 typedef Json *QmpHandler(const Json *args, Error **errp);
 typedef struct QmpCommand {
     const char *name;
