@@ -21,7 +21,6 @@ enum { DSR_RATE = 0x03, DSR_POWERDOWN = 0x40, DSR_RESET = 0x80 };
 enum { DIR_CHANGE = 0x80 };
 enum { ST0_HEAD = 0x04, ST0_SEEK = 0x20, ST0_ABNORMAL = 0x40, ST0_INVALID = 0x80, ST0_READY = 0xc0 };
 enum { ST1_NO_ADDRESS = 0x01, ST1_NOT_WRITABLE = 0x02, ST1_NO_DATA = 0x04, ST1_END = 0x80 };
-enum { CONFIG_IMPLIED_SEEK = 0x40 };
 #define READ_ID_NS (NS_PER_SEC / 50)
 
 /* TDR's boot bit swaps the drives. */
@@ -150,6 +149,8 @@ void fdc_controller_reset(Fdc *s, bool do_irq)
 /* The head steps, medium or not; a step with a medium in clears the change line. */
 static void step_to(FdDrive *d, unsigned track)
 {
+    if (!d->dev)
+        return;
     if (d->track != track && d->inserted)
         d->media_changed = 0;
     d->track = (uint8_t)track;
@@ -310,11 +311,7 @@ static void start_transfer(Fdc *s, uint8_t dir)
         stop_at(s, ST0_ABNORMAL, 0, track, head, sect);
         return;
     }
-    if (track != d->track) {
-        if (!(s->config & CONFIG_IMPLIED_SEEK)) {
-            stop_at(s, ST0_ABNORMAL, 0, track, head, sect);
-            return;
-        }
+    if (track != d->track) { /* CONFIGURE's bit on implied seeks makes no difference, as in QEMU */
         step_to(d, track);
         s->data_state |= STATE_SEEK_DONE;
     }
@@ -370,7 +367,6 @@ static void cmd_verify(Fdc *s)
 static void cmd_refused(Fdc *s)
 {
     guest_unimp(&s->isa.dev, "command 0x%02x", s->fifo[0]);
-    s->cur_drv = s->fifo[1] & DOR_SEL;
     stop(s, ST0_ABNORMAL | ST0_SEEK, 0);
 }
 
