@@ -23,7 +23,7 @@ static bool isa_vga_realize(Device *dev, Error **errp)
     g_autofree char *file = g_strdup_printf("vgaroms/%s", rom);
     size_t len;
 
-    if (machine->fw_cfg) {
+    if (machine && machine->fw_cfg) {
         data = firmware_load(rom, "isa-vga's ROM", ROM_MAX, &len, errp);
         if (!data || !fw_cfg_add_file(machine->fw_cfg, file, data, len, errp))
             return false;
