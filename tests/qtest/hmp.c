@@ -73,7 +73,8 @@ static const char *const commands[] = {
     "p $",
     "p 1 2",
     /* ports */
-    "i/b 0x71",
+    "o/b 0x70 0x0f",
+    "i/b 0x71", /* the shutdown status: not a clock that moves */
     "i /w 0x3f8",
     "o/b 0x80 0x55",
     "i/b 0x61",
