@@ -22,6 +22,8 @@ typedef struct GraphicsParams {
     uint32_t plane_mask;
     uint32_t cr17;
     uint32_t big_endian;
+    uint32_t pan, pan_split; /* pixels that are skipped at the left, and whether below the line compare too */
+    uint32_t preset_row;     /* scans of the first row that are skipped */
 } GraphicsParams;
 
 typedef struct TextParams {
@@ -30,6 +32,7 @@ typedef struct TextParams {
     uint32_t line_compare;
     uint32_t font_a, font_b; /* byte offsets of the plane 2 fonts for attribute bit 3 set and clear */
     uint32_t blink_enabled, line_graphics, underline;
+    uint32_t pan, preset_row; /* pixels that are skipped at the left and at the top */
 } TextParams;
 
 typedef struct VgaPicture {
@@ -43,6 +46,7 @@ typedef struct VgaPicture {
     uint32_t cursor;                /* cell index as drawn, UINT32_MAX: none */
     uint8_t cursor_start, cursor_end;
     bool blink_phase;
+    uint32_t *line;       /* a panned line */
     unsigned long *dirty; /* a bit a page of vram */
     size_t dirty_longs;
 } VgaPicture;

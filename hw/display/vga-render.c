@@ -23,8 +23,10 @@ VgaPicture *vga_picture_new(void)
 
 void vga_picture_free(VgaPicture *p)
 {
-    if (p)
+    if (p) {
         g_free(p->dirty);
+        g_free(p->line);
+    }
     g_free(p);
 }
 
@@ -135,6 +137,12 @@ static void graphics_params(const VgaState *s, GraphicsParams *p)
     p->twice = half_clock && shift <= 1;
     if (p->twice)
         p->width *= 2;
+    if (vbe_enabled(s))
+        return;
+    p->pan = p->format == FMT_CHUNKY ? s->ar[0x13] & 6 : (s->ar[0x13] & 7) << p->twice;
+    p->pan_split = !(s->ar[0x10] & 0x20);
+    p->preset_row = s->cr[0x08] & 0x1f;
+    p->start += (s->cr[0x08] >> 5 & 3) * 4;
 }
 
 /* The pixels of one line, from memory at addr (bytes); guest addresses wrap at the end of memory. */
@@ -286,8 +294,8 @@ static bool share_surface(VgaState *s, const GraphicsParams *p)
 static void draw_graphics(VgaState *s)
 {
     VgaPicture *pic = s->pic;
-    GraphicsParams p;
-    bool full, shared, any;
+    GraphicsParams p, wide;
+    bool full, shared, any, split = false;
     uint32_t addr_line, run = 0, row = 0, bytes, stride = 0, from = UINT32_MAX;
     uint8_t *out = NULL;
     void (*line)(const VgaState *, const GraphicsParams *, uint32_t, uint32_t *);
@@ -314,6 +322,14 @@ static void draw_graphics(VgaState *s)
            : p.format == FMT_CHUNKY ? line_chunky
                                     : line_packed;
     bytes = line_bytes(&p);
+    run = MIN(p.preset_row, p.scans - 1);
+    if (p.pan) {
+        /* One group of pixels more than is seen. */
+        pic->line = g_renew(uint32_t, pic->line, p.width + 16);
+        wide = p;
+        wide.width += 16;
+        bytes = line_bytes(&wide);
+    }
     if (!shared) {
         out = surface_data(console_surface(s->con));
         stride = surface_stride(console_surface(s->con));
@@ -331,8 +347,12 @@ static void draw_graphics(VgaState *s)
         if (!(p.cr17 & 2))
             addr = (addr & ~0x8000u) | (row & 2) << 14;
         if (full || pages_dirty(s, addr, bytes)) {
-            if (!shared)
+            if (!shared && p.pan && (p.pan_split || !split)) {
+                line(s, &wide, addr, pic->line);
+                memcpy(out + (size_t)y * stride, pic->line + p.pan, (size_t)p.width * 4);
+            } else if (!shared) {
                 line(s, &p, addr, (uint32_t *)(out + (size_t)y * stride));
+            }
             if (from == UINT32_MAX)
                 from = y;
         } else if (from != UINT32_MAX) {
@@ -347,8 +367,10 @@ static void draw_graphics(VgaState *s)
             row++;
             run = 0;
         }
-        if (y == p.line_compare)
+        if (y == p.line_compare) {
             addr_line = 0;
+            split = true;
+        }
     }
     if (from != UINT32_MAX)
         console_damage(s->con, 0, from, p.width, p.height - from);

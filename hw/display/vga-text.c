@@ -38,6 +38,12 @@ static bool text_params(const VgaState *s, TextParams *p)
     p->line_graphics = s->ar[0x10] >> 2 & 1;
     p->blink_enabled = s->ar[0x10] >> 3 & 1;
     p->underline = s->cr[0x14] & 0x1f;
+    /* Smooth scrolling. Nine dots: 8 is none, 0 is one on the hardware and none here, as software leaves it there. */
+    if (!vbe_enabled(s)) {
+        p->pan = s->ar[0x13] >= 8 || !s->ar[0x13] ? 0 : s->ar[0x13] + (p->cell_width == 9);
+        p->preset_row = MIN(s->cr[0x08] & 0x1f, p->cell_height - 1);
+        p->start += (s->cr[0x08] >> 5 & 3) * 4;
+    }
     return p->cols > 1 && p->rows > 0 && p->cols * p->rows <= TEXT_MAX_CELLS;
 }
 
@@ -113,12 +119,38 @@ static void draw_cell(VgaState *s, const TextParams *p, unsigned col, unsigned r
     }
 }
 
+/* The cells that changed, or all of them; tells the listeners where that is the console's own surface. */
+static void draw_cells(VgaState *s, const TextParams *p, bool full, bool phase_changed, uint32_t cursor,
+                       uint32_t old_cursor, Surface *surface)
+{
+    for (unsigned row = 0; row < p->rows; row++) {
+        unsigned from = p->cols, to = 0;
+        uint32_t addr = row_addr(s, p, row);
+
+        for (unsigned col = 0; col < p->cols; col++) {
+            unsigned i = row * p->cols + col;
+            uint16_t cell = lduw_le(s->mem + ((addr + col * 4) & (s->mem_size - 1)));
+
+            if (!full && cell == s->pic->cells[i] && (cursor == old_cursor || (i != cursor && i != old_cursor)) &&
+                !(phase_changed && (cell & 0x8000)))
+                continue;
+            s->pic->cells[i] = cell;
+            draw_cell(s, p, col, row, i == cursor, surface);
+            from = MIN(from, col);
+            to = col + 1;
+        }
+        if (to && surface == console_surface(s->con))
+            console_damage(s->con, from * p->cell_width, row * p->cell_height, (to - from) * p->cell_width,
+                           p->cell_height);
+    }
+}
+
 void vga_draw_text(VgaState *s)
 {
     VgaPicture *pic = s->pic;
     TextParams p;
-    Surface *surface;
-    bool full, cursor_on, any_blink;
+    Surface *surface, *larger;
+    bool full, cursor_on, any_blink, scrolled;
     uint32_t cursor, old_cursor = pic->cursor;
     int64_t now = clock_ns(CLOCK_REALTIME_MONO);
     bool phase = now / CHAR_HALF_NS & 1, phase_changed;
@@ -130,6 +162,8 @@ void vga_draw_text(VgaState *s)
     full |= load_font(s, 0, p.font_a);
     full |= load_font(s, 1, p.font_b);
     full |= vga_need_surface(s, p.cols * p.cell_width, p.rows * p.cell_height);
+    surface = console_surface(s->con);
+    scrolled = (p.pan || p.preset_row) && (p.cols + 1) * (p.rows + 1) <= TEXT_MAX_CELLS;
     cursor_on = now / CURSOR_HALF_NS & 1;
     cursor = cursor_on ? cursor_cell(s, &p) : UINT32_MAX;
     full |= pic->cursor_start != (s->cr[0x0a] & 0x1f) || pic->cursor_end != (s->cr[0x0b] & 0x1f);
@@ -142,26 +176,22 @@ void vga_draw_text(VgaState *s)
     pic->mode = PICTURE_TEXT;
     pic->cursor = cursor;
     pic->full = false;
-    surface = console_surface(s->con);
-    for (unsigned row = 0; row < p.rows; row++) {
-        unsigned from = p.cols, to = 0;
-        uint32_t addr = row_addr(s, &p, row);
+    if (scrolled) {
+        /* Drawn whole, a cell larger, and cut out. */
+        unsigned width = surface_width(surface), height = surface_height(surface);
 
-        for (unsigned col = 0; col < p.cols; col++) {
-            unsigned i = row * p.cols + col;
-            uint16_t cell = lduw_le(s->mem + ((addr + col * 4) & (s->mem_size - 1)));
-
-            if (!full && cell == pic->cells[i] && (cursor == old_cursor || (i != cursor && i != old_cursor)) &&
-                !(phase_changed && (cell & 0x8000)))
-                continue;
-            pic->cells[i] = cell;
-            draw_cell(s, &p, col, row, i == cursor, surface);
-            from = MIN(from, col);
-            to = col + 1;
-        }
-        if (to)
-            console_damage(s->con, from * p.cell_width, row * p.cell_height, (to - from) * p.cell_width, p.cell_height);
+        pic->full = true;
+        p.cols++;
+        p.rows++;
+        larger = surface_new(p.cols * p.cell_width, p.rows * p.cell_height);
+        draw_cells(s, &p, true, phase_changed, cursor_on ? cursor_cell(s, &p) : UINT32_MAX, old_cursor, larger);
+        pixman_image_composite32(PIXMAN_OP_SRC, larger->image, NULL, surface->image, p.pan, p.preset_row, 0, 0, 0, 0,
+                                 width, height);
+        surface_unref(larger);
+        console_damage(s->con, 0, 0, width, height);
+        return;
     }
+    draw_cells(s, &p, full, phase_changed, cursor, old_cursor, surface);
 }
 
 bool vga_text_screen(VgaState *s, TextScreen *out)

@@ -431,6 +431,68 @@ static void test_big_endian(void)
     qtest_quit(q);
 }
 
+static void set(QTest *q, uint16_t port, uint8_t index, uint8_t val)
+{
+    qtest_outw(q, port, val << 8 | index);
+}
+static void set_attr(QTest *q, uint8_t index, uint8_t val)
+{
+    qtest_inb(q, 0x3da);
+    qtest_outb(q, 0x3c0, index | 0x20);
+    qtest_outb(q, 0x3c0, val);
+}
+
+/* Smooth scrolling, which Debian's does not do: the picture is the unscrolled one, moved. */
+static void test_panning(void)
+{
+    g_autofree char *file = g_strdup_printf("%s/vga-%d.ppm", g_get_tmp_dir(), (int)getpid());
+    g_autofree uint8_t *noise = g_malloc(0x10000);
+    QTest *q = qtest_start(VGA_ARGS);
+
+    map_bars(q);
+    for (unsigned i = 0; i < 0x10000; i++)
+        noise[i] = g_test_rand_int();
+    qtest_memwrite(q, LFB, noise, 0x10000);
+    qtest_outb(q, 0x3c2, 1);
+    for (unsigned i = 0; i < 16; i++)
+        set_attr(q, i, i);
+    qtest_outb(q, 0x3c8, 0);
+    for (unsigned i = 0; i < 768; i++)
+        qtest_outb(q, 0x3c9, i * 7);
+    set(q, 0x3c4, 1, 1);
+    set(q, 0x3d4, 0x01, 19); /* 160 pixels, 64 lines, rows of 8 scans, 40 cells of memory */
+    set(q, 0x3d4, 0x12, 63);
+    set(q, 0x3d4, 0x13, 20);
+    set(q, 0x3d4, 0x14, 0x1f);
+    set(q, 0x3d4, 0x17, 0xe3);
+    set(q, 0x3d4, 0x18, 0xff);
+    set(q, 0x3d4, 0x07, 0x10);
+    set(q, 0x3d4, 0x0a, 0x20);
+    set_attr(q, 0x12, 15);
+    for (unsigned graphics = 0; graphics < 2; graphics++) {
+        Picture base, moved;
+
+        set(q, 0x3ce, 6, 0x04 | graphics);
+        set(q, 0x3d4, 0x09, 0x47);
+        set_attr(q, 0x13, 0);
+        set(q, 0x3d4, 0x08, 0);
+        base = dump(q, file);
+        g_assert_cmpuint(base.width, ==, 160);
+        g_assert_cmpuint(base.height, ==, 64);
+        set_attr(q, 0x13, 3);
+        set(q, 0x3d4, 0x08, 5);
+        moved = dump(q, file);
+        for (unsigned y = 0; y + 8 < base.height; y++)
+            for (unsigned x = 0; x + 8 < base.width; x++)
+                g_assert_cmpmem(moved.pixels + (y * base.width + x) * 3, 3,
+                                base.pixels + ((y + 5) * base.width + x + 3) * 3, 3);
+        g_free(base.pixels);
+        g_free(moved.pixels);
+    }
+    unlink(file);
+    qtest_quit(q);
+}
+
 static void test_screendump(void)
 {
     g_autofree char *file = g_strdup_printf("%s/vga-%d.png", g_get_tmp_dir(), (int)getpid()), *data = NULL;
@@ -476,6 +538,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vga/edid", test_edid);
     g_test_add_func("/vga/mmio", test_mmio);
     g_test_add_func("/vga/big-endian", test_big_endian);
+    g_test_add_func("/vga/panning", test_panning);
     g_test_add_func("/vga/screendump", test_screendump);
     return g_test_run();
 }
