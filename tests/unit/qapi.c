@@ -2,7 +2,11 @@
 /* qapi: what the generator made of the schema, and the check of arguments with QEMU's messages. */
 #include "qapi/qapi.h"
 #include "qapi/qapi-types.h"
+#include "block/node.h"
+#include "chardev/chardev.h"
+#include "hw/core/object.h"
 #include "softmmu/runstate.h"
+#include "ui/input.h"
 
 static void test_tables(void)
 {
@@ -32,6 +36,40 @@ static void test_same_enums(void)
     g_assert_cmpint(WATCHDOG_ACTION_NONE, ==, QAPI_WATCHDOG_ACTION_NONE);
     g_assert_cmpint(PANIC_ACTION_EXIT_FAILURE, ==, QAPI_PANIC_ACTION_EXIT_FAILURE);
     g_assert_cmpint(PANIC_ACTION_NONE, ==, QAPI_PANIC_ACTION_NONE);
+}
+
+static unsigned count(const char *const *names)
+{
+    unsigned n = 0;
+    while (names[n])
+        n++;
+    return n;
+}
+
+/* What can be named in a request is what there is. */
+static void test_same_tables(void)
+{
+    unsigned n = 0;
+    for (const ObjectDesc *const *d = object_table; *d; d++, n++) {
+        g_assert_true(g_strv_contains(qapi_ObjectType_names, (*d)->name));
+    }
+    g_assert_cmpuint(n, ==, count(qapi_ObjectType_names));
+    n = 0;
+    for (const BlockDriver *const *d = block_drivers; *d; d++, n++) {
+        if (!g_strv_contains(qapi_BlockdevDriver_names, (*d)->name))
+            g_error("block driver '%s' is not in qapi/block.json", (*d)->name);
+    }
+    g_assert_cmpuint(n, ==, count(qapi_BlockdevDriver_names));
+    g_autoptr(Json) backends = chardev_query_backends();
+    n = 0;
+    for (size_t i = 0; i < json_length(backends); i++)
+        n += g_strv_contains(qapi_ChardevBackendKind_names, json_get_str(json_at(backends, i), "name"));
+    g_assert_cmpuint(n, ==, count(qapi_ChardevBackendKind_names)); /* the list has aliases besides */
+    for (int i = 0; i < KEY_CODES; i++)
+        g_assert_cmpstr(key_name((KeyCode)i), ==, qapi_QKeyCode_names[i]);
+    g_assert_cmpint(KEY_CODES, ==, QAPI_Q_KEY_CODE__MAX);
+    for (int i = 0; block_event_names[i]; i++)
+        g_assert_true(g_strv_contains(qapi_BlkdebugEvent_names, block_event_names[i]));
 }
 
 /* message NULL: the arguments fit. */
@@ -89,6 +127,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qapi/tables", test_tables);
     g_test_add_func("/qapi/same-enums", test_same_enums);
+    g_test_add_func("/qapi/same-tables", test_same_tables);
     g_test_add_func("/qapi/check", test_check);
     return g_test_run();
 }
