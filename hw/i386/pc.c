@@ -18,6 +18,7 @@
 #include "hw/block/pflash.h"
 #include "hw/dma/i8257.h"
 #include "hw/i386/loader.h"
+#include "hw/i386/smbios.h"
 #include "hw/ide/ide.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/i8259.h"
@@ -234,7 +235,8 @@ static bool make_fw_cfg(PcMachine *pc, Error **errp)
     }
     fw_cfg_add_bytes(fw, FW_CFG_HPET, hpet, sizeof(hpet));
     return fw_cfg_add_file(fw, "bios-geometry", NULL, 0, errp) && add_boot_items(pc, fw, errp) &&
-           e820_publish(fw, errp) && fw_cfg_options_apply(fw, errp) && option_roms_apply(fw, errp);
+           e820_publish(fw, errp) && smbios_publish(m, fw, pc->smbios_ep, errp) && fw_cfg_options_apply(fw, errp) &&
+           option_roms_apply(fw, errp);
 }
 
 /* CMOS: where PC firmware has looked since the AT. */
@@ -509,23 +511,27 @@ static void pc_reset(Machine *m)
     devices_reset_all();
 }
 
-static const Prop pc_props[] = {
-    PROP_ON_OFF_AUTO("acpi", PcMachine, acpi, ON_OFF_AUTO_AUTO, "ACPI: the power management function"),
-    PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, "the VMware port"),
-    PROP_ON_OFF_AUTO("smm", PcMachine, smm, ON_OFF_AUTO_AUTO, "system management mode"),
-    PROP_ON_OFF_AUTO("pit", PcMachine, pit, ON_OFF_AUTO_AUTO, "the 8254"),
-    PROP_ON_OFF_AUTO("pic", PcMachine, pic, ON_OFF_AUTO_AUTO, "the 8259s"),
-    PROP_BOOL("hpet", PcMachine, hpet, true, "high precision event timer"),
-    PROP_BOOL("i8042", PcMachine, i8042, true, "keyboard controller"),
-    PROP_BOOL("sata", PcMachine, sata, true, "SATA controller, on machines that have one"),
-    PROP_BOOL("smbus", PcMachine, smbus, true, "SMBus with the memory's SPD ROMs"),
-    PROP_BOOL("fd-bootchk", PcMachine, fd_bootchk, true, "the firmware checks a floppy's signature before it boots it"),
-    PROP_BOOL("default-bus-bypass-iommu", PcMachine, default_bus_bypass_iommu, false,
-              "the root bus bypasses the IOMMU"),
-    PROP_SIZE("max-ram-below-4g", PcMachine, max_ram_below_4g, 0, "at most this much RAM below 4 GiB"),
-    PROP_SIZE("max-fw-size", PcMachine, max_fw_size, 8 * MIB, "the largest firmware"),
-    {},
-};
+#define PC_PROPS(entry_point)                                                                                          \
+    PROP_ON_OFF_AUTO("acpi", PcMachine, acpi, ON_OFF_AUTO_AUTO, "ACPI: the power management function"),                \
+        PROP_ON_OFF_AUTO("vmport", PcMachine, vmport, ON_OFF_AUTO_AUTO, "the VMware port"),                            \
+        PROP_ON_OFF_AUTO("smm", PcMachine, smm, ON_OFF_AUTO_AUTO, "system management mode"),                           \
+        PROP_ON_OFF_AUTO("pit", PcMachine, pit, ON_OFF_AUTO_AUTO, "the 8254"),                                         \
+        PROP_ON_OFF_AUTO("pic", PcMachine, pic, ON_OFF_AUTO_AUTO, "the 8259s"),                                        \
+        PROP_BOOL("hpet", PcMachine, hpet, true, "high precision event timer"),                                        \
+        PROP_BOOL("i8042", PcMachine, i8042, true, "keyboard controller"),                                             \
+        PROP_BOOL("sata", PcMachine, sata, true, "SATA controller, on machines that have one"),                        \
+        PROP_BOOL("smbus", PcMachine, smbus, true, "SMBus with the memory's SPD ROMs"),                                \
+        PROP_BOOL("fd-bootchk", PcMachine, fd_bootchk, true,                                                           \
+                  "the firmware checks a floppy's signature before it boots it"),                                      \
+        PROP_BOOL("default-bus-bypass-iommu", PcMachine, default_bus_bypass_iommu, false,                              \
+                  "the root bus bypasses the IOMMU"),                                                                  \
+        PROP_SIZE("max-ram-below-4g", PcMachine, max_ram_below_4g, 0, "at most this much RAM below 4 GiB"),            \
+        PROP_SIZE("max-fw-size", PcMachine, max_fw_size, 8 * MIB, "the largest firmware"),                             \
+        PROP_ENUM("smbios-entry-point-type", PcMachine, smbios_ep, smbios_entry_point_names, entry_point,              \
+                  "SMBIOS 2.8 (32) or 3.0 (64)")
+
+static const Prop pc_props[] = {PC_PROPS(SMBIOS_64), {}};
+static const Prop pc_props_8_0[] = {PC_PROPS(SMBIOS_32), {}}; /* and older */
 
 #define PC_I440FX(version_, suffix_, ...)                                                                              \
     const MachineDesc machine_pc_i440fx_##suffix_ = {.name = "pc-i440fx-" version_,                                    \
@@ -539,14 +545,13 @@ static const Prop pc_props[] = {
                                                      .numa_mem = false,                                                \
                                                      .acpi = true,                                                     \
                                                      .default_display = "std",                                         \
-                                                     .props = pc_props,                                                \
                                                      .size = sizeof(PcMachine),                                        \
                                                      .init = pc_init,                                                  \
                                                      .reset = pc_reset,                                                \
                                                      __VA_ARGS__}
 
 /* The versions differ in no device that is here yet; names of older ones would promise CPU models of their time. */
-PC_I440FX("8.2", 8_2, .alias = "pc", .is_default = true);
-PC_I440FX("8.1", 8_1);
-PC_I440FX("8.0", 8_0);
-PC_I440FX("7.2", 7_2);
+PC_I440FX("8.2", 8_2, .props = pc_props, .alias = "pc", .is_default = true);
+PC_I440FX("8.1", 8_1, .props = pc_props);
+PC_I440FX("8.0", 8_0, .props = pc_props_8_0);
+PC_I440FX("7.2", 7_2, .props = pc_props_8_0);

@@ -15,6 +15,7 @@ typedef struct PcMachine {
     /* properties */
     uint64_t max_ram_below_4g, max_fw_size;
     OnOffAuto acpi, vmport, smm, pit, pic;
+    int smbios_ep; /* SmbiosEntryPoint */
     bool hpet, i8042, sata, smbus, fd_bootchk, default_bus_bypass_iommu;
     /* made by init */
     bool acpi_on, was_reset;

@@ -139,21 +139,28 @@ static void test_user_items(void)
 static void test_beside_debian(void)
 {
     static const char *const args[] = {
-        "-machine pc -m 5G -smp 2,maxcpus=5,cores=5,threads=1,sockets=1 -boot order=dc,menu=on",
-        "-machine pc -m 3584 -boot strict=on -nodefaults",
-        "-machine pc,hpet=off -m 16 -global PIIX4_PM.disable_s3=1 -global PIIX4_PM.s4_val=3",
-        "-machine pc,max-ram-below-4g=1G -m 2G -boot once=d,order=c",
+        "-machine pc-i440fx-7.2 -m 5G -smp 2,maxcpus=5,cores=5,threads=1,sockets=1 -boot order=dc,menu=on",
+        "-machine pc-i440fx-7.2 -m 3584 -smp 4,sockets=2,threads=2 -boot strict=on -nodefaults",
+        "-machine pc-i440fx-7.2,hpet=off,smbios-entry-point-type=64 -m 16 -global PIIX4_PM.disable_s3=1 -global "
+        "PIIX4_PM.s4_val=3",
+        "-uuid 4600cb32-38ec-4b2f-8acb-81c6ea54f2d8 -machine pc-i440fx-7.2,max-ram-below-4g=1G -m 20G -boot "
+        "once=d,order=c",
     };
     static const uint16_t keys[] = {0, 1, 2, 3, 4, 5, 0x0d, 0x0e, 0x0f, 0x8002, 0x8004};
-    static const char *const files[] = {"bios-geometry", "bootorder", "etc/boot-fail-wait", "etc/e820",
+    static const char *const files[] = {"bios-geometry",
+                                        "bootorder",
+                                        "etc/boot-fail-wait",
+                                        "etc/e820",
+                                        "etc/smbios/smbios-anchor",
+                                        "etc/smbios/smbios-tables",
                                         "etc/system-states"};
     if (access(DEBIAN_BINARY, X_OK)) {
         g_test_skip("Debian's binary is not installed");
         return;
     }
-    for (unsigned n = 0; n < G_N_ELEMENTS(args); n++) {
-        QTest *q[2] = {qtest_start("%s -cpu Nehalem", args[n]), NULL};
-        g_autofree char *line = g_strdup_printf("%s -cpu Nehalem", args[n]);
+    for (unsigned n = 0; n < G_N_ELEMENTS(args); n++) { /* TCG has no VME */
+        QTest *q[2] = {qtest_start("%s -cpu Nehalem,vme=off", args[n]), NULL};
+        g_autofree char *line = g_strdup_printf("%s -cpu Nehalem,vme=off", args[n]);
         q[1] = qtest_start_binary(DEBIAN_BINARY, line);
         for (unsigned k = 0; k < G_N_ELEMENTS(keys); k++) {
             uint8_t buf[2][130];

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef HW_I386_SMBIOS_H
+#define HW_I386_SMBIOS_H
+
+#include "hw/core/machine.h"
+#include "hw/i386/fw-cfg.h"
+
+typedef enum SmbiosEntryPoint { SMBIOS_32, SMBIOS_64 } SmbiosEntryPoint;
+extern const char *const smbios_entry_point_names[]; /* "32" "64" */
+/* The tables and the anchor in fw_cfg; when RAM and CPUs are known. */
+bool smbios_publish(Machine *m, FwCfg *fw, SmbiosEntryPoint ep, Error **errp);
+
+#endif
