@@ -548,8 +548,8 @@ static Json *next_reply(QTest *q, const char *what)
 
 Json *qtest_qmp_raw(QTest *q, const char *json)
 {
-    write_all(q, q->qmp_fd, json, strlen(json));
-    write_all(q, q->qmp_fd, "\n", 1);
+    g_autofree char *line = g_strconcat(json, "\n", NULL); /* in one piece: after `quit` there may be no second one */
+    write_all(q, q->qmp_fd, line, strlen(line));
     return next_reply(q, json);
 }
 
