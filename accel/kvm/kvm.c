@@ -91,7 +91,7 @@ static bool open_device(Error **errp)
         error_hint(errp,
                    "%s is missing: load the module kvm_intel or kvm_amd, and switch virtualization on in the firmware "
                    "setup, or nested "
-                   "virtualization where this host is itself a virtual machine; '-accel tcg' does without",
+                   "virtualization where this host is itself a virtual machine",
                    path);
         break;
     case EACCES:
@@ -434,8 +434,10 @@ static void setup_mce(X86CPU *c, KvmVcpu *v)
     if (!kvm.mce || kvm_ioctl(KVM_X86_GET_MCE_CAP_SUPPORTED, &cap) < 0)
         return;
     cap = (cap & (MCG_CTL_P | MCG_SER_P)) | BANKS;
-    if (kvm_vcpu_ioctl(v, KVM_X86_SETUP_MCE, &cap) >= 0)
+    if (kvm_vcpu_ioctl(v, KVM_X86_SETUP_MCE, &cap) >= 0) {
         kvm.mce_banks = BANKS;
+        c->mcg_cap = cap;
+    }
 }
 
 static void kvm_vcpu_destroy(X86CPU *c)

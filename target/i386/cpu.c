@@ -107,6 +107,11 @@ static void state_changed(X86CPU *c, CpuStateLevel level)
     c->state_dirty = true;
 }
 
+void cpu_state_loaded(X86CPU *c)
+{
+    state_changed(c, CPU_STATE_FULL);
+}
+
 void cpu_reset(X86CPU *c)
 {
     static const uint64_t all_ones = ~0ULL;

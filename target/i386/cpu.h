@@ -10,6 +10,7 @@
 
 #include "hw/core/device.h"
 #include "target/i386/model.h"
+#include "target/i386/vmstate.h"
 #include <pthread.h>
 
 typedef struct X86CPU X86CPU;
@@ -151,13 +152,14 @@ struct X86CPU {
     /* MSRs that exist in every model by name; the rest in msrs[] */
     uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
         sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_async_pf_int, kvm_steal_time, kvm_pv_eoi, kvm_poll,
-        mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8], mcg_status, mcg_ctl, mce_banks[10 * 4], debugctl, xss, virt_ssbd;
+        mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8], mcg_cap, mcg_status, mcg_ctl, mce_banks[10 * 4], debugctl, xss, virt_ssbd;
     /* Other MSRs that the accelerator has and the guest may have set. */
     MsrValue *msrs;
     unsigned n_msrs;
     /* The registers of a local APIC in the kernel (struct kvm_lapic_state's layout: one 32-bit register every 16 bytes); goes with
      * get_state and put_state; not used with IRQCHIP_USER. */
     uint8_t lapic_page[1024];
+    CpuWire wire; /* during a save or load */
 };
 #define X86_CPU(d) container_of(d, X86CPU, dev)
 
@@ -180,6 +182,8 @@ void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
 bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);
 
+extern const VmState cpu_vmstate;
+void cpu_state_loaded(X86CPU *c); /* all of it is new: to the accelerator before the next run */
 bool cpu_has_work(X86CPU *c); /* a halted CPU would wake; VM lock held */
 
 /* -cpu TEXT: check the model and its features; the CPUs are made by cpus_create() from the machine's -smp. */

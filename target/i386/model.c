@@ -317,8 +317,20 @@ static bool set_feature(X86CPU *c, const char *type, const char *name, const cha
     if (g_str_has_prefix(name, "hv-") || g_str_has_prefix(name, "hv_") || g_str_has_prefix(name, "vmx-"))
         return refuse_absent(name, val, errp);
     p = find_prop(name);
-    if (!p)
-        return error_set(errp, "Property '%s.%s' not found", type, name);
+    if (!p) {
+        const char *known[ARRAY_SIZE(cpu_props)];
+        unsigned n = 0;
+
+        for (; cpu_props[n].name; n++)
+            known[n] = cpu_props[n].name;
+        known[n] = NULL;
+        const char *near = nearest_name(name, known);
+
+        error_set(errp, "Property '%s.%s' not found", type, name);
+        if (near)
+            error_hint(errp, "Did you mean '%s'?", near);
+        return false;
+    }
     if (!strcmp(p->name, "tsc-frequency")) {
         /* Hz, with the suffixes that decimal frequencies have. */
         char *end;
@@ -638,6 +650,7 @@ const DeviceDesc x86_cpu_desc = {
     .flags = DEV_NO_USER | DEV_NO_TWIN,
     .size = sizeof(X86CPU),
     .props = cpu_props,
+    .vmstate = &cpu_vmstate,
     .init = cpu_init,
     .finalize = cpu_finalize,
     .realize = cpu_realize,

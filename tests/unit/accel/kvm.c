@@ -1215,6 +1215,55 @@ static void test_state(void)
     g_assert_cmpuint(k.mp.mp_state, ==, KVM_MP_STATE_RUNNABLE);
 }
 
+/* The stream: as long as Debian's QEMU describes it, and what went in comes out. */
+static void test_vmstate(void)
+{
+    enum { CPU_SECTION_BYTES = 1817 };
+    Error *err = NULL;
+    VmWriter *w = vm_writer_new();
+
+    cpu->kvm_poll = 1;
+    cpu->tsc_khz = 0;
+    for (unsigned i = 0; i < 512; i++)
+        cpu->xsave[i] = (uint8_t)(i ^ 0x5a);
+    stl_le(cpu->xsave + 24, 0x1f80);
+    stl_le(cpu->xsave + 28, 0);
+    memset(cpu->xsave + 416, 0, 96);
+    for (unsigned i = 0; i < 8; i++)
+        memset(cpu->xsave + 32 + 16 * i + 10, 0, 6);
+    cpu->xsave[5] = 0;
+    memset(cpu->xsave + 6, 0, 18);
+    cpu->xsave[512] = 3;
+    cpu->gpr[R_R15] = 0x1122334455667788;
+    cpu->interrupt_injected = true;
+    cpu->interrupt_nr = 0x77;
+    cpu_state_loaded(cpu);
+    g_autofree uint8_t *xsave = g_memdup2(cpu->xsave, sizeof(cpu->xsave));
+    SegReg cs = cpu->seg[SEG_CS];
+    g_assert_true(device_save(DEVICE(cpu), w, &err));
+    g_autoptr(GByteArray) bytes = vm_writer_finish(w);
+    g_assert_cmpuint(bytes->len, ==, CPU_SECTION_BYTES);
+    cpu_reset(cpu);
+    VmReader *r = vm_reader_new(bytes->data, bytes->len);
+    g_assert_true(device_load(DEVICE(cpu), r, &err));
+    vm_reader_free(r);
+    g_assert_cmphex(cpu->gpr[R_R15], ==, 0x1122334455667788);
+    g_assert_cmpuint(cpu->interrupt_nr, ==, 0x77);
+    g_assert_true(cpu->interrupt_injected && !cpu->exception_injected);
+    g_assert_cmpmem(xsave, sizeof(cpu->xsave), cpu->xsave, sizeof(cpu->xsave));
+    g_assert_cmphex(cpu->seg[SEG_CS].base, ==, cs.base);
+    g_assert_cmphex(cpu->seg[SEG_CS].flags, ==, cs.flags);
+    g_assert_true(cpu->state_dirty);
+    g_assert_cmpint(cpu->dirty_level, ==, CPU_STATE_FULL);
+    /* A stream is untrusted: cut anywhere it is refused. */
+    for (size_t n = 0; n < bytes->len; n += 97) {
+        r = vm_reader_new(bytes->data, n);
+        g_assert_false(device_load(DEVICE(cpu), r, NULL));
+        vm_reader_free(r);
+    }
+    cpu_reset(cpu);
+}
+
 static void test_refused_msr(void)
 {
     g_string_truncate(reported, 0);
@@ -1281,6 +1330,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/routes", test_routes);
     g_test_add_func("/kvm/doorbells", test_doorbells);
     g_test_add_func("/kvm/state", test_state);
+    g_test_add_func("/kvm/vmstate", test_vmstate);
     g_test_add_func("/kvm/refused-msr", test_refused_msr);
     return g_test_run();
 }

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A CPU in the migration stream: sections "cpu_common" and "cpu" of version 12, fields and sizes as Debian's QEMU
+ * describes them at its stream's end. The state is copied to a wire form before a save and taken from it, checked,
+ * after a load.
+ */
+#include "accel/accel.h"
+#include "target/i386/cpu.h"
+#include "target/i386/vmstate.h"
+
+/* The XSAVE area (SDM volume 1, chapter 13.4): legacy region, header, and the components at their standard places. */
+enum { X_FCW = 0, X_FSW = 2, X_FTW = 4, X_MXCSR = 24, X_ST = 32, X_XMM = 160, X_BV = 512, X_YMM_HIGH = 576 };
+enum {
+    HF_IOPL_SHIFT = 12,
+    HF_CS32 = 1 << 4,
+    HF_SS32 = 1 << 5,
+    HF_PE = 1 << 7,
+    HF_LMA = 1 << 14,
+    HF_CS64 = 1 << 15,
+    HF_VM = 1 << 17,
+    HF_SMM = 1 << 19
+};
+
+static bool pre_save(Device *dev, Error **errp)
+{
+    X86CPU *c = X86_CPU(dev);
+    CpuWire *w = &c->wire;
+    const uint8_t *x = c->xsave;
+
+    cpu_sync_get(c);
+    memset(w, 0, sizeof(*w));
+    w->fpuc = lduw_le(x + X_FCW);
+    w->fpus = lduw_le(x + X_FSW);
+    w->fptag = x[X_FTW];
+    w->mxcsr = ldl_le(x + X_MXCSR);
+    for (unsigned i = 0; i < 8; i++) {
+        w->fp[i].mantissa = ldq_le(x + X_ST + 16 * i);
+        w->fp[i].exponent = lduw_le(x + X_ST + 16 * i + 8);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        w->xmm[i] = (WirePair){ldq_le(x + X_XMM + 16 * i), ldq_le(x + X_XMM + 16 * i + 8)};
+        w->ymm[i] = (WirePair){ldq_le(x + X_YMM_HIGH + 16 * i), ldq_le(x + X_YMM_HIGH + 16 * i + 8)};
+    }
+    w->xstate_bv = ldq_le(x + X_BV);
+    for (unsigned i = 0; i < SEG_REGS + 2; i++) {
+        const SegReg *s = i < SEG_REGS ? &c->seg[i] : i == SEG_REGS ? &c->ldt : &c->tr;
+
+        w->seg[i] = (WireSeg){s->selector, s->limit, s->flags, s->base};
+    }
+    w->seg[SEG_REGS + 2] = (WireSeg){.limit = c->gdt.limit, .base = c->gdt.base};
+    w->seg[SEG_REGS + 3] = (WireSeg){.limit = c->idt.limit, .base = c->idt.base};
+    w->hflags = (uint32_t)(bits64(c->seg[SEG_SS].flags, 13, 2) | bits64(c->rflags, 12, 2) << HF_IOPL_SHIFT) |
+                (c->seg[SEG_CS].flags & 1 << 22 ? HF_CS32 : 0) | (c->seg[SEG_SS].flags & 1 << 22 ? HF_SS32 : 0) |
+                (c->cr0 & CR0_PE ? HF_PE : 0) |
+                (c->efer & EFER_LMA ? HF_LMA | (c->seg[SEG_CS].flags & 1 << 21 ? HF_CS64 : 0) : 0) |
+                (c->rflags & FLAG_VM ? HF_VM : 0) | (c->in_smm ? HF_SMM : 0);
+    w->hflags2 = 1 | (c->nmi_masked ? 4 : 0); /* GIF; NMIs are blocked */
+    w->sysenter_cs = (uint32_t)c->sysenter_cs;
+    w->a20_mask = -1;
+    for (unsigned i = 0; i < 8; i++)
+        w->mtrr[i] = (WirePair){c->mtrr_base[i], c->mtrr_mask[i]};
+    w->interrupt_injected = c->interrupt_injected ? c->interrupt_nr : -1;
+    w->exception_nr = c->exception_injected || c->exception_pending ? c->exception_nr : -1;
+    w->mp_state = c->mp_state;
+    w->sipi_vector = c->sipi_vector;
+    w->soft_interrupt = c->interrupt_soft;
+    w->nmi_injected = c->nmi_injected;
+    w->nmi_pending = c->nmi_pending;
+    w->has_error_code = c->exception_has_error;
+    w->v_tpr = (uint8_t)c->cr8;
+    w->mcg_cap = c->mcg_cap;
+    w->tsc_khz = c->tsc_khz;
+    return true;
+}
+
+static bool post_load(Device *dev, Error **errp)
+{
+    X86CPU *c = X86_CPU(dev);
+    const CpuWire *w = &c->wire;
+    uint8_t *x = c->xsave;
+
+    if (w->mp_state > MP_SIPI_RECEIVED)
+        return error_set(errp, "CPU %u: MP state %u does not exist", c->index, w->mp_state);
+    if (w->interrupt_injected > 255 || w->interrupt_injected < -1 || w->exception_nr > 31 || w->exception_nr < -1 ||
+        w->sipi_vector > 255)
+        return error_set(errp, "CPU %u: interrupt %d, exception %d or SIPI vector %u does not exist", c->index,
+                         w->interrupt_injected, w->exception_nr, w->sipi_vector);
+    if (w->mxcsr & 0xffff0000)
+        return error_set(errp, "CPU %u: MXCSR 0x%08x has reserved bits", c->index, w->mxcsr);
+    /* From a frequency to another nobody could lead a running guest without its noticing. */
+    if (w->tsc_khz && c->tsc_khz &&
+        (w->tsc_khz < c->tsc_khz - c->tsc_khz / 4000 || w->tsc_khz > c->tsc_khz + c->tsc_khz / 4000))
+        warn_report("CPU %u: its time stamp counter ran at %" PRId64 " kHz, here it runs at %u kHz", c->index,
+                    w->tsc_khz, c->tsc_khz);
+    memset(x, 0, sizeof(c->xsave));
+    stw_le(x + X_FCW, w->fpuc);
+    stw_le(x + X_FSW, w->fpus);
+    x[X_FTW] = (uint8_t)w->fptag;
+    stl_le(x + X_MXCSR, w->mxcsr);
+    for (unsigned i = 0; i < 8; i++) {
+        stq_le(x + X_ST + 16 * i, w->fp[i].mantissa);
+        stw_le(x + X_ST + 16 * i + 8, w->fp[i].exponent);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        stq_le(x + X_XMM + 16 * i, w->xmm[i].low);
+        stq_le(x + X_XMM + 16 * i + 8, w->xmm[i].high);
+        stq_le(x + X_YMM_HIGH + 16 * i, w->ymm[i].low);
+        stq_le(x + X_YMM_HIGH + 16 * i + 8, w->ymm[i].high);
+    }
+    /* Only components that came with the stream. */
+    stq_le(x + X_BV, w->xstate_bv & 7 & (c->xcr0 | 3));
+    for (unsigned i = 0; i < SEG_REGS + 2; i++) {
+        SegReg *s = i < SEG_REGS ? &c->seg[i] : i == SEG_REGS ? &c->ldt : &c->tr;
+
+        *s = (SegReg){(uint16_t)w->seg[i].selector, w->seg[i].base, w->seg[i].limit, w->seg[i].flags};
+    }
+    c->gdt = (DescTable){w->seg[SEG_REGS + 2].base, (uint16_t)w->seg[SEG_REGS + 2].limit};
+    c->idt = (DescTable){w->seg[SEG_REGS + 3].base, (uint16_t)w->seg[SEG_REGS + 3].limit};
+    c->sysenter_cs = w->sysenter_cs;
+    for (unsigned i = 0; i < 8; i++) {
+        c->mtrr_base[i] = w->mtrr[i].low;
+        c->mtrr_mask[i] = w->mtrr[i].high;
+    }
+    c->interrupt_injected = w->interrupt_injected >= 0;
+    c->interrupt_nr = (uint8_t)(c->interrupt_injected ? w->interrupt_injected : 0);
+    c->exception_injected = w->exception_nr >= 0;
+    c->exception_pending = false;
+    c->exception_nr = (uint8_t)(c->exception_injected ? w->exception_nr : 0);
+    c->exception_has_error = w->has_error_code;
+    c->interrupt_soft = w->soft_interrupt;
+    c->nmi_injected = w->nmi_injected;
+    c->nmi_pending = w->nmi_pending;
+    c->nmi_masked = w->hflags2 & 4;
+    c->in_smm = w->hflags & HF_SMM;
+    c->mp_state = (MpState)w->mp_state;
+    c->halted = accel_irqchip_mode() == IRQCHIP_USER && c->mp_state != MP_RUNNABLE;
+    memset(c->pdptr, 0, sizeof(c->pdptr)); /* in memory */
+    c->sipi_vector = (uint8_t)w->sipi_vector;
+    c->cr8 = w->v_tpr & 15;
+    cpu_state_loaded(c);
+    return true;
+}
+
+static const VmField pair_fields[] = {VM_U64(WirePair, low), VM_U64(WirePair, high), {}};
+static const VmState pair_vmstate = {.name = "pair", .version = 1, .min_version = 1, .fields = pair_fields};
+static const VmField fp_fields[] = {VM_U64(WireFp, mantissa), VM_U16(WireFp, exponent), {}};
+static const VmState fp_vmstate = {.name = "fpreg", .version = 1, .min_version = 1, .fields = fp_fields};
+static const VmField seg_fields[] = {
+    VM_U32(WireSeg, selector), VM_U64(WireSeg, base), VM_U32(WireSeg, limit), VM_U32(WireSeg, flags), {}};
+static const VmState seg_vmstate = {.name = "segment", .version = 1, .min_version = 1, .fields = seg_fields};
+
+static const VmField cpu_fields[] = {
+    VM_INT_ARRAY(X86CPU, gpr),
+    VM_U64(X86CPU, rip),
+    VM_U64(X86CPU, rflags),
+    VM_U32(X86CPU, wire.hflags),
+    VM_U16(X86CPU, wire.fpuc),
+    VM_U16(X86CPU, wire.fpus),
+    VM_U16(X86CPU, wire.fptag),
+    VM_U16(X86CPU, wire.fpformat),
+    VM_STRUCT_ARRAY(X86CPU, wire.fp, fp_vmstate),
+    VM_STRUCT_ARRAY(X86CPU, wire.seg, seg_vmstate), /* ES CS SS DS FS GS LDT TR GDT IDT */
+    VM_U32(X86CPU, wire.sysenter_cs),
+    VM_U64(X86CPU, sysenter_esp),
+    VM_U64(X86CPU, sysenter_eip),
+    VM_U64(X86CPU, cr0),
+    VM_U64(X86CPU, cr2),
+    VM_U64(X86CPU, cr3),
+    VM_U64(X86CPU, cr4),
+    VM_INT_ARRAY(X86CPU, dr),
+    VM_I32(X86CPU, wire.a20_mask),
+    VM_U32(X86CPU, wire.mxcsr),
+    VM_STRUCT_ARRAY(X86CPU, wire.xmm, pair_vmstate),
+    VM_U64(X86CPU, efer),
+    VM_U64(X86CPU, star),
+    VM_U64(X86CPU, lstar),
+    VM_U64(X86CPU, cstar),
+    VM_U64(X86CPU, fmask),
+    VM_U64(X86CPU, kernel_gs_base),
+    VM_U32(X86CPU, smbase),
+    VM_U64(X86CPU, pat),
+    VM_U32(X86CPU, wire.hflags2),
+    VM_INT_ARRAY(X86CPU, wire.svm_pages), /* host save area and VMCB */
+    VM_U64(X86CPU, tsc_offset),
+    VM_U64(X86CPU, wire.svm_intercept),
+    VM_INT_ARRAY(X86CPU, wire.svm_intercept_crs),
+    VM_U32(X86CPU, wire.svm_intercept_exceptions),
+    VM_U8(X86CPU, wire.v_tpr),
+    VM_INT_ARRAY(X86CPU, mtrr_fixed),
+    VM_U64(X86CPU, mtrr_def_type),
+    VM_STRUCT_ARRAY(X86CPU, wire.mtrr, pair_vmstate),
+    VM_I32(X86CPU, wire.interrupt_injected),
+    VM_U32(X86CPU, wire.mp_state),
+    VM_U64(X86CPU, tsc),
+    VM_I32(X86CPU, wire.exception_nr),
+    VM_U8(X86CPU, wire.soft_interrupt),
+    VM_U8(X86CPU, wire.nmi_injected),
+    VM_U8(X86CPU, wire.nmi_pending),
+    VM_U8(X86CPU, wire.has_error_code),
+    VM_U32(X86CPU, wire.sipi_vector),
+    VM_U64(X86CPU, wire.mcg_cap),
+    VM_U64(X86CPU, mcg_status),
+    VM_U64(X86CPU, mcg_ctl),
+    VM_INT_ARRAY(X86CPU, mce_banks),
+    VM_U64(X86CPU, tsc_aux),
+    VM_U64(X86CPU, kvm_system_time),
+    VM_U64(X86CPU, kvm_wall_clock),
+    VM_U64(X86CPU, xcr0),
+    VM_U64(X86CPU, wire.xstate_bv),
+    VM_STRUCT_ARRAY(X86CPU, wire.ymm, pair_vmstate),
+    {},
+};
+
+static bool poll_needed(void *opaque)
+{
+    return ((X86CPU *)opaque)->kvm_poll != 1;
+}
+static const VmState poll_vmstate = {
+    .name = "cpu/poll_control_msr",
+    .version = 1,
+    .min_version = 1,
+    .needed = poll_needed,
+    .fields = (const VmField[]){VM_U64(X86CPU, kvm_poll), {}},
+};
+static bool tsc_khz_needed(void *opaque)
+{
+    return ((X86CPU *)opaque)->tsc_khz != 0;
+}
+static const VmState tsc_khz_vmstate = {
+    .name = "cpu/tsc_khz",
+    .version = 1,
+    .min_version = 1,
+    .needed = tsc_khz_needed,
+    .fields = (const VmField[]){VM_I64(X86CPU, wire.tsc_khz), {}},
+};
+
+const VmState cpu_vmstate = {
+    .name = "cpu",
+    .version = 12,
+    .min_version = 11,
+    .pre_save = pre_save,
+    .post_load = post_load,
+    .fields = cpu_fields,
+    .subsections = (const VmState *const[]){&poll_vmstate, &tsc_khz_vmstate, NULL},
+};
