@@ -210,7 +210,9 @@ static bool alarm_field(int alarm, int now)
 static int64_t seconds_to_alarm(const Rtc *s)
 {
     int a_sec = alarm_of(s, R_SEC_ALARM), a_min = alarm_of(s, R_MIN_ALARM), a_hour = alarm_of(s, R_HOUR_ALARM);
-    int start = (date_ns(s) / NS_PER_SEC) % DAY_SEC;
+    if (a_sec > 59 || a_min > 59 || a_hour > 23)
+        return 0;
+    int start = (date_ns(s) / NS_PER_SEC % DAY_SEC + DAY_SEC) % DAY_SEC;
     for (int hour = start / 3600, h = 0; h <= 24; h++, hour = (hour + 1) % 24) {
         if (!alarm_field(a_hour, hour))
             continue;
