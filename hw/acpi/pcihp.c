@@ -31,7 +31,7 @@ static void eject(AcpiPciHotplug *s, uint32_t slots)
     s->bus[0].down &= ~BIT32(slot);
     for (unsigned fn = 0; fn < 8; fn++) {
         PciDevice *d = s->root->devices[PCI_DEVFN(slot, fn)];
-        if (d && (d->dev.desc->flags & DEV_HOTPLUG) && d->dev.unplugging)
+        if (d && (d->dev.desc->flags & DEV_HOTPLUG)) /* also one that nobody asked to go: the guest's own wish */
             device_unplugged(&d->dev);
     }
 }
@@ -105,6 +105,7 @@ static bool plugged(PciBus *bus, PciDevice *d, Error **errp)
 static bool unplug_request(Bus *bus, Device *dev, Error **errp)
 {
     AcpiPciHotplug *s = hotplug_of(container_of(bus, PciBus, bus));
+    dev->unplugging = true;
     s->bus[0].down |= BIT32(PCI_SLOT(PCI_DEVICE(dev)->devfn));
     acpi_set_gpe(s->regs, GPE_PCI_HOTPLUG);
     return true;

@@ -18,7 +18,8 @@ enum {
     ARCH = 0x8000,
     WRITE_CHANNEL = 0x4000,
     NAME_MAX_LEN = 55,
-    FILE_ENTRY = 64
+    FILE_ENTRY = 64,
+    FILL_CHUNK = 65536,
 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 #define DMA_SIGNATURE 0x51454d5520434647ULL /* "QEMU CFG" */
@@ -214,8 +215,11 @@ static bool dma_transfer(FwCfg *f, uint32_t control, uint64_t addr, uint32_t len
     if (control & DMA_READ) {
         if (have && as_write(&as_memory, addr, it->data + f->offset, have) != MEM_OK)
             return false;
-        if (len > have && as_fill(&as_memory, addr + have, 0, len - have) != MEM_OK)
-            return false;
+        for (uint32_t at = have, n; at < len; at += n) { /* in pieces: what is not memory ends it at once */
+            n = MIN(len - at, FILL_CHUNK);
+            if (as_fill(&as_memory, addr + at, 0, n) != MEM_OK)
+                return false;
+        }
     } else if (control & DMA_WRITE) {
         if (!it || !it->writable || have != len)
             return false;
