@@ -2,6 +2,8 @@
 /* The qtest protocol itself, on a machine with nothing but memory. */
 #include "tests/qtest/libqtest.h"
 
+#include <unistd.h>
+
 static void fails(QTest *q, const char *line)
 {
     g_autofree char *answer = qtest_command(q, "%s", line);
@@ -138,6 +140,25 @@ static void test_qmp(void)
     g_assert_cmpint(qtest_wait_exit(q), ==, 0);
 }
 
+/* The server beside another accelerator: the machine is there, its clock is not ours to move. */
+static void test_beside_kvm(void)
+{
+    if (access("/dev/kvm", R_OK | W_OK)) {
+        g_test_skip("/dev/kvm cannot be used here");
+        return;
+    }
+    QTest *q = qtest_start("-accel kvm -S -machine pc -m 16 -nodefaults");
+    qtest_memwrite(q, 0x1000, "beside", 6);
+    char got[6];
+    qtest_memread(q, 0x1000, got, 6);
+    g_assert_cmpmem(got, 6, "beside", 6);
+    qtest_outb(q, 0x70, 0x8f);
+    g_assert_cmphex(qtest_readl(q, 0xfffffff0) & 0xff, ==, 0xea); /* the firmware's first jump */
+    if (!qtest_is_debian(q))
+        fails(q, "clock_step 1");
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -145,5 +166,6 @@ int main(int argc, char **argv)
     g_test_add_func("/protocol/bad", test_bad);
     g_test_add_func("/protocol/clock", test_clock);
     g_test_add_func("/protocol/qmp", test_qmp);
+    g_test_add_func("/protocol/beside-kvm", test_beside_kvm);
     return g_test_run();
 }

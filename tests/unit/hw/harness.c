@@ -183,7 +183,7 @@ void bench_drop(void)
     Device *dev = g_steal_pointer(&bench.dev);
     device_unrealize(dev);
     g_array_set_size(bench.windows, 0);
-    if (++drops % 16 == 0) /* a grace period takes milliseconds, video memory megabytes */
+    if (++drops % 100 == 0) /* a grace period takes milliseconds, video memory megabytes of address space */
         bench_settle();
 }
 
