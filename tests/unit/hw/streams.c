@@ -5,6 +5,7 @@
  */
 #include "hw/core/device.h"
 #include "tests/unit/hw/harness.h"
+#include "ui/console.h"
 
 #include <stdlib.h>
 
@@ -160,8 +161,8 @@ static void test_i8042(void)
         compare_port(what, ports->children->pdata[0], i8042_cases[i].keyboard, i8042_cases[i].keyboard_tail);
         compare_port(what, ports->children->pdata[1], i8042_cases[i].mouse, i8042_cases[i].mouse_tail);
         bench_drop();
-        bench_settle();
     }
+    bench_settle();
 }
 
 static const struct {
@@ -228,11 +229,60 @@ static void test_vga(void)
     bench_settle();
 }
 
+/* Whatever a stream says, drawing it and accesses stay inside of the memory; the sanitizers look on. */
+static void test_vga_hostile(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+    Error *err = NULL;
+    Device *dev = bench_make(device_find_desc("VGA"), &err);
+    unsigned taken = 0;
+    GByteArray *b;
+
+    if (!dev)
+        g_error("%s", error_text(err));
+    device_reset(dev);
+    b = saved(dev);
+    for (unsigned i = 0; i < 60; i++) {
+        g_autofree uint8_t *data = g_memdup2(b->data, b->len);
+        uint8_t *vga = data + b->len - VGA_BYTES;
+        VmReader *r;
+
+        for (unsigned n = 0; n < VGA_BYTES; n++)
+            if (n < 60 || n > 1090 || n % 4 == 0)
+                vga[n] = g_rand_int(rand);
+        for (unsigned n = 64; n < 90; n++)
+            vga[n] = g_rand_int(rand);
+        vga[30] |= 0x20;        /* video on */
+        memset(vga + 52, 0, 3); /* flip-flop */
+        vga[55] &= 1;
+        memset(vga + 1092, 0, 4); /* bank */
+        vga[1096] = 1;            /* has dispi */
+        vga[318] = vga[318] % 3;  /* DAC component */
+        stw_be(vga + 1099 + 2 * 3, (const uint8_t[]){4, 8, 15, 16, 24, 32}[i % 6]);
+        vga[1099 + 2 * 4 + 1] = i & 1; /* dispi on */
+        r = vm_reader_new(data, b->len);
+        taken += device_load(dev, r, NULL);
+        vm_reader_free(r);
+        for (unsigned n = 0; n < 20; n++) {
+            uint64_t at = 0xa0000 + g_rand_int_range(rand, 0, 0x20000);
+
+            as_store(&as_memory, at, 1, g_rand_int(rand), NULL);
+            as_load(&as_memory, at, 4, NULL);
+        }
+        console_refresh(console_at(0));
+    }
+    g_assert_cmpuint(taken, >, 20);
+    g_byte_array_unref(b);
+    bench_drop();
+    bench_settle();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     bench_init();
     g_test_add_func("/streams/i8042", test_i8042);
     g_test_add_func("/streams/vga", test_vga);
+    g_test_add_func("/streams/vga-hostile", test_vga_hostile);
     return g_test_run();
 }
