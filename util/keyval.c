@@ -45,6 +45,8 @@ bool keyval_has_help(const char *text)
 {
     Item it = {0};
     bool found = false;
+    if (*text == '{') /* JSON: see json_or_keyval() */
+        return false;
     while (!found && next_item(&text, &it))
         found = is_help(&it);
     item_clear(&it);

@@ -51,7 +51,8 @@ static void test_same_tables(void)
 {
     unsigned n = 0;
     for (const ObjectDesc *const *d = object_table; *d; d++, n++) {
-        g_assert_true(g_strv_contains(qapi_ObjectType_names, (*d)->name));
+        if (!g_strv_contains(qapi_ObjectType_names, (*d)->name))
+            g_error("object type '%s' is not in qapi/qom.json", (*d)->name);
     }
     g_assert_cmpuint(n, ==, count(qapi_ObjectType_names));
     n = 0;

@@ -73,6 +73,7 @@ static void test_help(void)
     g_assert_true(keyval_has_help("e1000,id=a,?"));
     g_assert_false(keyval_has_help("e1000,id=help"));
     g_assert_false(keyval_has_help("helpme"));
+    g_assert_false(keyval_has_help("{\"driver\": \"x,help,y\"}"));
     g_assert_false(keyval_has_help("a=b,,help"));
     g_assert_false(keyval_has_help(""));
 }
