@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pty: the master side of a pseudo terminal. A peer is there while some process has the other side open; the kernel
- * tells of its closing (POLLHUP), not of its opening, so that is looked at once a second.
+ * tells of its closing (POLLHUP), not of its opening: inotify does. Where that is not to be had it is looked at once a
+ * second.
  */
 #include "chardev/driver.h"
 
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@ typedef struct PtyChardev {
     Chardev c;
     int fd; /* -1: not open */
     char *path;
+    int notify_fd; /* inotify; -1: none */
     unsigned in_id, poll_id;
 } PtyChardev;
 
@@ -98,10 +101,30 @@ static gboolean pty_poll(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean pty_notified(gint fd, GIOCondition cond, gpointer opaque)
+{
+    char events[1024];
+    while (read(fd, events, sizeof(events)) > 0)
+        ;
+    pty_check(opaque);
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch_opening(PtyChardev *s)
+{
+    s->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (s->notify_fd >= 0 && inotify_add_watch(s->notify_fd, s->path, IN_OPEN | IN_CLOSE) >= 0) {
+        s->poll_id = g_unix_fd_add(s->notify_fd, G_IO_IN, pty_notified, s);
+        return;
+    }
+    s->poll_id = g_timeout_add_seconds(1, pty_poll, s);
+}
+
 static bool pty_open(Chardev *c, const Json *opts, Error **errp)
 {
     PtyChardev *s = container_of(c, PtyChardev, c);
     char name[64];
+    s->notify_fd = -1;
     s->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     if (s->fd < 0 || grantpt(s->fd) < 0 || unlockpt(s->fd) < 0 || ptsname_r(s->fd, name, sizeof(name)) != 0)
         return error_set_errno(errp, errno, "chardev: pty: failed to open a pseudo terminal");
@@ -115,7 +138,7 @@ static bool pty_open(Chardev *c, const Json *opts, Error **errp)
     if (slave >= 0)
         close(slave);
     s->path = g_strdup(name);
-    s->poll_id = g_timeout_add_seconds(1, pty_poll, s);
+    watch_opening(s);
     /* Programs read this line. */
     printf("char device redirected to %s (label %s)\n", s->path, c->id);
     fflush(stdout);
@@ -129,6 +152,8 @@ static void pty_close(Chardev *c)
         g_source_remove(s->poll_id);
     if (s->in_id)
         g_source_remove(s->in_id);
+    if (s->notify_fd >= 0)
+        close(s->notify_fd);
     if (s->fd >= 0)
         close(s->fd);
     g_free(s->path);
