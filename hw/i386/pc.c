@@ -91,6 +91,8 @@ static bool map_ram(PcMachine *pc, Error **errp)
     region_init_alias(&pc->ram_below, NULL, "ram-below-4g", &pc->m.ram, 0, pc->below_4g);
     region_add(&system_memory, 0, &pc->ram_below);
     reserve_amd_hole();
+    if (accel && accel->reserved_size)
+        e820_add(accel->reserved_gpa, accel->reserved_size, E820_RESERVED);
     e820_add(0, pc->below_4g, E820_RAM);
     if (pc->above_4g) {
         region_init_alias(&pc->ram_above, NULL, "ram-above-4g", &pc->m.ram, pc->below_4g, pc->above_4g);

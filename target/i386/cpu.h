@@ -182,7 +182,7 @@ void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
 bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);
 
-extern const VmState cpu_vmstate;
+extern const VmState cpu_vmstate, cpu_common_vmstate; /* the latter's section comes first */
 void cpu_state_loaded(X86CPU *c); /* all of it is new: to the accelerator before the next run */
 bool cpu_has_work(X86CPU *c); /* a halted CPU would wake; VM lock held */
 

@@ -133,7 +133,10 @@ static bool post_load(Device *dev, Error **errp)
     c->nmi_masked = w->hflags2 & 4;
     c->in_smm = w->hflags & HF_SMM;
     c->mp_state = (MpState)w->mp_state;
-    c->halted = accel_irqchip_mode() == IRQCHIP_USER && c->mp_state != MP_RUNNABLE;
+    /* Where the local APIC is the kernel's, waiting is the kernel's as well; else "cpu_common", which comes first, has
+     * told. */
+    if (accel_irqchip_mode() != IRQCHIP_USER)
+        c->halted = false;
     memset(c->pdptr, 0, sizeof(c->pdptr)); /* in memory */
     c->sipi_vector = (uint8_t)w->sipi_vector;
     c->cr8 = w->v_tpr & 15;
@@ -232,6 +235,35 @@ static const VmState tsc_khz_vmstate = {
     .min_version = 1,
     .needed = tsc_khz_needed,
     .fields = (const VmField[]){VM_I64(X86CPU, wire.tsc_khz), {}},
+};
+
+static bool common_pre_save(Device *dev, Error **errp)
+{
+    X86CPU *c = X86_CPU(dev);
+
+    cpu_sync_get(c);
+    c->wire.halted = c->halted;
+    c->wire.interrupt_request = 0; /* lines of our interrupt controllers are raised anew by their own post_load */
+    return true;
+}
+
+static bool common_post_load(Device *dev, Error **errp)
+{
+    X86CPU *c = X86_CPU(dev);
+
+    if (c->wire.halted > 1)
+        return error_set(errp, "CPU %u: halted is %u", c->index, c->wire.halted);
+    c->halted = c->wire.halted;
+    return true;
+}
+
+const VmState cpu_common_vmstate = {
+    .name = "cpu_common",
+    .version = 1,
+    .min_version = 1,
+    .pre_save = common_pre_save,
+    .post_load = common_post_load,
+    .fields = (const VmField[]){VM_U32(X86CPU, wire.halted), VM_U32(X86CPU, wire.interrupt_request), {}},
 };
 
 const VmState cpu_vmstate = {

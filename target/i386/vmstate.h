@@ -18,7 +18,7 @@ typedef struct WireSeg {
 } WireSeg;
 
 typedef struct CpuWire {
-    uint32_t hflags, hflags2, sysenter_cs, mxcsr, mp_state, sipi_vector, svm_intercept_exceptions;
+    uint32_t hflags, hflags2, sysenter_cs, mxcsr, mp_state, sipi_vector, svm_intercept_exceptions, halted, interrupt_request;
     uint16_t fpuc, fpus, fptag, fpformat, svm_intercept_crs[4];
     WireFp fp[8];   /* ST(0) first */
     WireSeg seg[10]; /* SEG_REGS, LDT, TR, GDT, IDT */
