@@ -9,6 +9,9 @@
  * With the legacy replacement, timer 0 is IRQ 0 and timer 1 is IRQ 8; PIT and RTC are cut off: their lines pass through
  * here.
  *
+ * With the kernel's chips, input 2 of the I/O APIC is GSI 0's alone: there a timer reaches it by the legacy replacement
+ * only.
+ *
  * Differences from the hardware: a comparator that is set to a time in the past fires at once (the chip waits for the
  * counter to wrap); interrupts of a period that the host cannot follow are dropped.
  */
@@ -241,7 +244,8 @@ static void write_timer(HpetTimer *t, unsigned reg, uint32_t val, bool high)
     case TN_CMP:
         if (!(t->config & TN_PERIODIC) || (t->config & TN_SETVAL))
             t->cmp = merge(t->cmp, val, high);
-        if ((t->config & TN_PERIODIC) && !(high && (t->config & TN_32BIT))) /* a period is less than half the counter's range */
+        if ((t->config & TN_PERIODIC) &&
+            !(high && (t->config & TN_32BIT))) /* a period is less than half the counter's range */
             t->period = merge(t->period, high || (t->config & TN_32BIT) ? val & INT32_MAX : val, high);
         t->config &= ~(uint64_t)TN_SETVAL;
         if (enabled(s) && (t->config & TN_ENABLE))

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The board's chips from a CPU's side: I/O APIC edge and level with EOIs, the RTC through both PICs and through the I/O APIC, the PIT
- * at pin 2, HPET timers by pin, by legacy replacement and by message, port 61h. COM1's transmitter is what raises IRQ 4.
+ * The board's chips from a CPU's side: I/O APIC edges, the RTC through both PICs and through the I/O APIC, the PIT at pin 2, HPET
+ * timers by legacy replacement and by message, port 61h. COM1's transmitter is what raises IRQ 4.
  */
 #include "guest.h"
 
 enum { IOAPIC = 0xfec00000, HPET = 0xfed00000, COM1 = 0x3f8, LINE = 4 };
-enum { V_PIT = 0x40, V_RTC = 0x48, V_LEVEL = 0x50, V_EDGE = 0x51, V_HPET = 0x60, V_MSI = 0x61 };
-enum { LEVEL = 0x8000, REMOTE_IRR = 0x4000, MASKED = 0x10000 };
+enum { V_PIT = 0x40, V_RTC = 0x48, V_EDGE = 0x51, V_HPET = 0x60, V_MSI = 0x61 };
+enum { MASKED = 0x10000 };
 
 static volatile uint32_t counts[256];
-static volatile uint32_t lower_after; /* the level-triggered line goes low in that many interrupts */
 static volatile bool by_pic;
 
 static void rte_set(unsigned pin, uint32_t low)
@@ -19,11 +18,6 @@ static void rte_set(unsigned pin, uint32_t low)
     mmio_write(IOAPIC + 0x10, 0);
     mmio_write(IOAPIC, 0x10 + 2 * pin);
     mmio_write(IOAPIC + 0x10, low);
-}
-static uint32_t rte(unsigned pin)
-{
-    mmio_write(IOAPIC, 0x10 + 2 * pin);
-    return mmio_read(IOAPIC + 0x10);
 }
 static uint8_t cmos(uint8_t reg)
 {
@@ -48,8 +42,6 @@ void interrupt(struct frame *f)
         say_hex("at", f->rip, 8);
         quit(1);
     }
-    if (f->vector == V_LEVEL && counts[V_LEVEL] >= lower_after)
-        outb(COM1 + 1, 0);
     if (f->vector == V_RTC || f->vector == 0x28)
         (void)cmos(0x0c);
     if (by_pic && f->vector >= 0x20 && f->vector < 0x30)
@@ -74,18 +66,7 @@ int main(void)
     outb(0x21, 0xff);
     outb(0xa1, 0xff);
 
-    /* level: an interrupt for each EOI while the line is high */
-    lower_after = 3;
-    rte_set(LINE, LEVEL | V_LEVEL);
     outb(COM1 + 4, 8);
-    outb(COM1 + 1, 2); /* the transmitter is empty: high until the interrupt is off */
-    wait_for(V_LEVEL, 3);
-    for (unsigned i = 0; i < 100; i++)
-        (void)inb(0x61);
-    say("level", counts[V_LEVEL]);
-    say("remote IRR", !!(rte(LINE) & REMOTE_IRR));
-    rte_set(LINE, MASKED);
-
     /* edge: one each */
     rte_set(LINE, V_EDGE);
     for (unsigned i = 0; i < 5; i++) {
@@ -126,26 +107,17 @@ int main(void)
     apic_write(APIC_LINT0, 0x10700);
     by_pic = false;
 
-    /* HPET timer 0, periodic, at input 2; then as IRQ 0 by legacy replacement, with the PIT silent */
+    /* HPET timer 0, periodic, as IRQ 0 by legacy replacement, with the PIT silent */
     say_hex("HPET", mmio_read(HPET), 8);
     rte_set(2, V_HPET);
     outb(0x43, 0x30); /* the PIT off */
     outb(0x40, 1);
     outb(0x40, 0);
-    mmio_write(HPET + 0x100, 0x14c | 2 << 9); /* 32 bits, set value, periodic, enabled, input 2 */
+    mmio_write(HPET + 0x100, 0x14c); /* 32 bits, set value, periodic, enabled */
     mmio_write(HPET + 0x108, 100000);
     mmio_write(HPET + 0x108, 100000); /* 1 ms */
     counts[V_HPET] = 0;
     mmio_write(HPET + 0x10, 1);
-    wait_for(V_HPET, 5);
-    print("HPET by input\n");
-    mmio_write(HPET + 0x10, 0);
-    mmio_write(HPET + 0x100, 0x14c);
-    mmio_write(HPET + 0xf0, 0);
-    mmio_write(HPET + 0xf4, 0);
-    mmio_write(HPET + 0x108, 100000);
-    mmio_write(HPET + 0x108, 100000);
-    counts[V_HPET] = 0;
     mmio_write(HPET + 0x10, 3);
     wait_for(V_HPET, 5);
     print("HPET by legacy replacement\n");
