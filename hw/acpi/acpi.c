@@ -5,7 +5,7 @@
  *   0 PM1_STS, 2 PM1_EN, 4 PM1_CNT, 8 PM_TMR (24 bits, 3.579545 MHz)
  *
  * Sleep types of the chipset: 0 soft off (S5), 1 suspend to RAM (S3), s4_val suspend to disk (S4: the firmware's _S4
- * names it).
+ * names it). As in QEMU, disable_s3 and disable_s4 only keep the firmware from offering them.
  */
 #include "hw/acpi/acpi.h"
 #include "softmmu/runstate.h"

@@ -2,9 +2,9 @@
 /*
  * SMBus host controller (Intel 82371AB data sheet, 290562, section 7.3) and SPD EEPROMs.
  *
- *   0 status: busy 0, done 1, device error 2, byte done 7 (1 to 7: write 1 clears)    5, 6 data 0, 1
- *   2 control: protocol 4-2, start 6, kill 1   3 command   4 address (7-1), read (0)   7 block data   d auxiliary
- * control
+ *   0 status: busy 0, done 1, device error 2, byte done 7 (1 to 7: write 1 clears)
+ *   2 control: protocol 4-2, start 6, kill 1    3 command    4 address (7-1), read (0)
+ *   5, 6 data 0, 1    7 block data    d auxiliary control
  *
  * A transaction starts with the next read of the status, which still shows it busy: SeaBIOS and Linux wait for busy
  * before they wait for done. Protocols: quick, byte, byte data, word data, block. Process call and I2C read end in a

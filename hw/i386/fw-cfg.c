@@ -198,6 +198,8 @@ static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
 {
     FwCfg *f = opaque;
     Item *it = current(f);
+    if (size != 1)
+        return 0;
     return it && f->offset < it->len ? it->data[f->offset++] : 0;
 }
 
