@@ -23,6 +23,7 @@ DEVICE_ENTRY(hpet)
 DEVICE_ENTRY(accel_testdev)
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)
+DEVICE_ENTRY(pci_testdev)
 /* hw/display */
 DEVICE_ENTRY(bochs_display)
 DEVICE_ENTRY(isa_vga)

@@ -32,6 +32,7 @@ static const struct {
     {"i8257", "twin", "QEMU's stream has no status register"},
     {"pc-testdev", "reset", "QEMU's keeps its ports over a reset"},
     {"pc-testdev", "twin", "QEMU migrates none of its state"},
+    {"pci-testdev", "twin", "QEMU migrates none of its state but the configuration space"},
 };
 
 static uint32_t seed;
