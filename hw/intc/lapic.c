@@ -619,7 +619,8 @@ static bool lapic_realize(Device *dev, Error **errp)
 static bool lapic_post_load(Device *dev, Error **errp)
 {
     Lapic *l = LAPIC(dev);
-    if (l->count_shift < 0 || l->count_shift > 7 || l->initial_count_load_time < 0)
+    if (l->count_shift < 0 || l->count_shift > 7 || l->initial_count_load_time < 0 ||
+        l->initial_count_load_time > INT64_MAX / 2)
         return error_set(errp, "impossible timer of a local APIC: divider %d, loaded at %" PRId64 " ns", l->count_shift,
                          l->initial_count_load_time);
     l->dest_mode &= 0x0f;

@@ -551,7 +551,7 @@ static void rtc_unrealize(Device *dev)
 static bool rtc_post_load(Device *dev, Error **errp)
 {
     Rtc *s = RTC(dev);
-    if (s->index > 0x7f || s->period > BIT32(14) || s->irq_coalesced > RTC_HZ)
+    if (s->index > 0x7f || s->period > BIT32(14) || s->irq_coalesced > RTC_HZ || s->next_periodic_time < 0)
         return error_set(errp, "impossible state of the RTC: index 0x%02x, period %u, %u lost ticks", s->index,
                          s->period, s->irq_coalesced);
     if (s->clock != CLOCK_VIRTUAL) { /* the host's clock here is another: the guest's date goes on from the registers */
