@@ -16,7 +16,8 @@ enum {
     P_LEVEL = 0x20,
     P_LEVEL_LEFT = 0x24,
     P_EXITS = 0x28,
-    P_MEM_BELL = 0x2c
+    P_MEM_BELL = 0x2c,
+    P_HELPED = 0x30
 };
 
 static volatile uint32_t irqs[256];
@@ -143,6 +144,7 @@ static void interrupts(void)
     putch(' ');
     print_num(irqs[0x62]);
     putch('\n');
+    say("delivered by the main loop", inl(DEV + P_HELPED));
 }
 
 static void touch(unsigned first, unsigned step, unsigned n)
