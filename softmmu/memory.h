@@ -88,6 +88,7 @@ void region_init_alias(MemoryRegion *r, Device *owner, const char *name, MemoryR
 /* Takes it off its container; its RAM is freed after a grace period. Nothing where it was destroyed or never made (all zero). */
 void region_destroy(MemoryRegion *r);
 
+/* Nothing that owns regions is freed between the two: the present snapshots still show it. */
 void memory_begin(void);
 void memory_commit(void);
 void region_add(MemoryRegion *container, uint64_t addr, MemoryRegion *r);
