@@ -2,6 +2,17 @@
 /* The DMA controllers' registers beside Debian's binary; transfers are in tests/unit/hw/dma. */
 #include "tests/qtest/libqtest.h"
 
+/* Software requests of channel 2 are left out: there the floppy controller gets a grant that it did not ask for, and
+ * when it gives that back is its own business. */
+static bool not_the_floppy(WalkStep *s, GRand *rand)
+{
+    enum { REQUEST = 9 };
+    unsigned shift = s->addr <= REQUEST ? 8 * (REQUEST - s->addr) : 64;
+    if (s->write && shift < 8 * s->size && (s->val >> shift & 3) == 2)
+        s->val ^= 1ULL << shift;
+    return true;
+}
+
 static void test_walk(void)
 {
     static const WalkRegion regions[] = {{.base = 0x00, .count = 16, .weight = 6, .sizes = 3},
@@ -11,7 +22,8 @@ static void test_walk(void)
                                          {.base = 0x8f, .count = 1},
                                          {.base = 0xc0, .count = 32, .weight = 6},
                                          {}};
-    qtest_walk(&(const Walk){.args = "-machine pc -nodefaults", .regions = regions, .seed = 8257});
+    qtest_walk(
+        &(const Walk){.args = "-machine pc -nodefaults", .regions = regions, .filter = not_the_floppy, .seed = 8257});
 }
 
 /* Software requests and masks; the byte pointer. */
