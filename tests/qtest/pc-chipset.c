@@ -70,15 +70,15 @@ static void test_config(void)
 }
 
 /* What a reset makes of it: the headers, and the registers that PIIX3 and PM put back. PAM and SMRAM
- * stay. Debian's leaves all other bytes of 40h and up as the guest wrote them; here they return to their power-on values. */
+ * stay. Debian's leaves all other bytes of 40h and up as the guest wrote them; here they return to their power-on
+ * values. */
 static bool reset_by_both(uint8_t devfn, unsigned off)
 {
     static const uint8_t piix3[] = {0x4c, 0x4e, 0x60, 0x61, 0x62, 0x63, 0x69, 0x70, 0x76, 0x77, 0x78, 0xa0, 0xa8};
     static const uint8_t pm[] = {0x40, 0x58, 0x59, 0x5a, 0x80};
     if (off < 0x40 || devfn == I440FX)
         return true;
-    return devfn == PIIX3 ? memchr(piix3, off, sizeof(piix3)) != NULL
-                          : devfn == PM && memchr(pm, off, sizeof(pm));
+    return devfn == PIIX3 ? memchr(piix3, off, sizeof(piix3)) != NULL : devfn == PM && memchr(pm, off, sizeof(pm));
 }
 
 static void test_config_reset(void)
