@@ -45,8 +45,10 @@ Machine *machine_new(const MachineDesc *desc)
     return m;
 }
 
-bool machine_set(Machine *m, const char *name, const Json *val, bool text, Error **errp)
+bool machine_set(Machine *m, const char *typed, const Json *val, bool text, Error **errp)
 {
+    /* Old command lines have kernel_irqchip= and the like. */
+    g_autofree char *name = g_strdelimit(g_strdup(typed), "_", '-');
     const Prop *p = prop_find(m->desc->props, name);
     if (!p)
         p = prop_find(machine_common_props, name);

@@ -64,8 +64,8 @@ extern Machine *machine;                         /* the one; NULL before -machin
 extern const Prop machine_common_props[];
 const MachineDesc *machine_find_desc(const char *name_or_alias);
 Machine *machine_new(const MachineDesc *desc); /* defaults stored; becomes `machine` */
-/* -machine NAME=VALUE; text: from a command line. The error names what is known. */
-bool machine_set(Machine *m, const char *name, const Json *val, bool text, Error **errp);
+/* -machine NAME=VALUE ('_' is taken for '-'); text: from a command line. The error names what is known. */
+bool machine_set(Machine *m, const char *typed, const Json *val, bool text, Error **errp);
 void machine_help(void);                        /* -machine help, to stdout */
 void machine_props_help(const MachineDesc *d);  /* -machine NAME,help */
 Json *machines_query(void);                     /* query-machines's reply */
