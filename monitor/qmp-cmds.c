@@ -232,7 +232,7 @@ Json *qmp_inject_nmi(const Json *args, Error **errp)
     X86CPU *c;
     unsigned n = 0;
     FOREACH_VCPU (c) {
-        cpu_interrupt(c, CPU_INTERRUPT_NMI);
+        cpu_board_nmi(c);
         n++;
     }
     if (!n)

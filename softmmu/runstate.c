@@ -167,7 +167,7 @@ void system_watchdog_action(void)
         X86CPU *c;
         FOREACH_VCPU(c)
         {
-            cpu_interrupt(c, CPU_INTERRUPT_NMI);
+            cpu_board_nmi(c);
         }
         break;
     }

@@ -171,14 +171,6 @@ static int pic_acknowledge(X86CPU *c)
 /* A CPU without a local APIC, or with the kernel's. */
 static const CpuIrqOps pic_irq_ops = {.pending = pic_pending, .acknowledge = pic_acknowledge};
 
-void apic_inject_nmi(X86CPU *c)
-{
-    if (c->apic)
-        lapic_nmi(c->apic);
-    else
-        cpu_interrupt(c, CPU_INTERRUPT_NMI);
-}
-
 /* ---- CPUs ---- */
 
 bool lapic_attach(X86CPU *c, bool has_apic, Error **errp)

@@ -17,7 +17,6 @@ bool lapic_accepts_pic(const Lapic *l);
 void lapic_update(Lapic *l);                                       /* drive the CPU's interrupt request */
 void lapic_accept(Lapic *l, uint8_t vector, bool level_triggered); /* a fixed interrupt */
 void lapic_lint0(Lapic *l, bool level);                            /* the PIC's INT pin changed */
-void lapic_nmi(Lapic *l);                                          /* the board's NMI line, at LINT1 */
 uint32_t lapic_mmio_read(Lapic *l, unsigned reg);
 void lapic_mmio_write(Lapic *l, unsigned reg, uint32_t val);
 extern const CpuIrqOps lapic_irq_ops;

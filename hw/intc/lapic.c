@@ -189,7 +189,7 @@ void lapic_lint0(Lapic *l, bool level)
         lapic_update(l);
     }
 }
-void lapic_nmi(Lapic *l)
+static void lapic_nmi(Lapic *l)
 {
     local_deliver(l, LVT_LINT1);
 }
@@ -677,6 +677,11 @@ const DeviceDesc apic = {
     .reset = lapic_reset,
 };
 
+static void lapic_board_nmi(X86CPU *c)
+{
+    lapic_nmi(c->apic);
+}
+
 const CpuIrqOps lapic_irq_ops = {
     .pending = lapic_pending,
     .acknowledge = lapic_acknowledge,
@@ -687,4 +692,5 @@ const CpuIrqOps lapic_irq_ops = {
     .init = lapic_init,
     .msr_read = lapic_msr_read,
     .msr_write = lapic_msr_write,
+    .nmi = lapic_board_nmi,
 };

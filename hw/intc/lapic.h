@@ -39,7 +39,6 @@ void apic_bus_deliver(uint32_t dest, bool logical, unsigned mode, uint8_t vector
 /* The line to which the PIC's INT pin goes: LINT0 of every local APIC, or the boot CPU's INTR where it has none. */
 Irq *pic_int_line(void);
 
-void apic_inject_nmi(X86CPU *c);           /* the board's NMI line, LINT1: QMP inject-nmi */
 void lapic_print(X86CPU *c, GString *out); /* `info lapic` */
 
 #endif

@@ -26,6 +26,14 @@ void cpu_set_irq_ops(X86CPU *c, const CpuIrqOps *ops, void *apic)
     c->apic = apic;
 }
 
+void cpu_board_nmi(X86CPU *c)
+{
+    if (c->irq_ops && c->irq_ops->nmi)
+        c->irq_ops->nmi(c);
+    else
+        cpu_interrupt(c, CPU_INTERRUPT_NMI);
+}
+
 static void lapic_reg_set(X86CPU *c, unsigned reg, uint32_t val)
 {
     stl_le(&c->lapic_page[reg], val);

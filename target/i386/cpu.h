@@ -86,6 +86,7 @@ typedef struct CpuIrqOps {
     void (*init)(X86CPU *c);        /* the CPU received INIT, or was reset */
     bool (*msr_read)(X86CPU *c, uint32_t msr, uint64_t *val);  /* 0x800-0x83f, TSC deadline 0x6e0; false: #GP */
     bool (*msr_write)(X86CPU *c, uint32_t msr, uint64_t val);
+    void (*nmi)(X86CPU *c);         /* the board's NMI line (LINT1) was pulsed */
 } CpuIrqOps;
 
 struct X86CPU {
@@ -163,6 +164,8 @@ struct X86CPU {
 };
 #define X86_CPU(d) container_of(d, X86CPU, dev)
 
+/* The board's NMI: through LINT1 where the local APIC is ours, straight to the CPU otherwise. VM lock held. */
+void cpu_board_nmi(X86CPU *c);
 void cpu_set_irq_ops(X86CPU *c, const CpuIrqOps *ops, void *apic);
 /* How a CPU's realize gets its interrupt controller, before its thread starts, and its unrealize gives it back: set by the board before
  * cpus_create() (hw/intc/lapic.h: apic_map_window()), NULL on a machine without. has_apic: the model's CPUID says so. */
