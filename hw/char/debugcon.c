@@ -29,6 +29,8 @@ static void debugcon_write(void *opaque, uint64_t off, uint64_t val, unsigned si
 
 static const IoOps debugcon_io = {debugcon_read, debugcon_write, .min = 1, .max = 1};
 
+static const CharHandlers no_input = {0}; /* kept by pointer as long as the device lives */
+
 static bool debugcon_realize(Device *dev, Error **errp)
 {
     Debugcon *s = DEBUGCON(dev);
@@ -38,7 +40,7 @@ static bool debugcon_realize(Device *dev, Error **errp)
         return error_set(errp, "isa-debugcon.iobase=0x%x: ports end at 0xffff", s->iobase);
     if (!isa_map_io(&s->isa, &s->io, &debugcon_io, s, s->iobase, 1, errp))
         return false;
-    char_set_handlers(&s->chr, &(const CharHandlers){0}, s);
+    char_set_handlers(&s->chr, &no_input, s);
     return true;
 }
 

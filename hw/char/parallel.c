@@ -129,6 +129,8 @@ static void index_release(Device *dev, void *opaque)
     indices_used &= ~BIT32(GPOINTER_TO_UINT(opaque));
 }
 
+static const CharHandlers no_input = {0}; /* kept by pointer as long as the device lives */
+
 static bool parallel_realize(Device *dev, Error **errp)
 {
     IsaParallel *p = ISA_PARALLEL(dev);
@@ -149,7 +151,7 @@ static bool parallel_realize(Device *dev, Error **errp)
     p->irq = isa_irq(&p->isa, p->irqno, errp);
     if (!p->irq || !isa_map_io(&p->isa, &p->io, &parallel_io, p, p->iobase, PARALLEL_REGS, errp))
         return false;
-    char_set_handlers(&p->chr, &(const CharHandlers){0}, p);
+    char_set_handlers(&p->chr, &no_input, p);
     return true;
 }
 
