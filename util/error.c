@@ -120,7 +120,8 @@ void error_free(Error *err)
 
 void error_init(const char *argv0)
 {
-    progname = argv0;
+    const char *slash = strrchr(argv0, '/');
+    progname = slash ? slash + 1 : argv0;
 }
 
 static void report(const char *kind, const char *text)

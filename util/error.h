@@ -48,7 +48,7 @@ void info_report(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Where set, receives each reported line (no newline) instead of stderr, in the thread that reports. */
 extern __thread void (*error_report_hook)(const char *line, void *opaque);
 extern __thread void *error_report_opaque;
-/* argv[0], for the prefix; -msg timestamp=on and guest-name=on. */
+/* argv[0], whose last component is the prefix; -msg timestamp=on and guest-name=on. */
 void error_init(const char *argv0);
 extern bool error_with_timestamp;
 extern const char *error_guest_name;
