@@ -56,6 +56,32 @@ static void test_membar(void)
     qtest_quit(q);
 }
 
+/* The root bus's ports at AE00h (QEMU's docs/specs/acpi_pci_hotplug.rst): up, down, eject by slot bits; bus 0 selected. */
+static void test_hotplug(void)
+{
+    enum { UP = 0xae00, DOWN = 0xae04, EJECT = 0xae08, SELECT = 0xae10 };
+    QTest *q = qtest_start("-machine pc -nodefaults");
+    for (int round = 0; round < 50; round++) {
+        json_unref(qtest_qmp(q, "{'execute':'device_add','arguments':{'driver':'pci-testdev','id':'t','addr':'5'}}"));
+        g_assert_cmphex(qtest_pci_read(q, 0, 5 << 3, 0, 4), ==, 0x00051b36);
+        qtest_outl(q, SELECT, 0);
+        g_assert_cmphex(qtest_inl(q, UP), ==, 1 << 5);
+        json_unref(qtest_qmp(q, "{'execute':'device_del','arguments':{'id':'t'}}"));
+        g_assert_cmphex(qtest_pci_read(q, 0, 5 << 3, 0, 4), ==, 0x00051b36); /* until the guest lets go */
+        g_assert_cmphex(qtest_inl(q, DOWN), ==, 1 << 5);
+        if (round & 1) { /* a reset unplugs, too */
+            json_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+        } else {
+            qtest_outl(q, EJECT, 1 << 5);
+        }
+        Json *ev = qtest_event(q, "DEVICE_DELETED");
+        g_assert_cmpstr(json_get_str(json_get(ev, "data"), "device"), ==, "t");
+        json_unref(ev);
+        g_assert_cmphex(qtest_pci_read(q, 0, 5 << 3, 0, 4), ==, 0xffffffff);
+    }
+    qtest_quit(q);
+}
+
 static void test_beside_debian(void)
 {
     if (access(DEBIAN_BINARY, X_OK)) {
@@ -115,6 +141,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pci-testdev/counts", test_counts);
     g_test_add_func("/pci-testdev/membar", test_membar);
+    g_test_add_func("/pci-testdev/hotplug", test_hotplug);
     g_test_add_func("/pci-testdev/beside-debian", test_beside_debian);
     return g_test_run();
 }
