@@ -7,6 +7,7 @@
  * callback at most.
  */
 #include "softmmu/mainloop.h"
+#include "util/tsan.h"
 
 #include "util/tsan.h"
 
@@ -171,6 +172,7 @@ typedef struct Deferred {
 static gboolean deferred_run(gpointer data)
 {
     Deferred *d = data;
+    TSAN_ACQUIRE(d);
     d->fn(d->opaque);
     return G_SOURCE_REMOVE;
 }
@@ -179,5 +181,6 @@ void mainloop_defer(void (*fn)(void *), void *opaque)
 {
     Deferred *d = g_new(Deferred, 1);
     *d = (Deferred){fn, opaque};
+    TSAN_RELEASE(d);
     g_idle_add_full(G_PRIORITY_HIGH, deferred_run, d, g_free);
 }
