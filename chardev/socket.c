@@ -47,6 +47,7 @@ typedef struct SocketChardev {
 } SocketChardev;
 
 static void start_listening(SocketChardev *s);
+static void disconnect(SocketChardev *s);
 static void try_connect(SocketChardev *s);
 
 static void source_stop(unsigned *id)
@@ -145,6 +146,10 @@ static int socket_take_fds(Chardev *c, int *fds, int max)
 static gboolean retry(gpointer opaque)
 {
     SocketChardev *s = opaque;
+    if (s->fd >= 0 && s->in_id)
+        return G_SOURCE_CONTINUE; /* readable() is about to find the end of the last peer */
+    if (s->fd >= 0)
+        disconnect(s);
     s->retry_id = 0;
     s->target = 0;
     try_connect(s);
@@ -261,15 +266,18 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
 }
 
 /* The peer went. Where a front end is attached that is only busy, what the peer sent last is read first, when it is
- * ready. */
+ * ready; but a new peer does not wait for that: see incoming() and retry(). */
 static gboolean hung_up(gint fd, GIOCondition cond, gpointer opaque)
 {
     SocketChardev *s = opaque;
+    bool reads = s->c.fe && s->c.fe->handlers && s->c.fe->handlers->receive;
     s->hup_id = 0;
-    if (s->in_id)
-        return G_SOURCE_REMOVE; /* readable() finds the end */
-    if (!s->c.fe || !s->c.fe->handlers || !s->c.fe->handlers->receive)
+    if (!s->in_id && !reads)
         disconnect(s);
+    else if (s->server)
+        start_listening(s);
+    else if (s->reconnect_s && !s->retry_id)
+        s->retry_id = g_timeout_add_seconds(s->reconnect_s, retry, s);
     return G_SOURCE_REMOVE;
 }
 
@@ -315,6 +323,7 @@ static void connected(SocketChardev *s, int fd)
     s->telnet_state = TELNET_DATA;
     s->said = false;
     source_stop(&s->listen_id);
+    source_stop(&s->retry_id);
     g_mutex_lock(&s->c.lock);
     s->fd = fd;
     if (s->telnet) {
@@ -330,9 +339,14 @@ static void connected(SocketChardev *s, int fd)
 static gboolean incoming(gint fd, GIOCondition cond, gpointer opaque)
 {
     SocketChardev *s = opaque;
+    if (s->fd >= 0 && s->in_id)
+        return G_SOURCE_CONTINUE; /* readable() is about to find the end of the last peer */
     int peer = socket_accept(fd);
-    if (peer >= 0)
-        connected(s, peer); /* stops this source */
+    if (peer < 0)
+        return G_SOURCE_CONTINUE;
+    if (s->fd >= 0)
+        disconnect(s);
+    connected(s, peer); /* stops this source */
     return G_SOURCE_CONTINUE;
 }
 

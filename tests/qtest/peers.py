@@ -22,6 +22,7 @@ ACCEL = os.environ.get('PEERS_ACCEL', 'qtest')
 PATIENCE = 10
 LSR, CONTROL = 5, 2
 KIB = 1024
+GREETING = b'\xff\xfb\x01'  # IAC WILL ECHO
 
 
 def wait_for(what, condition, seconds=PATIENCE):
@@ -242,7 +243,6 @@ def free_port():
 class Backend:
     """reopens: whether the machine takes a second peer after the first."""
     reopens = True
-    pipes = ()
 
     def __init__(self, tmp):
         self.path = os.path.join(tmp, 'stream')
@@ -267,6 +267,12 @@ class Backend:
 
 class UnixServer(Backend):
     pass
+
+
+class UnixTelnet(Backend):
+    def setup(self):
+        super().setup()
+        self.chardev += ',telnet=on'
 
 
 class TcpServer(Backend):
@@ -297,6 +303,10 @@ class Client(Backend):
 
     def done(self):
         self.listener.close()
+
+
+class TelnetClient(Client):
+    options = ',reconnect=1,telnet=on'
 
 
 class ClientOnce(Client):
@@ -400,7 +410,7 @@ def killed(vm, dev, peer):
     vm.qtest.outs(dev.writes(b'z' * 500))
 
 
-def stopped_then_killed(vm, dev, peer, amount=72 * KIB):
+def stopped_then_killed(vm, dev, peer, amount=64 * KIB):
     """More than a FIFO, pty or unix socket takes byte by byte is written, and the peer's own bytes wait all the time."""
     peer.stop()
     data = dev.writes(b'0123456789abcdef' * 64)
@@ -414,7 +424,61 @@ def stopped_then_killed(vm, dev, peer, amount=72 * KIB):
 
 
 def stopped_long(vm, dev, peer):
-    stopped_then_killed(vm, dev, peer, 512 * KIB)
+    stopped_then_killed(vm, dev, peer, 256 * KIB)
+
+
+def unread_case(tmp, backend):
+    """The guest never reads: the bytes of a dead peer wait, a new peer does not. Telnet greets, which tells that it is served."""
+    back = backend(tmp)
+    vm = Vm(tmp, ['-chardev', back.chardev + ',id=c'] + Serial.args)
+    try:
+        peer = vm.peer(back.ends, letters)
+        peer.hears(GREETING)
+        wait_for('a byte from the peer', lambda: vm.qtest.inb(Serial.port + LSR) & 1)
+        peer.kill()
+        vm.peer(back.ends).hears(GREETING)
+        vm.alive()
+        vm.terminate()
+    finally:
+        back.done()
+        vm.end()
+
+
+def qmp_requests():
+    first = [b'{"execute": "qmp_capabilities"}']
+    return lambda: first.pop() if first else b'{"execute": "query-qmp-schema"}' * 4
+
+
+def hmp_requests():
+    return lambda: b'info mtree\n' * 4
+
+
+def qtest_requests():
+    return lambda: b'inb 0x61\n' * 64
+
+
+def monitor_case(tmp, args, requests, answer, backend, deed):
+    """The peer sends requests as fast as it can; where it does not read the answers they must neither block nor pile up for ever."""
+    back = backend(tmp)
+    vm = None
+    try:
+        vm = Vm(tmp, ['-chardev', back.chardev + ',id=c'] + args, qtest=False)
+        peer = vm.peer(back.ends, requests(), greedy=deed != 'deaf')
+        if deed == 'deaf':
+            time.sleep(0.3)
+        else:
+            peer.hears(answer)
+        if deed == 'stopped':
+            peer.stop()
+        vm.alive()
+        peer.kill()
+        vm.alive()
+        vm.peer(back.ends, requests()).hears(answer)
+        vm.terminate()
+    finally:
+        back.done()
+        if vm:
+            vm.end()
 
 
 def main():
@@ -434,11 +498,20 @@ def main():
                 print(f'not ok {count} - {name}\n#  {type(e).__name__}: {e}', flush=True)
 
     for backend in UnixServer, TcpServer, Telnet, Client, ClientOnce, Pipe, Pty, Stdio:
-        for device in Serial, Parallel, Debugcon:
+        for device in (Serial,) if backend in (Client, ClientOnce, Telnet) else (Serial, Parallel, Debugcon):
             for deed in killed, stopped_then_killed:
                 case(f'{device.__name__} on {backend.__name__}: {deed.__name__}'.replace('_', ' '), device_case, device, backend, deed)
     for backend in UnixServer, Telnet:
-        case(f'Serial on {backend.__name__}: half a megabyte for a stopped one', device_case, Serial, backend, stopped_long)
+        case(f'Serial on {backend.__name__}: a quarter of a megabyte for a stopped one', device_case, Serial, backend, stopped_long)
+    for backend in UnixTelnet, TelnetClient:
+        case(f'Serial on {backend.__name__}: killed with its bytes unread', unread_case, backend)
+    for name, args, requests, answer in (
+            ('QMP', ['-mon', 'chardev=c,mode=control'], qmp_requests, b'"return": ['),
+            ('human monitor', ['-mon', 'chardev=c'], hmp_requests, b'memory'),
+            ('qtest', ['-qtest', 'chardev:c', '-qtest-log', '/dev/null'], qtest_requests, b'OK 0x')):
+        for backend in UnixServer, TcpServer, Client:
+            for deed in ('killed',) if backend is Client else ('killed', 'stopped', 'deaf'):
+                case(f'{name} on {backend.__name__}: {deed}', monitor_case, args, requests, answer, backend, deed)
     print(f'1..{count}')
     return failed > 0
 
