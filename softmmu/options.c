@@ -167,15 +167,10 @@ static bool set_later(const char *text, Error **errp)
         Option *o = &g_array_index(given, Option, i);
         if (!o->desc->group || strcmp(o->desc->group, parts[0]) || !o->arg || !has_id(o->arg, parts[1]))
             continue;
-        char *changed;
-        if (*o->arg == '{') {
-            g_autoptr(Json) obj = json_parse(o->arg, strlen(o->arg), NULL);
-            json_set_str(obj, parts[2], eq + 1);
-            changed = json_to_string(obj, false);
-        } else {
-            g_autofree char *value = escape_commas(eq + 1);
-            changed = g_strdup_printf("%s,%s=%s", o->arg, parts[2], value);
-        }
+        if (*o->arg == '{')
+            return error_set(errp, "-set %s: it cannot change what is given as JSON", text);
+        g_autofree char *value = escape_commas(eq + 1);
+        char *changed = g_strdup_printf("%s,%s=%s", o->arg, parts[2], value);
         g_free(o->arg);
         o->arg = changed;
         return true;
@@ -232,6 +227,8 @@ static bool readconfig(const char *path, Error **errp)
         char *line = g_strstrip(lines[n]), group[64], id[64], key[64], value[1024];
         if (!*line || *line == '#')
             continue;
+        if (strlen(line) >= sizeof(value))
+            return error_set(errp, "-readconfig %s:%d: the line is longer than %zu bytes", path, n + 1, sizeof(value) - 1);
         bool with_id = sscanf(line, "[ %63s \"%63[^\"]\" ]", group, id) == 2;
         if (with_id || sscanf(line, "[ %63[^]] ]", group) == 1) {
             if (!section_end(d, out, n + 1, path, errp))

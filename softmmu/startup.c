@@ -284,7 +284,7 @@ static bool set_messages(Machine *m, Error **errp)
     static const char *const keys[] = {"timestamp", "guest-name", NULL};
     for (const Option *o = NULL; (o = option_next(OPT_MSG, o));) {
         bool with_name = false;
-        g_autoptr(Json) opts = parse(o, "timestamp", errp);
+        g_autoptr(Json) opts = parse(o, NULL, errp);
         if (!opts || !known_keys(o, opts, keys, errp) || !get_flag(o, opts, "timestamp", &error_with_timestamp, errp) ||
             !get_flag(o, opts, "guest-name", &with_name, errp))
             return false;

@@ -3,7 +3,9 @@
 """
 The command line: what is asked for help answers and exits 0; what is wrong is said, with the option's or file's name in it, and exits 1. TAP.
 Each bad line is run with -accel qtest, so that nothing needs /dev/kvm. A signal (a crash) or a sanitizer's report fails a case.
+What is right starts, and QMP tells that it had its effect.
 """
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import tempfile
 
 BIN = os.environ.get('QTEST_QEMU_BINARY', 'build/qemu-system-x86_64')
+ACCEL = os.environ.get('CMDLINE_ACCEL', 'qtest')
 count = failed = 0
 
 
@@ -44,6 +47,28 @@ def good(name, args, *texts):
 
 def bad(name, args, *texts):
     case(name, (['-display', 'none'] if '-display' not in args else []) + args + ['-accel', 'qtest'], 1, *texts)
+
+
+def asks(name, args, command, arguments, check):
+    """Start stopped, ask one question, quit: check() says whether the answer is right."""
+    global count, failed
+    count += 1
+    ask = [{'execute': 'qmp_capabilities'}, {'execute': command, 'arguments': arguments, 'id': 'question'}, {'execute': 'quit'}]
+    line = [BIN, '-display', 'none', '-accel', ACCEL, '-S', '-qmp', 'stdio'] + args
+    answer = said = ''
+    status = None
+    try:
+        r = subprocess.run(line, input='\n'.join(map(json.dumps, ask)), capture_output=True, timeout=60, text=True)
+        said, status = r.stderr, r.returncode
+        answer = next((a for a in map(json.loads, r.stdout.splitlines()) if a.get('id') == 'question'), {})
+        right = status == 0 and 'Sanitizer' not in said and 'return' in answer and check(answer['return'])
+    except (subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as e:
+        right, said = False, f'{type(e).__name__}: {e}'
+    failed += not right
+    print(f"{'ok' if right else 'not ok'} {count} - {name}")
+    if not right:
+        print(f'#  {" ".join(line)}\n#  exit status {status}; answer: {answer}')
+        print('#  said: ' + said[:1000].replace('\n', '\n#        '))
 
 
 def main():
@@ -137,9 +162,78 @@ def main():
     bad('readconfig group', ['-readconfig', file('g.cfg', b'[nosuch]\n  a = "b"\n')], 'g.cfg:1', 'nosuch')
     bad('readconfig line', ['-readconfig', file('l.cfg', b'[machine]\n  type\n')], 'l.cfg:2')
     bad('set without its group', ['-set', 'device.x.y=1'], 'x')
+    bad('set into JSON', ['-device', '{"driver":"isa-debug-exit","id":"e"}', '-set', 'device.e.iobase=1'], '-set', 'JSON')
     bad('rtc base', ['-rtc', 'base=yesterday'], 'yesterday')
     bad('action', ['-action', 'reboot=maybe'], 'maybe')
     bad('watchdog action', ['-watchdog-action', 'bark'], 'bark')
+    bad('readconfig line too long', ['-readconfig', file('long.cfg', b'[machine]\n  type = "' + b'x' * 2000 + b'"\n')], 'long.cfg:2', '1023')
+    bad('msg', ['-msg', 'timestamp=maybe'], '-msg', 'timestamp')
+    bad('msg reaches the messages', ['-msg', 'timestamp', '-device', 'nosuch'], 'Z ', 'nosuch')
+
+    image = file('disk.img', bytes(1 << 20))
+    exit_port = {'path': '/machine/peripheral/e', 'property': 'iobase'}
+    serial = {'path': '/machine/peripheral/s', 'property': 'iobase'}
+
+    def equals(want):
+        return lambda got: got == want
+
+    def chardev(label, filename):
+        return lambda got: [c['filename'] for c in got if c['label'] == label] == [filename]
+
+    def inserted(device, **want):
+        def check(got):
+            drive = next(b for b in got if b['device'] == device)['inserted']
+            return all(drive[k] == v for k, v in want.items())
+        return check
+
+    asks('property of a device', ['-device', 'isa-debug-exit,id=e,iobase=0x601'], 'qom-get', exit_port, equals(0x601))
+    asks('property by JSON', ['-device', '{"driver":"isa-debug-exit","id":"e","iobase":1538}'], 'qom-get', exit_port, equals(1538))
+    asks('property by -set', ['-device', 'isa-debug-exit,id=e', '-set', 'device.e.iobase=0x603'], 'qom-get', exit_port, equals(0x603))
+    asks('property by -global', ['-global', 'isa-debug-exit.iobase=0x605', '-device', 'isa-debug-exit,id=e'], 'qom-get', exit_port,
+         equals(0x605))
+    asks('-global in its long form', ['-global', 'driver=isa-debug-exit,property=iobase,value=0x606', '-device',
+                                      'isa-debug-exit,id=e'], 'qom-get', exit_port, equals(0x606))
+    config = file('good.cfg', b"""# a machine
+[machine]
+  type = "pc"
+[memory]
+  size = "96M"
+[chardev "c"]
+  backend = "file"
+  path = "%s"
+[device "s"]
+  driver = "isa-serial"
+  chardev = "c"
+[global]
+  driver = "isa-serial"
+  property = "iobase"
+  value = "0x2e8"
+[name]
+  guest = "a name"
+""" % f'{t}/with,comma'.encode())
+    asks('-readconfig: global', ['-readconfig', config], 'qom-get', serial, equals(0x2e8))
+    asks('-readconfig: memory', ['-readconfig', config], 'query-memory-size-summary', {}, lambda got: got['base-memory'] == 96 << 20)
+    asks('-readconfig: name', ['-readconfig', config], 'query-name', {}, equals({'name': 'a name'}))
+    asks('-readconfig: -set on its device', ['-readconfig', config, '-set', 'device.s.iobase=0x3e8'], 'qom-get', serial, equals(0x3e8))
+    asks('memory backend', ['-object', 'memory-backend-ram,id=r,size=64M', '-m', '64', '-machine', 'memory-backend=r'],
+         'query-memdev', {}, lambda got: [(m['id'], m['size']) for m in got] == [('r', 64 << 20)])
+    asks('memory in G', ['-m', '0.0625G'], 'query-memory-size-summary', {}, lambda got: got['base-memory'] == 64 << 20)
+    asks('chardev', ['-chardev', 'null,id=c', '-device', 'isa-serial,chardev=c'], 'query-chardev', {}, chardev('c', 'null'))
+    asks('chardev server, short form', ['-chardev', f'socket,id=c,path={t}/short,server,nowait'], 'query-chardev', {},
+         chardev('c', f'disconnected:unix:{t}/short,server=on'))
+    asks('smp', ['-smp', '4,sockets=2,cores=2'], 'query-cpus-fast', {},
+         lambda got: [c['props']['socket-id'] for c in got] == [0, 0, 1, 1])
+    asks('name', ['-name', 'guest=me,debug-threads=on'], 'query-name', {}, equals({'name': 'me'}))
+    asks('uuid', ['-uuid', '12345678-1234-1234-1234-123456789abc'], 'query-uuid', {},
+         equals({'UUID': '12345678-1234-1234-1234-123456789abc'}))
+    asks('image', [image], 'query-block', {}, inserted('ide0-hd0', file=image, drv='raw'))
+    asks('-hda', ['-hda', image], 'query-block', {}, inserted('ide0-hd0', file=image))
+    asks('drive', ['-drive', f'file={image},format=raw,if=none,id=d,readonly=on', '-device', 'ide-cd,drive=d'], 'query-block', {},
+         inserted('d', file=image, ro=True))
+    asks('-set on a drive', ['-drive', f'file={image},format=raw,id=d,if=none', '-device', 'ide-cd,drive=d', '-set',
+                             'drive.d.readonly=on'], 'query-block', {}, inserted('d', ro=True))
+    asks('-msg without a value', ['-msg', 'timestamp,guest-name=on'], 'query-status', {}, lambda got: not got['running'])
+
     busy = socket.socket(socket.AF_UNIX)
     busy.bind(os.path.join(t, 'busy'))
     tcp = socket.socket()
