@@ -129,8 +129,7 @@ class Peer:
 
     def heard(self):
         try:
-            while data := os.read(self.told, 65536):
-                self.got += data
+            self.got += os.read(self.told, 65536)
         except BlockingIOError:
             pass
         return self.got
@@ -210,7 +209,7 @@ class Vm:
 # --- the guest's side of a stream ---
 
 class Serial:
-    port, hears_input = 0x3f8, True
+    port, hears_input, amount = 0x3f8, True, 72 * KIB
     args = ['-device', 'isa-serial,chardev=c']
 
     def writes(self, data):
@@ -218,7 +217,7 @@ class Serial:
 
 
 class Parallel(Serial):
-    port, hears_input = 0x378, False
+    port, hears_input, amount = 0x378, False, 16 * KIB
     args = ['-device', 'isa-parallel,chardev=c']
 
     def writes(self, data):
@@ -226,7 +225,7 @@ class Parallel(Serial):
 
 
 class Debugcon(Serial):
-    port, hears_input = 0xe9, False
+    port, hears_input, amount = 0xe9, False, 72 * KIB
     args = ['-device', 'isa-debugcon,iobase=0xe9,chardev=c']
 
 
@@ -410,11 +409,11 @@ def killed(vm, dev, peer):
     vm.qtest.outs(dev.writes(b'z' * 500))
 
 
-def stopped_then_killed(vm, dev, peer, amount=64 * KIB):
-    """More than a FIFO, pty or unix socket takes byte by byte is written, and the peer's own bytes wait all the time."""
+def stopped_then_killed(vm, dev, peer, amount=0):
+    """More is written than a FIFO, a pty or a unix socket takes; the peer's own bytes wait all the time."""
     peer.stop()
     data = dev.writes(b'0123456789abcdef' * 64)
-    for i in range(amount // 1024):
+    for i in range((amount or dev.amount) // KIB):
         vm.qtest.outs(data)
         if i % 128 == 0:
             vm.alive()
