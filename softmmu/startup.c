@@ -747,8 +747,11 @@ bool startup_machine(Error **errp)
         return false;
     if (qtest && !qtest_server_init(qtest->arg, log ? log->arg : NULL, errp))
         return error_prepend(errp, "%s: ", qtest->where);
+    /* One transaction: the accelerator hears of the finished map, not of each step to it. */
+    memory_begin();
     if (!make_drives(errp) || !desc->init(m, errp) || !make_devices(errp) || orphans(errp))
         return false;
+    memory_commit();
     globals_warn_unknown();
     machine_ready = true;
     if (m->fw_cfg)
@@ -761,6 +764,7 @@ void startup_cleanup(void)
 {
     ASSERT_VM_LOCKED();
     rcu_lock(); /* nothing is freed before all is taken apart: lines lead from one device to another */
+    memory_begin(); /* nothing looks at the map any more */
     if (system_bus)
         bus_fini(system_bus);
     rcu_unlock();

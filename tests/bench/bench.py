@@ -110,6 +110,18 @@ def run(binary, args):
     return t * 1e3, after.ru_utime - before.ru_utime
 
 
+def time_to_guest(binary, args):
+    """Until the guest's first instruction, which writes to the debug console, is seen outside; the end of the process is not in it."""
+    t0 = time.monotonic()
+    p = subprocess.Popen([binary] + args + ['-debugcon', 'stdio'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    byte = p.stdout.read(1)
+    t = time.monotonic() - t0
+    p.communicate(timeout=60)
+    assert byte == b'!', (binary, byte)
+    return t * 1e3
+
+
 def libraries(binary):
     out = subprocess.check_output(['ldd', binary], text=True)
     return sum('=>' in line for line in out.splitlines())
@@ -145,7 +157,7 @@ def main():
             row('exec to query-status, pc', 'ms', lambda b: time_to_status(b, full + accel, tmp))
             row('resident less guest RAM, paused pc -nodefaults', 'MiB', lambda b: resident(b, BASE + accel, tmp, 128 * 1024), 3)
             exit_dev = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=1']
-            row('exec to first guest instruction and out again', 'ms', lambda b: run(b, BASE + accel + exit_dev + ['-bios', first])[0])
+            row('exec to first guest instruction', 'ms', lambda b: time_to_guest(b, BASE + accel + exit_dev + ['-bios', first]))
             for kind, label in ((1, 'PIO'), (2, 'MMIO')):
                 n = 100000
                 one = assemble(tmp, 'one', kind, n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A 64 KiB firmware image that measures one kind of exit: KIND 0: leaves at its first instruction, 1: COUNT port writes (fw_cfg's selector, which nobody batches),
+ * A 64 KiB firmware image that measures one kind of exit: KIND 0: a byte to port E9h first of all, 1: COUNT port writes
+ * (fw_cfg's selector, which nobody batches),
  * 2: COUNT stores to device memory (HPET, protected mode). It ends through isa-debug-exit at port F4h.
  */
 #include "values.h" /* KIND, COUNT */
@@ -36,6 +37,10 @@ prot:
 #endif
 #if KIND == 2
         .code32
+#endif
+#if KIND == 0
+        movb    $0x21, %al
+        outb    %al, $0xe9
 #endif
         xorl    %eax, %eax
         outb    %al, $0xf4
