@@ -92,32 +92,6 @@ void machine_props_help(const MachineDesc *d)
                    (int)MAX(0, 22 - (int)strlen(p->name) - (int)strlen(p->type->name)), "", p->help);
 }
 
-Json *machines_query(void)
-{
-    Json *list = json_array();
-    for (const MachineDesc *const *d = machine_table; *d; d++) {
-        Json *o = json_object();
-        json_set_bool(o, "hotpluggable-cpus", (*d)->hotpluggable_cpus);
-        json_set_str(o, "name", (*d)->name);
-        json_set_bool(o, "numa-mem-supported", (*d)->numa_mem);
-        if ((*d)->default_cpu) {
-            g_autofree char *type = g_strdup_printf("%s-x86_64-cpu", (*d)->default_cpu);
-            json_set_str(o, "default-cpu-type", type);
-        }
-        json_set_bool(o, "acpi", (*d)->acpi);
-        json_set_uint(o, "cpu-max", (*d)->max_cpus);
-        json_set_bool(o, "deprecated", (*d)->deprecated);
-        if ((*d)->is_default)
-            json_set_bool(o, "is-default", true);
-        if ((*d)->alias)
-            json_set_str(o, "alias", (*d)->alias);
-        if ((*d)->default_ram_id)
-            json_set_str(o, "default-ram-id", (*d)->default_ram_id);
-        json_append(list, o);
-    }
-    return list;
-}
-
 /* One number of -smp: 0 where absent, which a given 0 is not. */
 static bool smp_number(const Json *opts, const char *key, unsigned *out, Error **errp)
 {

@@ -68,7 +68,6 @@ Machine *machine_new(const MachineDesc *desc); /* defaults stored; becomes `mach
 bool machine_set(Machine *m, const char *typed, const Json *val, bool text, Error **errp);
 void machine_help(void);                        /* -machine help, to stdout */
 void machine_props_help(const MachineDesc *d);  /* -machine NAME,help */
-Json *machines_query(void);                     /* query-machines's reply */
 /* -smp: opts as keyval text values; NULL: not given. Fills m->smp. */
 bool machine_set_smp(Machine *m, const Json *opts, Error **errp);
 /* -m: "size", "slots", "maxmem". */

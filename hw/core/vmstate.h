@@ -80,7 +80,6 @@ struct VmState {
 #define VM_TIMER(S, f)           VMF_(S, f, .kind = VM_TIMER_K)
 #define VM_TIMER_ARRAY(S, f)     {.name = #f, .kind = VM_TIMER_K, .offset = offsetof(S, f), .size = sizeof(Timer), .num = VM_COUNT_(S, f)}
 #define VM_SKIP(bytes)           {.name = "unused", .kind = VM_UNUSED, .num = (bytes)}
-#define VM_SINCE(v, ...)         __VA_ARGS__ /* see VmField.min_version: set it by hand where a field came later */
 
 VmWriter *vm_writer_new(void);
 void vm_put(VmWriter *w, const void *data, size_t len);

@@ -14,7 +14,6 @@ typedef struct IsaDevice {
 } IsaDevice;
 #define ISA_DEVICE(d) container_of(d, IsaDevice, dev)
 
-typedef struct IsaDmaOps IsaDmaOps; /* hw/dma/i8257.h */
 typedef struct IsaBus {
     Bus bus;
     Irq *lines[16]; /* to the interrupt controller; set by the board */
