@@ -5,6 +5,7 @@
 #include "softmmu/runstate.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 struct Claim {
     void (*fn)(Device *dev, void *opaque);
@@ -40,9 +41,30 @@ const Prop *device_desc_prop(const DeviceDesc *desc, const char *name)
     return p || !bd ? p : prop_find(bd->props, name);
 }
 
+/* Large ones (a CPU with its accelerator's area) get pages of their own: aligned, and resident only where touched. */
+#define OWN_PAGES 65536
+
+static Device *alloc_device(const DeviceDesc *desc)
+{
+    if (desc->size < OWN_PAGES)
+        return g_malloc0(desc->size);
+    void *p = mmap(NULL, desc->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        g_error("out of memory: %zu bytes for a '%s'", desc->size, desc->name);
+    return p;
+}
+
+static void release_memory(Device *dev)
+{
+    if (dev->desc->size < OWN_PAGES)
+        release_memory(dev);
+    else
+        munmap(dev, dev->desc->size);
+}
+
 Device *device_new(const DeviceDesc *desc)
 {
-    Device *dev = g_malloc0(desc->size);
+    Device *dev = alloc_device(desc);
     const BusDesc *bd = bus_desc(desc->bus);
     dev->desc = desc;
     dev->bootindex = -1;
@@ -174,7 +196,7 @@ static void free_device(RcuHead *head)
     g_free(dev->path);
     json_unref(dev->given);
     error_free(dev->global_error);
-    g_free(dev);
+    release_memory(dev);
 }
 
 static void fini_buses(Device *dev)

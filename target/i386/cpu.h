@@ -63,6 +63,7 @@ typedef enum CpuStateLevel {
 
 /* Extended state in the XSAVE standard format: SDM volume 1 chapter 13; 4 KiB hold x87 to PKRU, AVX-512 too; AMX needs more. */
 #define XSAVE_AREA_MAX 12288
+#define ACCEL_AREA_SIZE (160 * 1024)
 
 typedef struct MsrValue {
     uint32_t index;
@@ -133,7 +134,7 @@ struct X86CPU {
     DescTable gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, cr8, xcr0, efer, apic_base, pdptr[4];
     uint64_t dr[8];
-    uint8_t xsave[XSAVE_AREA_MAX];
+    uint8_t xsave[XSAVE_AREA_MAX] __attribute__((aligned(64)));
     uint32_t xsave_size;
     MpState mp_state;
     bool halted;
@@ -161,6 +162,11 @@ struct X86CPU {
      * get_state and put_state; not used with IRQCHIP_USER. */
     uint8_t lapic_page[1024];
     CpuWire wire; /* during a save or load */
+    uint32_t pkru;
+
+    /* The accelerator's own, at a fixed distance from the state (accel/tcg: the TLB, for translated code). Zero at first; costs nothing while
+     * untouched. */
+    uint8_t accel_area[ACCEL_AREA_SIZE] __attribute__((aligned(64)));
 };
 #define X86_CPU(d) container_of(d, X86CPU, dev)
 

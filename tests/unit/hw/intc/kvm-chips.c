@@ -226,7 +226,7 @@ int main(int argc, char **argv)
     g_assert_true(i8259_create(isa_bus, NULL, pic, NULL));
     g_assert_nonnull(io_dev = ioapic_create(IOAPIC_BASE, NULL));
     g_assert_nonnull(i8254_create(isa_bus, NULL, NULL));
-    cpu = g_new0(X86CPU, 1);
+    cpu = g_aligned_alloc0(1, sizeof(X86CPU), _Alignof(X86CPU));
     vcpus[0] = cpu;
     vcpu_count = 1;
     g_assert_true(lapic_attach(cpu, true, NULL));

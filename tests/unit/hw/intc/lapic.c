@@ -441,7 +441,7 @@ int main(int argc, char **argv)
     apic_map_window();
     leaf1.reg[CPUID_ECX] = BIT32(X2APIC_BIT) | BIT32(DEADLINE_BIT);
     for (unsigned n = 0; n < CPUS; n++) {
-        cpu[n] = g_new0(X86CPU, 1);
+        cpu[n] = g_aligned_alloc0(1, sizeof(X86CPU), _Alignof(X86CPU));
         cpu[n]->index = cpu[n]->apic_id = n;
         cpu[n]->cpuid = &leaf1;
         cpu[n]->n_cpuid = 1;
