@@ -18,10 +18,10 @@ typedef enum IrqchipMode {
 } IrqchipMode;
 
 typedef enum VcpuExit {
-    VCPU_EXIT_AGAIN,    /* go round: look at requests, run again */
-    VCPU_EXIT_HALTED,   /* wait for an interrupt or a request */
-    VCPU_EXIT_DEBUG,    /* stop for gdb */
-    VCPU_EXIT_STOPPED,  /* the VM was asked to stop (internal error said in words, shutdown requested) */
+    VCPU_EXIT_AGAIN,   /* go round: look at requests, run again */
+    VCPU_EXIT_HALTED,  /* wait for an interrupt or a request */
+    VCPU_EXIT_DEBUG,   /* stop for gdb */
+    VCPU_EXIT_STOPPED, /* the VM was asked to stop (internal error said in words, shutdown requested) */
 } VcpuExit;
 
 typedef struct MsiMessage {
@@ -35,20 +35,22 @@ typedef struct AccelDesc {
     const Prop *props; /* -accel NAME,prop=...: offsets into *config */
     void *config;
     bool hidden; /* qtest: not in `-accel help` */
-    /* Try to use it; false: why not, in words with a remedy, and nothing is left behind. After the machine's and the accelerator's
-     * options are known, before the machine is built. */
+    /* Try to use it; false: why not, in words with a remedy, and nothing is left behind. After the machine's and the
+     * accelerator's options are known, before the machine is built. */
     bool (*init)(Error **errp);
     IrqchipMode (*irqchip_mode)(void); /* NULL: IRQCHIP_USER */
 
     /* Guest addresses that the accelerator needs for itself and the firmware's memory map must reserve; 0: none. */
     uint64_t reserved_gpa, reserved_size;
 
-    /* vCPUs; in the vCPU's own thread except where said. run() is called without the VM lock. */
+    /* vCPUs; in the vCPU's own thread except where said. run() is called without the VM lock. The board's CPUs are
+     * initialized when all its memory is mapped. */
     bool (*vcpu_init)(X86CPU *c, Error **errp);
     void (*vcpu_destroy)(X86CPU *c);
     VcpuExit (*vcpu_run)(X86CPU *c);
     void (*vcpu_kick)(X86CPU *c); /* any thread: leave the guest soon */
-    bool (*get_state)(X86CPU *c, Error **errp); /* accelerator -> c->... where c->state_dirty is false; c stopped or own thread */
+    bool (*get_state)(X86CPU *c,
+                      Error **errp); /* accelerator -> c->... where c->state_dirty is false; c stopped or own thread */
     bool (*put_state)(X86CPU *c, CpuStateLevel level, Error **errp);
     uint64_t (*guest_tsc)(X86CPU *c); /* c's own thread, or c stopped; NULL: it goes with the virtual clock */
     /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
@@ -57,22 +59,23 @@ typedef struct AccelDesc {
     /*
      * Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held.
      * KERNEL: GSIs 0-15 are PIC and IOAPIC pins, 16-23 IOAPIC pins (GSI 0 is IOAPIC pin 2): set_gsi().
-     * SPLIT: GSIs 0-23 are the pins of our IOAPIC as MSI routes: it calls update_msi_route(pin, message) on each change of a
-     * redirection entry (a zero message where masked), so that the kernel knows whose EOIs come to accel_ioapic_eoi, and delivers with
-     * send_msi().
+     * SPLIT: GSIs 0-23 are the pins of our IOAPIC as MSI routes: it calls update_msi_route(pin, message) on each change
+     * of a redirection entry (a zero message where masked), so that the kernel knows whose EOIs come to
+     * accel_ioapic_eoi, and delivers with send_msi().
      */
-    void (*set_gsi)(unsigned gsi, int level);   /* KERNEL */
-    bool (*send_msi)(const MsiMessage *msi);    /* NULL or false: the caller delivers to our APICs */
+    void (*set_gsi)(unsigned gsi, int level);                  /* KERNEL */
+    bool (*send_msi)(const MsiMessage *msi);                   /* NULL or false: the caller delivers to our APICs */
     int (*add_msi_route)(const MsiMessage *msi, Error **errp); /* a GSI for irqfd; -1: none */
     void (*update_msi_route)(int gsi, const MsiMessage *msi);
     void (*del_msi_route)(int gsi);
     bool (*add_irqfd)(int gsi, int fd, int resample_fd); /* resample_fd -1: none; false: poll the eventfd yourself */
     void (*del_irqfd)(int gsi, int fd);
-    /* State of in-kernel chips, for hw/intc's kvm-* devices. state: struct kvm_irqchip (chip: 0 PIC master, 1 slave, 2 IOAPIC; chip_id is
-     * filled in) and struct kvm_pit_state2. A local APIC's goes with its CPU: X86CPU.lapic_page. */
+    /* State of in-kernel chips, for hw/intc's kvm-* devices. state: struct kvm_irqchip (chip: 0 PIC master, 1 slave, 2
+     * IOAPIC; chip_id is filled in) and struct kvm_pit_state2. A local APIC's goes with its CPU: X86CPU.lapic_page. */
     bool (*irqchip_get)(unsigned chip, void *state); /* chip 0, 1: PIC master, slave; 2: I/O APIC */
     bool (*irqchip_set)(unsigned chip, const void *state);
-    bool (*pit_create)(Error **errp); /* before the others; by the kvm-pit device */
+    bool (*pit_create)(
+        Error **errp); /* before the others; by the kvm-pit device. It may be there with the first vCPU only */
     bool (*pit_get)(void *state);
     bool (*pit_set)(const void *state);
     bool (*pit_reinject)(bool on);
@@ -88,8 +91,8 @@ extern void (*accel_ioapic_eoi)(uint8_t vector);
 extern const AccelDesc *const accel_table[]; /* NULL-ended */
 extern const AccelDesc *accel;               /* in use; NULL before accel_init() */
 IrqchipMode accel_irqchip_mode(void);
-/* list: "kvm:tcg" from -machine accel=, or each -accel in turn; the first that can be used. opts: their options (JSON object with
- * "accel" and properties), in order. */
+/* list: "kvm:tcg" from -machine accel=, or each -accel in turn; the first that can be used. opts: their options (JSON
+ * object with "accel" and properties), in order. */
 bool accel_init(GPtrArray *opts, Error **errp);
 
 #endif

@@ -26,7 +26,8 @@
 #include <sys/prctl.h>
 
 /* What stands in the command line of each device that has a default: giving it makes the default go away. */
-static bool want_serial = true, want_parallel = true, want_monitor = true, want_floppy = true, want_cdrom = true, want_vga = true;
+static bool want_serial = true, want_parallel = true, want_monitor = true, want_floppy = true, want_cdrom = true,
+            want_vga = true;
 static bool nographic;
 static Json *machine_opts; /* all -machine texts */
 static const MachineDesc *desc;
@@ -93,8 +94,8 @@ static bool choose_machine(Error **errp)
         }
         g_ptr_array_add(names, NULL);
         const char *near = nearest_name(type, (const char *const *)names->pdata);
-        error_set(errp, "-machine: unsupported machine type '%s'%s%s%s", type, near ? "; did you mean '" : "", near ? near : "",
-                  near ? "'?" : "");
+        error_set(errp, "-machine: unsupported machine type '%s'%s%s%s", type, near ? "; did you mean '" : "",
+                  near ? near : "", near ? "'?" : "");
         error_hint(errp, "Use -machine help to list supported machines");
         return false;
     }
@@ -208,8 +209,8 @@ static bool known_keys(const Option *o, const Json *opts, const char *const *key
         if (g_strv_contains(keys, k))
             continue;
         const char *near = nearest_name(k, keys);
-        return error_set(errp, "%s: Invalid parameter '%s'%s%s%s", o->where, k, near ? "; did you mean '" : "", near ? near : "",
-                         near ? "'?" : "");
+        return error_set(errp, "%s: Invalid parameter '%s'%s%s%s", o->where, k, near ? "; did you mean '" : "",
+                         near ? near : "", near ? "'?" : "");
     }
     return true;
 }
@@ -228,7 +229,8 @@ static int pick(const Option *o, const Json *opts, const char *key, const char *
     return -1;
 }
 
-static const char *const watchdog_names[] = {"reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL};
+static const char *const watchdog_names[] = {"reset", "shutdown", "poweroff",   "pause",
+                                             "debug", "none",     "inject-nmi", NULL};
 
 static bool set_actions(Error **errp)
 {
@@ -249,7 +251,8 @@ static bool set_actions(Error **errp)
             return error_prepend(errp, "%s: ", o->where);
         if (!known_keys(o, opts, keys, errp))
             return false;
-        int r = pick(o, opts, "reboot", reboot, opt_no_reboot, errp), s = pick(o, opts, "shutdown", shutdown, opt_no_shutdown, errp);
+        int r = pick(o, opts, "reboot", reboot, opt_no_reboot, errp),
+            s = pick(o, opts, "shutdown", shutdown, opt_no_shutdown, errp);
         int p = r < 0 || s < 0 ? -1 : pick(o, opts, "panic", panic, panic_action, errp);
         int w = p < 0 ? -1 : pick(o, opts, "watchdog", watchdog_names, watchdog_action, errp);
         if (w < 0)
@@ -336,8 +339,8 @@ static bool set_machine_props(Machine *m, Error **errp)
 {
     for (size_t i = 0; i < json_length(machine_opts); i++) {
         const char *key = json_key_at(machine_opts, i);
-        if (!strcmp(key, "type") || !strcmp(key, "accel") || g_str_has_prefix(key, "smp.") || g_str_has_prefix(key, "memory.") ||
-            g_str_has_prefix(key, "boot."))
+        if (!strcmp(key, "type") || !strcmp(key, "accel") || g_str_has_prefix(key, "smp.") ||
+            g_str_has_prefix(key, "memory.") || g_str_has_prefix(key, "boot."))
             continue;
         if (!machine_set(m, key, json_val_at(machine_opts, i), true, errp))
             return error_prepend(errp, "-machine: ");
@@ -420,9 +423,10 @@ static void note_defaults(void)
         const char *driver;
         bool *want;
     } table[] = {
-        {"isa-serial", &want_serial}, {"isa-parallel", &want_parallel}, {"isa-fdc", &want_floppy}, {"floppy", &want_floppy},
-        {"ide-cd", &want_cdrom},      {"ide-hd", &want_cdrom},          {"scsi-cd", &want_cdrom},  {"scsi-hd", &want_cdrom},
-        {"VGA", &want_vga},           {"isa-vga", &want_vga},
+        {"isa-serial", &want_serial}, {"isa-parallel", &want_parallel}, {"isa-fdc", &want_floppy},
+        {"floppy", &want_floppy},     {"ide-cd", &want_cdrom},          {"ide-hd", &want_cdrom},
+        {"scsi-cd", &want_cdrom},     {"scsi-hd", &want_cdrom},         {"VGA", &want_vga},
+        {"isa-vga", &want_vga},
     };
     for (const Option *o = NULL; (o = option_next(OPT_DEVICE, o));) {
         g_autoptr(Json) opts = json_or_keyval(o->arg, "driver", NULL, NULL);
@@ -473,7 +477,8 @@ static bool one_monitor(const char *where, const char *id, const char *text, boo
 
 static bool make_monitors(Error **errp)
 {
-    static const char *const keys[] = {"chardev", "mode", "pretty", "id", NULL}, *const modes[] = {"readline", "control", NULL};
+    static const char *const keys[] = {"chardev", "mode", "pretty", "id", NULL}, *const modes[] = {"readline",
+                                                                                                   "control", NULL};
     unsigned compat = 0;
     for (size_t i = 0; option_at(i); i++) {
         const Option *o = option_at(i);
@@ -501,8 +506,8 @@ static bool make_monitors(Error **errp)
     return true;
 }
 
-static bool add_port(struct Chardev **ports, size_t max, unsigned *n, const char *where, const char *kind, const char *text,
-                     Error **errp)
+static bool add_port(struct Chardev **ports, size_t max, unsigned *n, const char *where, const char *kind,
+                     const char *text, Error **errp)
 {
     g_autofree char *id = g_strdup_printf("%s%u", kind, *n);
     if (*n >= max)
@@ -525,19 +530,22 @@ static bool make_ports(Machine *m, Error **errp)
         return false;
     for (size_t i = 0; option_at(i); i++) {
         const Option *o = option_at(i);
-        if (o->desc->id == OPT_SERIAL && !add_port(m->serials, ARRAY_SIZE(m->serials), &serials, o->where, "serial", o->arg, errp))
+        if (o->desc->id == OPT_SERIAL &&
+            !add_port(m->serials, ARRAY_SIZE(m->serials), &serials, o->where, "serial", o->arg, errp))
             return false;
         if (o->desc->id == OPT_PARALLEL &&
             !add_port(m->parallels, ARRAY_SIZE(m->parallels), &parallels, o->where, "parallel", o->arg, errp))
             return false;
     }
-    /* A default port has a screen of its own where the display can show one; ours cannot yet: what is written vanishes. */
+    /* A default port has a screen of its own where the display can show one; ours cannot yet: what is written vanishes.
+     */
     const char *serial = "vc:80Cx24C", *monitor = "vc:80Cx24C";
     if (nographic) {
         serial = want_monitor ? "mon:stdio" : "stdio";
         monitor = want_serial ? NULL : "stdio";
     }
-    if (want_parallel && !add_port(m->parallels, 3, &parallels, "-parallel", "parallel", nographic ? "null" : "vc:80Cx24C", errp))
+    if (want_parallel &&
+        !add_port(m->parallels, 3, &parallels, "-parallel", "parallel", nographic ? "null" : "vc:80Cx24C", errp))
         return false;
     if (want_serial && !add_port(m->serials, 4, &serials, "-serial", "serial", serial, errp))
         return false;
@@ -601,10 +609,15 @@ static bool make_drives(Error **errp)
         int index;
         const char *extra;
     } shorts[] = {
-        {OPT_HDA, DRIVE_IF_DEFAULT, 0, "media=disk"}, {OPT_HDB, DRIVE_IF_DEFAULT, 1, "media=disk"},
-        {OPT_HDC, DRIVE_IF_DEFAULT, 2, "media=disk"}, {OPT_HDD, DRIVE_IF_DEFAULT, 3, "media=disk"},
-        {OPT_CDROM, DRIVE_IF_DEFAULT, 2, "media=cdrom"}, {OPT_FDA, DRIVE_IF_FLOPPY, 0, NULL},
-        {OPT_FDB, DRIVE_IF_FLOPPY, 1, NULL}, {OPT_PFLASH, DRIVE_IF_PFLASH, -1, NULL}, {OPT_SD, DRIVE_IF_SD, -1, NULL},
+        {OPT_HDA, DRIVE_IF_DEFAULT, 0, "media=disk"},
+        {OPT_HDB, DRIVE_IF_DEFAULT, 1, "media=disk"},
+        {OPT_HDC, DRIVE_IF_DEFAULT, 2, "media=disk"},
+        {OPT_HDD, DRIVE_IF_DEFAULT, 3, "media=disk"},
+        {OPT_CDROM, DRIVE_IF_DEFAULT, 2, "media=cdrom"},
+        {OPT_FDA, DRIVE_IF_FLOPPY, 0, NULL},
+        {OPT_FDB, DRIVE_IF_FLOPPY, 1, NULL},
+        {OPT_PFLASH, DRIVE_IF_PFLASH, -1, NULL},
+        {OPT_SD, DRIVE_IF_SD, -1, NULL},
         {OPT_IMAGE, DRIVE_IF_DEFAULT, 0, "media=disk"},
     };
     for (size_t i = 0; option_at(i); i++) {
@@ -620,7 +633,9 @@ static bool make_drives(Error **errp)
                 return false;
         }
     }
-    DrivesConfig cfg = {.default_if = DRIVE_IF_IDE, .snapshot = option_given(OPT_SNAPSHOT), .default_floppy = want_floppy,
+    DrivesConfig cfg = {.default_if = DRIVE_IF_IDE,
+                        .snapshot = option_given(OPT_SNAPSHOT),
+                        .default_floppy = want_floppy,
                         .default_cdrom = want_cdrom};
     return drives_init(&cfg, errp);
 }
@@ -650,7 +665,8 @@ static bool check_absent(Error **errp)
         for (size_t k = 0; k < ARRAY_SIZE(none_only); k++) {
             if (o->desc->id != none_only[k])
                 continue;
-            g_autoptr(Json) opts = parse(o, o->desc->id == OPT_NETDEV || o->desc->id <= OPT_NIC ? "type" : "driver", errp);
+            g_autoptr(Json) opts =
+                parse(o, o->desc->id == OPT_NETDEV || o->desc->id <= OPT_NIC ? "type" : "driver", errp);
             if (!opts)
                 return false;
             const char *type = json_get_str(opts, o->desc->id <= OPT_NETDEV ? "type" : "driver");
@@ -752,6 +768,8 @@ bool startup_machine(Error **errp)
     if (!make_drives(errp) || !desc->init(m, errp) || !make_devices(errp) || orphans(errp))
         return false;
     memory_commit();
+    if (!vcpus_start(errp))
+        return false;
     globals_warn_unknown();
     machine_ready = true;
     if (m->fw_cfg)
@@ -763,7 +781,7 @@ bool startup_machine(Error **errp)
 void startup_cleanup(void)
 {
     ASSERT_VM_LOCKED();
-    rcu_lock(); /* nothing is freed before all is taken apart: lines lead from one device to another */
+    rcu_lock();     /* nothing is freed before all is taken apart: lines lead from one device to another */
     memory_begin(); /* nothing looks at the map any more */
     if (system_bus)
         bus_fini(system_bus);

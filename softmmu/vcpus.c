@@ -24,7 +24,7 @@ struct VcpuWork {
 };
 
 static bool vcpus_running; /* VM lock */
-static VmCond changed;      /* a vCPU was created or stopped, ended its thread or finished work; VM lock */
+static VmCond changed;     /* a vCPU was created or stopped, ended its thread or finished work; VM lock */
 
 static void futex_wait(uint32_t *word, uint32_t seen)
 {
@@ -233,6 +233,39 @@ static void *vcpu_thread(void *arg)
     return NULL;
 }
 
+static bool start_thread(X86CPU *c, Error **errp)
+{
+    sigset_t block, old;
+    int r;
+
+    /* Signals are the main thread's, but for the kick and what a thread brings upon itself. */
+    sigfillset(&block);
+    sigdelset(&block, SIG_VCPU_KICK);
+    sigdelset(&block, SIGBUS);
+    sigdelset(&block, SIGSEGV);
+    sigdelset(&block, SIGILL);
+    sigdelset(&block, SIGFPE);
+    pthread_sigmask(SIG_SETMASK, &block, &old);
+    r = pthread_create(&c->thread, NULL, vcpu_thread, c);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r)
+        return error_set_errno(errp, r, "cannot start the thread of CPU %u", c->index);
+    if (vcpu_thread_names) {
+        g_autofree char *accel_name = g_ascii_strup(accel->name, -1);
+        char name[16];
+
+        g_snprintf(name, sizeof(name), "CPU %u/%s", c->index, accel_name);
+        pthread_setname_np(c->thread, name);
+    }
+    while (!c->created && !c->ended)
+        vm_cond_wait(&changed);
+    if (!c->ended)
+        return true;
+    pthread_join(c->thread, NULL);
+    error_propagate(errp, g_steal_pointer(&c->start_error));
+    return false;
+}
+
 bool vcpu_start_thread(X86CPU *c, Error **errp)
 {
     ASSERT_VM_LOCKED();
@@ -244,39 +277,25 @@ bool vcpu_start_thread(X86CPU *c, Error **errp)
         if (accel->vcpu_init && !accel->vcpu_init(c, errp))
             return false;
         c->created = true;
-    } else {
-        sigset_t block, old;
-        int r;
-
-        /* Signals are the main thread's, but for the kick and what a thread brings upon itself. */
-        sigfillset(&block);
-        sigdelset(&block, SIG_VCPU_KICK);
-        sigdelset(&block, SIGBUS);
-        sigdelset(&block, SIGSEGV);
-        sigdelset(&block, SIGILL);
-        sigdelset(&block, SIGFPE);
-        pthread_sigmask(SIG_SETMASK, &block, &old);
-        r = pthread_create(&c->thread, NULL, vcpu_thread, c);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (r)
-            return error_set_errno(errp, r, "cannot start the thread of CPU %u", c->index);
-        if (vcpu_thread_names) {
-            g_autofree char *accel_name = g_ascii_strup(accel->name, -1);
-            char name[16];
-
-            g_snprintf(name, sizeof(name), "CPU %u/%s", c->index, accel_name);
-            pthread_setname_np(c->thread, name);
-        }
-        while (!c->created && !c->ended)
-            vm_cond_wait(&changed);
-        if (c->ended) {
-            pthread_join(c->thread, NULL);
-            error_propagate(errp, g_steal_pointer(&c->start_error));
-            return false;
-        }
+    } else if (!machine_ready) {
+        c->stopped = true; /* vcpus_start() makes the thread */
+    } else if (!start_thread(c, errp)) {
+        return false;
     }
     vcpus[c->index] = c;
     vcpu_count = MAX(vcpu_count, c->index + 1);
+    return true;
+}
+
+bool vcpus_start(Error **errp)
+{
+    X86CPU *c;
+
+    ASSERT_VM_LOCKED();
+    FOREACH_VCPU (c) {
+        if (!c->created && !start_thread(c, errp))
+            return false;
+    }
     return true;
 }
 

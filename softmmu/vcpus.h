@@ -2,9 +2,10 @@
 /*
  * vCPU threads: start, stop, kick, and work sent to them.
  *
- * A vCPU's thread goes round: work sent to it, stop requests, INIT and SIPI, then the accelerator's run() without the VM lock. It
- * waits on X86CPU.wake, which every kick counts up, so that a kick from any thread reaches it, with the VM lock or without.
- * An accelerator without run() (qtest) has no threads: its CPUs count as stopped and work runs in the caller's.
+ * A vCPU's thread goes round: work sent to it, stop requests, INIT and SIPI, then the accelerator's run() without the
+ * VM lock. It waits on X86CPU.wake, which every kick counts up, so that a kick from any thread reaches it, with the VM
+ * lock or without. An accelerator without run() (qtest) has no threads: its CPUs count as stopped and work runs in the
+ * caller's.
  */
 #ifndef SOFTMMU_VCPUS_H
 #define SOFTMMU_VCPUS_H
@@ -14,21 +15,28 @@
 #include <signal.h>
 
 #define VCPUS_MAX     1024
-#define SIG_VCPU_KICK SIGUSR1 /* gets a vCPU's thread out of the kernel; its handler is the accelerator's */
+#define SIG_VCPU_KICK SIGUSR1    /* gets a vCPU's thread out of the kernel; its handler is the accelerator's */
 extern X86CPU *vcpus[VCPUS_MAX]; /* by cpu_index; grows under the VM lock, never shrinks (unplug leaves NULL) */
 extern unsigned vcpu_count;
 extern __thread X86CPU *current_cpu; /* in a vCPU thread */
 extern bool vcpu_thread_names;       /* -name debug-threads=on: threads are called "CPU 0/KVM" */
-#define FOREACH_VCPU(c) for (unsigned i_##c = 0; i_##c < vcpu_count; i_##c++) if (!((c) = vcpus[i_##c])) { } else
+#define FOREACH_VCPU(c)                                                                                                \
+    for (unsigned i_##c = 0; i_##c < vcpu_count; i_##c++)                                                              \
+        if (!((c) = vcpus[i_##c])) {                                                                                   \
+        } else
 
-bool vcpu_start_thread(X86CPU *c, Error **errp); /* by the CPU device's realize; the thread waits while the VM is stopped */
+/* By the CPU device's realize; the thread waits while the VM is stopped. While the board is built there is none yet:
+ * vcpus_start(), which comes after the memory map is committed, makes them (accel.h: vcpu_init). */
+bool vcpu_start_thread(X86CPU *c, Error **errp);
+bool vcpus_start(Error **errp);
 void vcpu_stop_thread(X86CPU *c);
-void vcpus_pause(void);  /* returns when none is in the guest; VM lock held, dropped while waiting */
+void vcpus_pause(void); /* returns when none is in the guest; VM lock held, dropped while waiting */
 void vcpus_resume(void);
 void vcpu_kick(X86CPU *c); /* make it leave the guest and look at its requests; never lost; any thread */
 /* In c's own thread, from a handler: after this exit it does not go back to the guest until vcpus_resume(). */
 void vcpu_request_exit(X86CPU *c);
-/* Run fn in c's thread with the VM lock held and c out of the guest, and wait (VM lock held by the caller, dropped meanwhile). */
+/* Run fn in c's thread with the VM lock held and c out of the guest, and wait (VM lock held by the caller, dropped
+ * meanwhile). */
 void vcpu_run_on(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg);
 void vcpu_run_on_async(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg);
 /* Interrupt requests to a CPU: CPU_INTERRUPT_* bits of cpu.h. Any thread. */

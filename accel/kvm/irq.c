@@ -6,6 +6,10 @@
  * The table: where all chips are the kernel's, GSIs 0 to 15 reach PIC and IOAPIC, 16 to 23 the IOAPIC; GSI 0 is IOAPIC
  * pin 2, as the MADT's override says. With a split irqchip GSIs 0 to 23 are MSI routes that our IOAPIC fills. From 24
  * on: MSI routes of devices.
+ *
+ * The kernel's chips are made late: with the first vCPU, or when something asks for them. Their ports' registration
+ * begins a grace period that lasts until the host's next ticks, and a change of a memory slot waits for its end; so the
+ * machine's memory comes first.
  */
 #include "accel/kvm/kvm.h"
 
@@ -14,6 +18,9 @@
 
 static GArray *routes;       /* of struct kvm_irq_routing_entry: the whole table */
 static GHashTable *msi_gsis; /* GSIs in use by MSI routes of devices */
+static bool chips_due;       /* the chips are promised and not made */
+static uint32_t due_levels;  /* lines that are high meanwhile */
+static bool pit_due, reinject_off_due;
 
 static void add_chip_route(unsigned gsi, unsigned chip, unsigned pin)
 {
@@ -35,6 +42,8 @@ static struct kvm_irq_routing_entry msi_entry(unsigned gsi, const MsiMessage *m)
 static int commit(void)
 {
     size_t n = routes->len * sizeof(struct kvm_irq_routing_entry);
+    if (chips_due)
+        return 0;
     g_autofree struct kvm_irq_routing *t = g_malloc0(sizeof(*t) + n);
 
     t->nr = routes->len;
@@ -50,6 +59,9 @@ bool kvm_irq_init(Error **errp)
     g_clear_pointer(&msi_gsis, g_hash_table_unref);
     routes = g_array_new(false, true, sizeof(struct kvm_irq_routing_entry));
     msi_gsis = g_hash_table_new(NULL, NULL);
+    chips_due = kvm.irqchip == IRQCHIP_KERNEL;
+    due_levels = 0;
+    pit_due = reinject_off_due = false;
     if (kvm.irqchip == IRQCHIP_USER || !kvm.gsi_count)
         return true;
     for (unsigned gsi = 0; gsi < CHIP_GSIS; gsi++) {
@@ -69,8 +81,42 @@ bool kvm_irq_init(Error **errp)
     return r >= 0 || error_set_errno(errp, -r, "KVM_SET_GSI_ROUTING");
 }
 
+static bool create_pit(Error **errp)
+{
+    struct kvm_pit_config c = {.flags = KVM_PIT_SPEAKER_DUMMY};
+    int r = kvm.pit2 ? kvm_vm_ioctl(KVM_CREATE_PIT2, &c) : kvm_vm_ioctl(KVM_CREATE_PIT, NULL);
+
+    return r >= 0 || error_set_errno(errp, -r, "creating the PIT in the kernel (KVM_CREATE_PIT2)");
+}
+
+bool kvm_irqchip_create(Error **errp)
+{
+    if (!chips_due)
+        return true;
+    int r = kvm_vm_ioctl(KVM_CREATE_IRQCHIP, NULL);
+
+    if (r < 0)
+        return error_set_errno(errp, -r, "Create kernel irqchip failed");
+    chips_due = false;
+    r = kvm.gsi_count ? commit() : 0;
+    if (r < 0)
+        return error_set_errno(errp, -r, "KVM_SET_GSI_ROUTING");
+    if (pit_due && !create_pit(errp))
+        return false;
+    if (reinject_off_due)
+        kvm_pit_reinject(false);
+    for (uint32_t left = due_levels; left; left &= left - 1)
+        kvm_set_gsi((unsigned)__builtin_ctz(left), 1);
+    return true;
+}
+
 void kvm_set_gsi(unsigned gsi, int level)
 {
+    if (chips_due) {
+        assert(gsi < CHIP_GSIS);
+        due_levels = level ? due_levels | BIT32(gsi) : due_levels & ~BIT32(gsi);
+        return;
+    }
     struct kvm_irq_level l = {.irq = gsi, .level = !!level};
     int r = kvm_vm_ioctl(KVM_IRQ_LINE, &l);
 
@@ -156,7 +202,7 @@ bool kvm_add_irqfd(int gsi, int fd, int resample_fd)
 {
     struct kvm_irqfd i = {.fd = fd, .gsi = gsi};
 
-    if (!kvm.irqfd || kvm.irqchip == IRQCHIP_USER)
+    if (!kvm.irqfd || kvm.irqchip == IRQCHIP_USER || !kvm_irqchip_create(NULL))
         return false;
     if (resample_fd >= 0) {
         /* The kernel resamples at the EOI of its own IOAPIC or PIC. */
@@ -180,7 +226,7 @@ bool kvm_irqchip_get(unsigned chip, void *state)
     struct kvm_irqchip *k = state;
 
     k->chip_id = chip;
-    return kvm.irqchip == IRQCHIP_KERNEL && kvm_vm_ioctl(KVM_GET_IRQCHIP, k) >= 0;
+    return kvm.irqchip == IRQCHIP_KERNEL && kvm_irqchip_create(NULL) && kvm_vm_ioctl(KVM_GET_IRQCHIP, k) >= 0;
 }
 
 bool kvm_irqchip_set(unsigned chip, const void *state)
@@ -188,30 +234,32 @@ bool kvm_irqchip_set(unsigned chip, const void *state)
     struct kvm_irqchip k = *(const struct kvm_irqchip *)state;
 
     k.chip_id = chip;
-    return kvm.irqchip == IRQCHIP_KERNEL && kvm_vm_ioctl(KVM_SET_IRQCHIP, &k) >= 0;
+    return kvm.irqchip == IRQCHIP_KERNEL && kvm_irqchip_create(NULL) && kvm_vm_ioctl(KVM_SET_IRQCHIP, &k) >= 0;
 }
 
 bool kvm_pit_create(Error **errp)
 {
-    struct kvm_pit_config c = {.flags = KVM_PIT_SPEAKER_DUMMY};
-    int r = kvm.pit2 ? kvm_vm_ioctl(KVM_CREATE_PIT2, &c) : kvm_vm_ioctl(KVM_CREATE_PIT, NULL);
-
-    return r >= 0 || error_set_errno(errp, -r, "creating the PIT in the kernel (KVM_CREATE_PIT2)");
+    pit_due = chips_due;
+    return chips_due || create_pit(errp);
 }
 
 bool kvm_pit_get(void *state)
 {
-    return kvm_vm_ioctl(kvm.pit2 ? KVM_GET_PIT2 : KVM_GET_PIT, state) >= 0;
+    return kvm_irqchip_create(NULL) && kvm_vm_ioctl(kvm.pit2 ? KVM_GET_PIT2 : KVM_GET_PIT, state) >= 0;
 }
 
 bool kvm_pit_set(const void *state)
 {
-    return kvm_vm_ioctl(kvm.pit2 ? KVM_SET_PIT2 : KVM_SET_PIT, (void *)state) >= 0;
+    return kvm_irqchip_create(NULL) && kvm_vm_ioctl(kvm.pit2 ? KVM_SET_PIT2 : KVM_SET_PIT, (void *)state) >= 0;
 }
 
 bool kvm_pit_reinject(bool on)
 {
     struct kvm_reinject_control c = {.pit_reinject = on};
 
+    if (chips_due) {
+        reinject_off_due = !on;
+        return kvm.reinject;
+    }
     return kvm.reinject && kvm_vm_ioctl(KVM_REINJECT_CONTROL, &c) >= 0;
 }

@@ -275,11 +275,10 @@ static bool setup_addresses(Error **errp)
 static const char *const irqchip_names[] = {"on", "off", "split", NULL};
 static const IrqchipMode irqchip_modes[] = {IRQCHIP_KERNEL, IRQCHIP_USER, IRQCHIP_SPLIT};
 
-static bool create_irqchip(Error **errp)
+static bool choose_irqchip(Error **errp)
 {
     const char *name =
         machine && machine->kernel_irqchip ? machine->kernel_irqchip : irqchip_names[kvm.config.kernel_irqchip];
-    int r = 0;
     unsigned i;
 
     for (i = 0; irqchip_names[i] && strcmp(irqchip_names[i], name); i++)
@@ -290,9 +289,6 @@ static bool create_irqchip(Error **errp)
     if (kvm.irqchip == IRQCHIP_KERNEL) {
         if (!kvm_check_extension(KVM_CAP_IRQCHIP))
             return error_set(errp, "kernel-irqchip=on: the kernel has none; 'off' works");
-        r = kvm_vm_ioctl(KVM_CREATE_IRQCHIP, NULL);
-        if (r < 0)
-            return error_set_errno(errp, -r, "Create kernel irqchip failed");
     } else if (kvm.irqchip == IRQCHIP_SPLIT) {
         if (!kvm_check_extension(KVM_CAP_SPLIT_IRQCHIP))
             return error_set(errp, "kernel-irqchip=split: the kernel cannot split it; 'on' or 'off' works");
@@ -387,7 +383,7 @@ static bool kvm_init(Error **errp)
     if (!open_device(errp) || !create_vm(errp) || !check_required(errp))
         goto fail;
     read_capabilities();
-    if (!check_cpus(errp) || !setup_addresses(errp) || !enable_dirty_tracking(errp) || !create_irqchip(errp) ||
+    if (!check_cpus(errp) || !setup_addresses(errp) || !enable_dirty_tracking(errp) || !choose_irqchip(errp) ||
         !read_msr_list(errp) || !kvm_cpuid_init(errp) || !kvm_irq_init(errp))
         goto fail;
     enable_optional();
@@ -463,6 +459,8 @@ static void kvm_vcpu_destroy(X86CPU *c)
 
 static bool kvm_vcpu_init(X86CPU *c, Error **errp)
 {
+    if (!kvm_irqchip_create(errp))
+        return false;
     KvmVcpu *v = g_new0(KvmVcpu, 1);
 
     c->accel = v;

@@ -121,6 +121,7 @@ void kvm_dirty_ring_reap(KvmVcpu *v); /* NULL: all; VM lock held */
 
 /* irq.c */
 bool kvm_irq_init(Error **errp);
+bool kvm_irqchip_create(Error **errp); /* the chips that kvm_irq_init() promised, once */
 void kvm_set_gsi(unsigned gsi, int level);
 bool kvm_send_msi(const MsiMessage *msi);
 int kvm_add_msi_route(const MsiMessage *msi, Error **errp);

@@ -195,7 +195,7 @@ static void do_get(X86CPU *c, void *arg)
 {
     g_autoptr(Error) err = NULL;
 
-    if (c->state_dirty || c->state_synced || !accel || !accel->get_state)
+    if (c->state_dirty || c->state_synced || !c->created || !accel || !accel->get_state)
         return;
     if (accel->get_state(c, &err))
         c->state_synced = true;
@@ -230,7 +230,7 @@ void cpu_sync_all(void)
 
 uint64_t cpu_tsc(X86CPU *c)
 {
-    if (accel && accel->guest_tsc)
+    if (accel && accel->guest_tsc && c->created)
         return accel->guest_tsc(c);
     return muldiv64(clock_ns(CLOCK_VIRTUAL), c->tsc_khz, 1000000) + c->tsc_offset;
 }

@@ -339,10 +339,8 @@ static void test_refused(void)
                  {KVM_CREATE_VM, "KVM_CREATE_VM"},
                  {KVM_SET_TSS_ADDR, "KVM_SET_TSS_ADDR"},
                  {KVM_SET_IDENTITY_MAP_ADDR, "KVM_SET_IDENTITY_MAP_ADDR"},
-                 {KVM_CREATE_IRQCHIP, "Create kernel irqchip failed"},
                  {KVM_GET_MSR_INDEX_LIST, "KVM_GET_MSR_INDEX_LIST"},
                  {KVM_GET_SUPPORTED_CPUID, "KVM_GET_SUPPORTED_CPUID"},
-                 {KVM_SET_GSI_ROUTING, "KVM_SET_GSI_ROUTING"},
                  {KVM_GET_VCPU_MMAP_SIZE, "KVM_GET_VCPU_MMAP_SIZE"}};
     static const int errors[] = {EIO, EFAULT, EBUSY, ENOTTY, EPERM};
 
@@ -380,6 +378,10 @@ static void test_options(void)
     k.caps[KVM_CAP_SPLIT_IRQCHIP] = -1;
     options_fail("kernel-irqchip", "split", "cannot split");
     k.caps[KVM_CAP_SPLIT_IRQCHIP] = 0;
+    k.refuse[0] = KVM_SET_GSI_ROUTING;
+    k.refuse_errno = EINVAL;
+    options_fail("kernel-irqchip", "split", "KVM_SET_GSI_ROUTING");
+    k.refuse[0] = 0;
     props_set_defaults(accel_kvm.props, accel_kvm.config);
 }
 
@@ -415,6 +417,42 @@ static void eoi(uint8_t vector)
     eois += vector;
 }
 
+/* The kernel's chips are made after the memory slots, right before the first vCPU; what was said to them before is said
+ * then. */
+static void first_vcpu(void)
+{
+    static const unsigned long order[] = {KVM_CREATE_IRQCHIP,   KVM_SET_GSI_ROUTING, KVM_CREATE_PIT2,
+                                          KVM_REINJECT_CONTROL, KVM_IRQ_LINE,        KVM_CREATE_VCPU};
+    static const MsiMessage message = {0xfee00000, 0x55};
+    Error *err = NULL;
+
+    k.n_order = 0;
+    g_assert_cmpuint(k.n_slot_calls, ==, 2);
+    accel_kvm.set_gsi(4, 1);
+    accel_kvm.set_gsi(5, 1);
+    accel_kvm.set_gsi(5, 0);
+    g_assert_true(accel_kvm.pit_create(&err));
+    g_assert_true(accel_kvm.pit_reinject(false));
+    int gsi = accel_kvm.add_msi_route(&message, &err);
+    g_assert_cmpint(gsi, ==, 24);
+    g_assert_cmpuint(k.n_order, ==, 0);
+
+    k.refuse[0] = KVM_CREATE_IRQCHIP;
+    k.refuse_errno = ENOTTY;
+    g_assert_false(accel_kvm.vcpu_init(cpu, &err));
+    g_assert_nonnull(strstr(error_text(err), "Create kernel irqchip failed"));
+    g_clear_pointer(&err, error_free);
+    k.refuse[0] = 0;
+
+    g_assert_true(accel_kvm.vcpu_init(cpu, &err));
+    for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
+        g_assert_cmphex(k.order[i], ==, order[i]);
+    g_assert_cmpuint(k.line.irq, ==, 4);
+    g_assert_cmpuint(k.line.level, ==, 1);
+    g_assert_cmpuint(k.routes[k.n_routes - 1].u.msi.data, ==, 0x55);
+    accel_kvm.del_msi_route(gsi);
+}
+
 static void start(void)
 {
     Error *err = NULL;
@@ -436,8 +474,9 @@ static void start(void)
     cpu = X86_CPU(device_new(&x86_cpu_desc));
     g_assert_true(cpu_expand_features(cpu, NULL));
     cpu_build_cpuid(cpu);
-    g_assert_true(accel_kvm.vcpu_init(cpu, &err));
+    first_vcpu();
     vcpus[0] = cpu;
+    cpu->created = true;
     vcpu_count = 1;
     current_cpu = cpu;
     cpu_reset(cpu);
@@ -850,7 +889,6 @@ static int kicked(struct kvm_run *r)
 
 static void test_kick(void)
 {
-    cpu->created = true; /* a thread of its own, as far as kicks go */
     k.immediate_exit_seen = 0;
     g_assert_cmpint(RUN(out_and_stop, halt), ==, VCPU_EXIT_AGAIN);
     g_assert_cmpuint(k.step, ==, 1);
@@ -873,7 +911,6 @@ static void test_kick(void)
     RUN(halt);
     g_assert_cmpuint(k.nmis, ==, 1);
     g_assert_cmpuint(cpu->interrupt_request, ==, 0);
-    cpu->created = false;
 }
 
 /* Interrupts of chips that are ours. */
