@@ -16,7 +16,9 @@ enum { EAX6_ARAT = 1 << 2, ECX8000_0001_TOPOEXT = 1 << 22, EDX1_HTT = 1 << 28 };
 
 bool kvm_cpuid_init(Error **errp)
 {
-    for (unsigned n = 64; n <= 1024; n *= 2) {
+    /* Each try has the kernel execute CPUID for every leaf; where the host is a guest itself that costs half a
+     * millisecond. */
+    for (unsigned n = ENTRIES_MAX; n <= 4 * ENTRIES_MAX; n *= 2) {
         struct kvm_cpuid2 *t = g_malloc0(sizeof(*t) + n * sizeof(t->entries[0]));
 
         t->nent = n;

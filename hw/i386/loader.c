@@ -56,46 +56,83 @@ char *firmware_find(const char *name)
     return !access(name, R_OK) ? g_strdup(name) : NULL;
 }
 
-uint8_t *firmware_load(const char *name, const char *what, size_t max, size_t *len, Error **errp)
+/* The file, opened; its size is checked. -1: why not. */
+static int firmware_open(const char *name, const char *what, size_t max, size_t *size, Error **errp)
 {
     g_autofree char *path = firmware_find(name);
     if (!path) {
         error_set(errp, "failed to find %s \"%s\"", what, name);
         error_hint(errp, "'-L help' lists the folders that are searched; '-L DIR' adds one.");
-        return NULL;
+        return -1;
     }
-    uint8_t *data = NULL;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) {
+    if (fd < 0 || fstat(fd, &st) < 0)
         error_set_errno(errp, errno, "could not open %s \"%s\"", what, path);
-    } else if (!S_ISREG(st.st_mode)) {
+    else if (!S_ISREG(st.st_mode))
         error_set(errp, "%s \"%s\" is not a regular file", what, path);
-    } else if (!st.st_size) {
+    else if (!st.st_size)
         error_set(errp, "%s \"%s\" is empty", what, path);
-    } else if ((uint64_t)st.st_size > max) {
+    else if ((uint64_t)st.st_size > max)
         error_set(errp, "%s \"%s\" too large (size cannot exceed %zu KiB)", what, path, max / 1024);
-    } else {
-        size_t have = 0;
-        data = g_malloc(st.st_size);
-        while (have < (size_t)st.st_size) {
-            ssize_t n = read(fd, data + have, st.st_size - have);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n <= 0)
-                break;
-            have += n;
-        }
-        if (have < (size_t)st.st_size) {
-            error_set(errp, "could not read %s \"%s\"", what, path);
-            g_clear_pointer(&data, g_free);
-        } else {
-            *len = have;
-        }
+    else {
+        *size = st.st_size;
+        return fd;
     }
     if (fd >= 0)
         close(fd);
+    return -1;
+}
+
+/* Closes fd. */
+static bool firmware_read(int fd, uint8_t *to, size_t size, const char *name, const char *what, Error **errp)
+{
+    size_t have = 0;
+    while (have < size) {
+        ssize_t n = read(fd, to + have, size - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        have += n;
+    }
+    close(fd);
+    return have == size || error_set(errp, "could not read %s \"%s\"", what, name);
+}
+
+uint8_t *firmware_load(const char *name, const char *what, size_t max, size_t *len, Error **errp)
+{
+    size_t size;
+    int fd = firmware_open(name, what, max, &size, errp);
+    if (fd < 0)
+        return NULL;
+    uint8_t *data = g_malloc(size);
+    if (!firmware_read(fd, data, size, name, what, errp))
+        g_clear_pointer(&data, g_free);
+    else
+        *len = size;
     return data;
+}
+
+bool firmware_load_rom(MemoryRegion *r, const char *region_name, const char *name, const char *what, size_t max,
+                       size_t multiple, Error **errp)
+{
+    size_t size;
+    int fd = firmware_open(name, what, max, &size, errp);
+    if (fd < 0)
+        return false;
+    if (size % multiple) {
+        close(fd);
+        return error_set(errp, "its size is %zu bytes, and must be a multiple of %zu KiB", size, multiple / 1024);
+    }
+    if (!region_init_rom(r, NULL, region_name, size, errp)) {
+        close(fd);
+        return false;
+    }
+    if (!firmware_read(fd, region_ram_ptr(r), size, name, what, errp))
+        return false;
+    region_set_dirty(r, 0, size);
+    return true;
 }
 
 bool option_rom_add(FwCfg *fw, const char *name, const uint8_t *data, size_t len, int32_t bootindex, Error **errp)

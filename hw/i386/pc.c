@@ -145,18 +145,10 @@ static bool map_bios(PcMachine *pc, Error **errp)
     if (drive_get(DRIVE_IF_PFLASH, 0, 0))
         return map_flash(pc, errp);
     const char *name = m->bios ? m->bios : m->firmware ? m->firmware : "bios-256k.bin";
-    size_t len;
     Error *err = NULL;
-    g_autofree uint8_t *data = firmware_load(name, "firmware", pc->max_fw_size, &len, &err);
-    if (!data)
+    if (!firmware_load_rom(&pc->bios, "pc.bios", name, "firmware", pc->max_fw_size, 64 * KIB, &err))
         return error_propagate(errp, err) || error_prepend(errp, "could not load PC BIOS '%s': ", name);
-    if (len % 65536)
-        return error_set(errp, "could not load PC BIOS '%s': its size is %zu bytes, and must be a multiple of 64 KiB",
-                         name, len);
-    if (!region_init_rom(&pc->bios, NULL, "pc.bios", len, errp))
-        return false;
-    memcpy(region_ram_ptr(&pc->bios), data, len);
-    region_set_dirty(&pc->bios, 0, len);
+    uint64_t len = region_size(&pc->bios);
     uint64_t isa = MIN(len, 128 * KIB);
     region_add(&pc->pci_memory, 4 * GIB - len, &pc->bios);
     region_init_alias(&pc->isa_bios, NULL, "isa-bios", &pc->bios, len - isa, isa);
