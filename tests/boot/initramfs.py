@@ -25,9 +25,9 @@ class Archive:
     def __init__(self):
         self.parts, self.inode, self.made = [], 1, set()
 
-    def entry(self, path, mode, data=b'', device=(0, 0)):
+    def entry(self, path, mode, data=b'', device=(0, 0), mtime=0):
         name = path.encode() + b'\0'
-        numbers = (self.inode, mode, 0, 0, 2 if stat.S_ISDIR(mode) else 1, 0, len(data), 0, 0, *device, len(name), 0)
+        numbers = (self.inode, mode, 0, 0, 2 if stat.S_ISDIR(mode) else 1, mtime, len(data), 0, 0, *device, len(name), 0)
         self.inode += 1
         self.parts.append(align(b'070701' + b''.join(b'%08X' % n for n in numbers) + name) + align(data))
 
@@ -37,9 +37,9 @@ class Archive:
             self.made.add(path)
             self.entry(path, stat.S_IFDIR | 0o755)
 
-    def file(self, path, data, mode=0o644):
+    def file(self, path, data, mode=0o644, mtime=0):
         self.folder(os.path.dirname(path))
-        self.entry(path, stat.S_IFREG | mode, data)
+        self.entry(path, stat.S_IFREG | mode, data, mtime=mtime)
 
     def device(self, path, major, minor):
         self.folder(os.path.dirname(path))

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * work: reads commands, one a line, and answers on the same line:
+ *   row NAME AMOUNT            run a row of the tables in a child
+ *   exec TIMES PROGRAM ARG...  run a program TIMES times, its output read and summed
+ *   quit
+ * Answers: "@ready", "@begin", then "@end CHECKSUM SECONDS" or "@failed WHY". The seconds are this system's own, by
+ * CLOCK_MONOTONIC. As the first process of a guest it mounts what programs need and speaks on /dev/ttyS0, else on
+ * standard input and output.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include "work.h"
+
+static const Row *const tables[] = {integer_rows, vector_rows, memory_rows, system_rows, crypto_rows};
+
+void fail(const char *what)
+{
+    fprintf(stderr, "work: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+void *allocate(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        fail("mmap");
+    return p;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static const Row *find_row(const char *name)
+{
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        for (const Row *r = tables[i]; r->name; r++)
+            if (!strcmp(r->name, name))
+                return r;
+    return NULL;
+}
+
+static bool ended_well(pid_t pid)
+{
+    int status;
+    if (waitpid(pid, &status, 0) != pid) {
+        printf("@failed waitpid: %s\n", strerror(errno));
+        return false;
+    }
+    if (WIFSIGNALED(status)) {
+        printf("@failed signal %d\n", WTERMSIG(status));
+        return false;
+    }
+    if (WEXITSTATUS(status)) {
+        printf("@failed exit status %d\n", WEXITSTATUS(status));
+        return false;
+    }
+    return true;
+}
+
+static void run_row(const char *name, uint64_t amount)
+{
+    const Row *row = find_row(name);
+    struct {
+        uint64_t sum;
+        double seconds;
+    } *result = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (result == MAP_FAILED)
+        fail("mmap");
+    if (!row) {
+        printf("@failed no such row\n");
+        return;
+    }
+    printf("@begin\n");
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork");
+    if (!pid) {
+        double start = now();
+        result->sum = row->run(amount);
+        result->seconds = now() - start;
+        _exit(0);
+    }
+    if (ended_well(pid))
+        printf("@end %016llx %.6f\n", (unsigned long long)result->sum, result->seconds);
+    munmap(result, 4096);
+}
+
+/* One run of a program; its standard output goes into *sum. */
+static bool run_program(char **argv, uint64_t *sum)
+{
+    static uint8_t buffer[65536];
+    int fds[2];
+    ssize_t got;
+    if (pipe(fds))
+        fail("pipe");
+    pid_t pid = fork();
+    if (pid < 0)
+        fail("fork");
+    if (!pid) {
+        int null = open("/dev/null", O_RDONLY);
+        dup2(null, 0);
+        dup2(fds[1], 1);
+        close(fds[0]);
+        close(fds[1]);
+        execv(argv[0], argv);
+        fail(argv[0]);
+    }
+    close(fds[1]);
+    while ((got = read(fds[0], buffer, sizeof(buffer))) > 0)
+        for (ssize_t i = 0; i < got; i++)
+            *sum = mix(*sum, buffer[i]);
+    close(fds[0]);
+    return ended_well(pid);
+}
+
+static void run_programs(uint64_t times, char **argv)
+{
+    uint64_t sum = MIX_START;
+    printf("@begin\n");
+    double start = now();
+    while (times--)
+        if (!run_program(argv, &sum))
+            return;
+    printf("@end %016llx %.6f\n", (unsigned long long)sum, now() - start);
+}
+
+static void start_guest(void)
+{
+    static const char *const mounts[][2] = {
+        {"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}};
+    for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+        mkdir(mounts[i][1], 0755);
+        mount(mounts[i][0], mounts[i][1], mounts[i][0], 0, NULL);
+    }
+    setenv("PATH", "/usr/bin:/bin", 1);
+    int tty = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
+    struct termios t;
+    if (tty < 0 || tcgetattr(tty, &t))
+        fail("/dev/ttyS0");
+    cfmakeraw(&t);
+    tcsetattr(tty, TCSANOW, &t);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(tty, fd);
+}
+
+int main(int argc, char **argv)
+{
+    static char line[1024];
+    bool guest = getpid() == 1;
+    if (argc > 1 && !strcmp(argv[1], "--exit"))
+        return 5;
+    if (guest)
+        start_guest();
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (chdir(guest ? "/bench" : argc > 1 ? argv[1] : "."))
+        fail("chdir");
+    printf("@ready\n");
+    while (fgets(line, sizeof(line), stdin)) {
+        char *words[32];
+        unsigned n = 0;
+        for (char *w = strtok(line, " \r\n"); w && n < 31; w = strtok(NULL, " \r\n"))
+            words[n++] = w;
+        words[n] = NULL;
+        if (n == 3 && !strcmp(words[0], "row"))
+            run_row(words[1], strtoull(words[2], NULL, 10));
+        else if (n >= 3 && !strcmp(words[0], "exec"))
+            run_programs(strtoull(words[1], NULL, 10), words + 2);
+        else if (n == 1 && !strcmp(words[0], "quit"))
+            break;
+        else if (n)
+            printf("@failed unknown command\n");
+    }
+    if (guest) {
+        sync();
+        reboot(RB_POWER_OFF);
+    }
+    return 0;
+}
