@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the guests of tests/sys and compare what they print with expected/NAME.txt: run.py MODE BINARY IMAGE_DIR [NAME...]. TAP on stdout.
+
+MODE: tcg and interpreter (BINARY -accel tcg, without and with interpreter=on), kvm (BINARY -accel kvm, the guests that guests.txt lists for it),
+debian (the distribution's QEMU with -accel tcg: where it differs from the expectation differences.txt has a line that says why, and no other),
+lists (items.txt, guests.txt and expected/ agree). With --show NAME... instead of a comparison the output is printed."""
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DEBIAN = os.environ.get("QTEST_QEMU_BINARY", "/usr/bin/qemu-system-x86_64")
+TIMEOUT = 60
+STATUS = 0x21  # isa-debug-exit: what quit() of the guests writes
+
+
+def lines_of(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as f:
+        return [x.strip() for x in f if x.strip() and not x.startswith("#")]
+
+
+class Guest:
+    """A line of guests.txt: name, source, 32 or 64, then words: kvm, -DX=Y for the compiler, and KEY=VALUE for the command line."""
+
+    def __init__(self, line):
+        words = line.split()
+        self.name, self.kvm = words[0], "kvm" in words
+        self.more, self.cpu, self.status = [], "max", STATUS
+        for word in words[3:]:
+            key, _, value = word.partition("=")
+            if key == "cpu":
+                self.cpu = value
+            elif key == "status":  # the guest ends by itself another way
+                self.status = int(value)
+            elif not key.startswith("-") and key != "kvm":
+                self.more += ["-" + key] + ([value] if value else [])
+
+    def expected(self):
+        path = os.path.join(HERE, "expected", self.name + ".txt")
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as f:
+            return f.read().splitlines()
+
+
+GUESTS = {g.name: g for g in map(Guest, lines_of("guests.txt"))}
+
+
+def run(mode, binary, images, guest):
+    """The lines that it prints, or None and why not."""
+    accel = {"tcg": "tcg", "interpreter": "tcg,interpreter=on", "kvm": "kvm", "debian": "tcg"}[mode]
+    cmd = [DEBIAN if mode == "debian" else binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "64", "-cpu", guest.cpu, "-accel", accel,
+           "-no-reboot", "-bios", os.path.join(images, guest.name + ".bin"), "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"] + guest.more
+    try:
+        p = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
+        out, err, status = p.stdout, p.stderr, p.returncode
+    except subprocess.TimeoutExpired as e:
+        out, err, status = e.stdout or b"", e.stderr or b"", "none in time"
+    got = out.decode(errors="replace").splitlines()
+    if status != guest.status:
+        got.append(f"exit: {status}")
+    return got, " ".join(cmd), err.decode(errors="replace").splitlines()
+
+
+def key_of(line):
+    return line.partition(":")[0]
+
+
+def differences(want, got):
+    """Names of the cases that differ, in order, each with both lines."""
+    w, g = {key_of(x): x for x in want}, {key_of(x): x for x in got}
+    keys = list(w) + [k for k in g if k not in w]
+    return [(k, w.get(k, "(nothing)"), g.get(k, "(nothing)")) for k in keys if w.get(k) != g.get(k)]
+
+
+def compare(mode, binary, images, guest):
+    want = guest.expected()
+    got, cmd, err = run(mode, binary, images, guest)
+    diff = differences(want, got)
+    if not diff and want == got:
+        return True
+    print("# " + cmd)
+    for _, w, g in diff[:20]:
+        print(f"# expected '{w}'\n# got      '{g}'")
+    if len(diff) > 20:
+        print(f"# and {len(diff) - 20} more")
+    if not diff:
+        print("# the same lines in another order")
+    for line in err[:20]:
+        print("# stderr: " + line)
+    return False
+
+
+class Known:
+    """differences.txt: 'GUEST | CASE | SECTION | WHAT'. A CASE that ends in '*' is a prefix. GUEST '*' and CASE 'fl N' is one for all guests: Debian's
+    saved flags lack the bits N. What was not needed is stale."""
+
+    def __init__(self):
+        self.rows = [[x.strip() for x in line.split("|")] for line in lines_of("differences.txt")]
+        self.bad = [r for r in self.rows if len(r) != 4 or not all(r)]
+        self.used = set()
+        self.missing_flags = 0
+        for r in self.rows:
+            if r[0] == "*" and r[1].startswith("fl "):
+                self.missing_flags |= int(r[1][3:], 16)
+
+    def same_but_flags(self, want, got):
+        def without(m):
+            return f" fl={int(m.group(1), 16) & ~self.missing_flags:x}"
+        if re.sub(r" fl=([0-9a-f]+)", without, want) != got:
+            return False
+        self.used.update(i for i, r in enumerate(self.rows) if r[0] == "*")
+        return True
+
+    def explains(self, guest, key):
+        found = [i for i, r in enumerate(self.rows) if r[0] == guest and (r[1] == key or (r[1].endswith("*") and key.startswith(r[1][:-1])))]
+        self.used.update(found)
+        return bool(found)
+
+    def stale(self, names):
+        return [r for i, r in enumerate(self.rows) if i not in self.used and (r[0] == "*" or r[0] in names)]
+
+
+def debian(binary, images, names):
+    known = Known()
+    for i, name in enumerate(names, 1):
+        got, cmd, _ = run("debian", binary, images, GUESTS[name])
+        bad = [(k, w, g) for k, w, g in differences(GUESTS[name].expected(), got) if not known.same_but_flags(w, g) and not known.explains(name, k)]
+        for _, w, g in bad[:20]:
+            print(f"# expected '{w}'\n# Debian's '{g}'")
+        if bad:
+            print("# not in differences.txt: " + cmd)
+        print(f"{'not ok' if bad else 'ok'} {i} {name} debian", flush=True)
+    stale = known.bad + (known.stale(names) if len(names) == len(GUESTS) else [])
+    for r in stale:
+        print("# stale or malformed: " + " | ".join(r))
+    print(f"{'not ok' if stale else 'ok'} {len(names) + 1} differences.txt")
+
+
+def lists():
+    """Each item has guests, each guest an item, a source and an expectation with one line for a case."""
+    problems, named = [], set()
+    for line in lines_of("items.txt"):
+        item, bar, guests = (x.strip() for x in line.partition("|"))
+        if not bar or not guests.split():
+            problems.append((item, "no guest"))
+        for g in guests.split():
+            named.add(g)
+            if g not in GUESTS:
+                problems.append((item, f"{g} is not in guests.txt"))
+    for g in GUESTS.values():
+        want = g.expected()
+        if g.name not in named:
+            problems.append((g.name, "for no item"))
+        if want is None:
+            problems.append((g.name, "no expectation"))
+        elif len({key_of(x) for x in want}) != len(want):
+            keys = [key_of(x) for x in want]
+            problems.append((g.name, f"two cases of one name: {[k for k in keys if keys.count(k) > 1][:3]}"))
+    for f in os.listdir(os.path.join(HERE, "expected")):
+        if f[:-4] not in GUESTS:
+            problems.append((f, "for no guest"))
+    print("1..1")
+    for what, why in problems:
+        print(f"# {what}: {why}")
+    print(f"{'not ok' if problems else 'ok'} 1 items, guests and expectations agree")
+
+
+def reason_to_skip(mode, binary):
+    if mode == "kvm":
+        try:
+            os.close(os.open("/dev/kvm", os.O_RDWR))
+        except OSError as e:
+            return f"/dev/kvm: {e.strerror}"
+    elif mode == "debian":
+        if not os.path.exists(DEBIAN):
+            return f"no {DEBIAN}"
+    elif "tcg" not in subprocess.run([binary, "-accel", "help"], capture_output=True, text=True, check=False).stdout.split():
+        return "this binary has no accelerator tcg"
+    return None
+
+
+def main():
+    mode, binary, images = sys.argv[1:4]
+    show = "--show" in sys.argv
+    names = [x for x in sys.argv[4:] if x != "--show"] or list(GUESTS)
+    if show:
+        for name in names:
+            print("\n".join(run(mode, binary, images, GUESTS[name])[0]))
+        return
+    if mode == "lists":
+        lists()
+        return
+    if mode == "kvm":
+        names = [n for n in names if GUESTS[n].kvm]
+    print(f"1..{len(names) + (mode == 'debian')}")
+    reason = reason_to_skip(mode, binary)
+    if mode == "debian" and not reason:
+        debian(binary, images, names)
+        return
+    for i, name in enumerate(names, 1):
+        if reason:
+            print(f"ok {i} {name} {mode} # SKIP {reason}")
+        else:
+            print(f"{'ok' if compare(mode, binary, images, GUESTS[name]) else 'not ok'} {i} {name} {mode}", flush=True)
+    if reason and mode == "debian":
+        print(f"ok {len(names) + 1} differences.txt # SKIP {reason}")
+
+
+main()
