@@ -3,23 +3,10 @@
 #include "accel/accel.h"
 #include "accel/kvm/kvm.h"
 #include "accel/qtest/qtest.h"
+#include "accel/tcg/tcg.h"
 
 const AccelDesc *accel;
 void (*accel_ioapic_eoi)(uint8_t vector);
-
-static bool tcg_init(Error **errp)
-{
-    error_set(errp, "tcg, the x86 engine, is not built into this binary yet");
-    error_hint(errp, "Use -accel kvm");
-    return false;
-}
-
-static const AccelDesc accel_tcg = {
-    .name = "tcg",
-    .summary = "x86 engine in software (not built yet)",
-    .hidden = true,
-    .init = tcg_init,
-};
 
 const AccelDesc *const accel_table[] = {&accel_kvm, &accel_tcg, &accel_qtest, NULL};
 

@@ -43,9 +43,6 @@ MemoryRegion *region_resolve(MemoryRegion *r, uint64_t *off);
 extern AddressSpace *address_spaces;
 void memory_flush_coalesced(AddressSpace *as); /* under the VM lock */
 
-/* Every block, by RCU: the block whose memory holds host, with no reference taken. */
-RamBlock *ram_block_of_host(const void *host);
-bool ram_block_try_ref(RamBlock *b);                   /* false: it is on its way out */
-void ram_block_track(RamBlock *b, DirtyClient client); /* gives it a dirty bitmap, all set, where it has none */
+bool ram_block_try_ref(RamBlock *b); /* false: it is on its way out */
 
 #endif

@@ -352,6 +352,8 @@ RamBlock *ram_block_of_host(const void *host)
     return b;
 }
 
+void (*ram_code_written)(RamBlock *b, uint64_t off, uint64_t len);
+
 void ram_block_track(RamBlock *b, DirtyClient client)
 {
     if (b->dirty[client])

@@ -2,17 +2,19 @@
 /*
  * The x86 engine: a full-system x86 CPU in user space, run by the host's own instructions.
  *
- * One thread per vCPU (softmmu/vcpus.h) calls tcg_run(). It takes requests and interrupts, then either interprets (exec.c: decode, call
- * the instruction's handler) or runs translated code (jit.h), in which every instruction is the host's own, with guest registers in host
- * registers and guest memory behind a software TLB; what is not translated calls the same handler. Exceptions leave a handler by
- * tcg_raise(), which jumps to the run loop; a handler changes no guest state before all that may fault in it has been checked.
+ * One thread per vCPU (softmmu/vcpus.h) calls tcg_run(). It takes requests and interrupts, then either interprets
+ * (exec.c: decode, call the instruction's handler) or runs translated code (jit.h), in which every instruction is the
+ * host's own, with guest registers in host registers and guest memory behind a software TLB; what is not translated
+ * calls the same handler. Exceptions leave a handler by tcg_raise(), which jumps to the run loop; a handler changes no
+ * guest state before all that may fault in it has been checked.
  *
- * All of a vCPU's engine state (TLB, translations, jump cache) is its own thread's alone; other threads post requests (tcg_request).
+ * All of a vCPU's engine state (TLB, translations, jump cache) is its own thread's alone; other threads post requests
+ * (tcg_request).
  *
- * Light code: while translated code runs, the guest's x87, SSE and AVX registers are in the host's. Files of the list `light` in
- * meson.build are compiled with -mgeneral-regs-only and call no other code (nor libc) except between tcg_outside_begin() and
- * tcg_outside_end(), which put the vector state into X86CPU.xsave. Handlers of integer and system instructions, the MMU and the run loop are
- * light.
+ * Light code: while translated code runs, the guest's x87, SSE and AVX registers are in the host's. Files of the list
+ * `light` in meson.build are compiled with -mgeneral-regs-only and call no other code (nor libc) except between
+ * tcg_outside_begin() and tcg_outside_end(), which put the vector state into X86CPU.xsave. Handlers of integer and
+ * system instructions, the MMU and the run loop are light.
  */
 #ifndef ACCEL_TCG_TCG_H
 #define ACCEL_TCG_TCG_H
@@ -26,80 +28,126 @@
 
 /* CR4 */
 enum {
-    CR4_VME = 1 << 0, CR4_PVI = 1 << 1, CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
-    CR4_PGE = 1 << 7, CR4_PCE = 1 << 8, CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12,
-    CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22,
+    CR4_VME = 1 << 0,
+    CR4_PVI = 1 << 1,
+    CR4_TSD = 1 << 2,
+    CR4_DE = 1 << 3,
+    CR4_PSE = 1 << 4,
+    CR4_PAE = 1 << 5,
+    CR4_MCE = 1 << 6,
+    CR4_PGE = 1 << 7,
+    CR4_PCE = 1 << 8,
+    CR4_OSFXSR = 1 << 9,
+    CR4_OSXMMEXCPT = 1 << 10,
+    CR4_UMIP = 1 << 11,
+    CR4_LA57 = 1 << 12,
+    CR4_FSGSBASE = 1 << 16,
+    CR4_PCIDE = 1 << 17,
+    CR4_OSXSAVE = 1 << 18,
+    CR4_SMEP = 1 << 20,
+    CR4_SMAP = 1 << 21,
+    CR4_PKE = 1 << 22,
 };
 /* Descriptor flags: SegReg.flags, a descriptor's second dword. */
 enum {
-    DESC_A = 1 << 8, DESC_W = 1 << 9 /* data: writable */, DESC_R = 1 << 9 /* code: readable */, DESC_E = 1 << 10 /* data: expand down */,
-    DESC_C = 1 << 10 /* code: conforming */, DESC_CODE = 1 << 11, DESC_S = 1 << 12, DESC_DPL_SHIFT = 13, DESC_P = 1 << 15,
-    DESC_AVL = 1 << 20, DESC_L = 1 << 21, DESC_DB = 1 << 22, DESC_G = 1 << 23, DESC_TYPE_SHIFT = 8,
+    DESC_A = 1 << 8,
+    DESC_W = 1 << 9 /* data: writable */,
+    DESC_R = 1 << 9 /* code: readable */,
+    DESC_E = 1 << 10 /* data: expand down */,
+    DESC_C = 1 << 10 /* code: conforming */,
+    DESC_CODE = 1 << 11,
+    DESC_S = 1 << 12,
+    DESC_DPL_SHIFT = 13,
+    DESC_P = 1 << 15,
+    DESC_AVL = 1 << 20,
+    DESC_L = 1 << 21,
+    DESC_DB = 1 << 22,
+    DESC_G = 1 << 23,
+    DESC_TYPE_SHIFT = 8,
 };
 enum {
-    EXC_DE, EXC_DB, EXC_NMI, EXC_BP, EXC_OF, EXC_BR, EXC_UD, EXC_NM, EXC_DF, EXC_TS = 10, EXC_NP, EXC_SS, EXC_GP, EXC_PF, EXC_MF = 16,
-    EXC_AC, EXC_MC, EXC_XM,
+    EXC_DE,
+    EXC_DB,
+    EXC_NMI,
+    EXC_BP,
+    EXC_OF,
+    EXC_BR,
+    EXC_UD,
+    EXC_NM,
+    EXC_DF,
+    EXC_TS = 10,
+    EXC_NP,
+    EXC_SS,
+    EXC_GP,
+    EXC_PF,
+    EXC_MF = 16,
+    EXC_AC,
+    EXC_MC,
+    EXC_XM,
 };
 enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 }; /* #PF's error code */
 #define FLAGS_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
 
 /*
- * The mode: all that decoding and translation depend on besides the code's bytes. tcg_mode() in t->mode; whatever changes something
- * that it is made of calls tcg_mode_changed().
+ * The mode: all that decoding and translation depend on besides the code's bytes. tcg_mode() in t->mode; whatever
+ * changes something that it is made of calls tcg_mode_changed().
  */
 enum {
-    TM_CPL = 3,            /* mask */
-    TM_CODE64 = 1 << 2,    /* 64-bit code; else TM_CODE32 or 16-bit */
+    TM_CPL = 3,         /* mask */
+    TM_CODE64 = 1 << 2, /* 64-bit code; else TM_CODE32 or 16-bit */
     TM_CODE32 = 1 << 3,
-    TM_STACK32 = 1 << 4,   /* SS.B (in 64-bit code: not set, the stack is 64 bits wide) */
-    TM_PE = 1 << 5,        /* protected mode, not virtual-8086 */
-    TM_VM = 1 << 6,        /* virtual-8086 */
+    TM_STACK32 = 1 << 4, /* SS.B (in 64-bit code: not set, the stack is 64 bits wide) */
+    TM_PE = 1 << 5,      /* protected mode, not virtual-8086 */
+    TM_VM = 1 << 6,      /* virtual-8086 */
     TM_LMA = 1 << 7,
-    TM_FLAT_CS = 1 << 8,   /* base 0, limit 4 GiB */
-    TM_FLAT_DS = 1 << 9,   /* base 0, limit 4 GiB, readable and writable; 64-bit code: set for ES, CS, SS, DS by definition */
+    TM_FLAT_CS = 1 << 8, /* base 0, limit 4 GiB */
+    TM_FLAT_DS =
+        1 << 9, /* base 0, limit 4 GiB, readable and writable; 64-bit code: set for ES, CS, SS, DS by definition */
     TM_FLAT_ES = 1 << 10,
     TM_FLAT_SS = 1 << 11,
-    TM_IOPL = 1 << 12,     /* CPL <= IOPL */
-    TM_TS = 1 << 13,       /* CR0.TS */
-    TM_EM = 1 << 14,       /* CR0.EM */
+    TM_IOPL = 1 << 12, /* CPL <= IOPL */
+    TM_TS = 1 << 13,   /* CR0.TS */
+    TM_EM = 1 << 14,   /* CR0.EM */
     TM_MP = 1 << 15,
-    TM_SSE = 1 << 16,      /* CR4.OSFXSR */
-    TM_AVX = 1 << 17,      /* CR4.OSXSAVE and XCR0 has SSE and AVX */
-    TM_AC = 1 << 18,       /* alignment is checked: CR0.AM, EFLAGS.AC, CPL 3 */
-    TM_MMU_SHIFT = 19,     /* two bits: MMU_xxx of data accesses */
-    TM_TF = 1 << 21,       /* EFLAGS.TF */
-    TM_DEBUG = 1 << 22,    /* breakpoints are armed: DR7, or gdb's: instruction by instruction */
-    TM_UMIP = 1 << 23,     /* CR4.UMIP and CPL > 0 */
-    TM_TSD = 1 << 24,      /* CR4.TSD and CPL > 0 */
+    TM_SSE = 1 << 16,   /* CR4.OSFXSR */
+    TM_AVX = 1 << 17,   /* CR4.OSXSAVE and XCR0 has SSE and AVX */
+    TM_AC = 1 << 18,    /* alignment is checked: CR0.AM, EFLAGS.AC, CPL 3 */
+    TM_MMU_SHIFT = 19,  /* two bits: MMU_xxx of data accesses */
+    TM_TF = 1 << 21,    /* EFLAGS.TF */
+    TM_DEBUG = 1 << 22, /* breakpoints are armed: DR7, or gdb's: instruction by instruction */
+    TM_UMIP = 1 << 23,  /* CR4.UMIP and CPL > 0 */
+    TM_TSD = 1 << 24,   /* CR4.TSD and CPL > 0 */
     TM_SMM = 1 << 25,
-    TM_NE = 1 << 26,       /* CR0.NE */
-    TM_MMXCPT = 1 << 27,   /* CR4.OSXMMEXCPT */
+    TM_NE = 1 << 26,     /* CR0.NE */
+    TM_MMXCPT = 1 << 27, /* CR4.OSXMMEXCPT */
     TM_PAGING = 1 << 28,
 };
 
 /* Whose rights a data access has: TLB sets. */
 enum { MMU_USER, MMU_KERNEL, MMU_KERNEL_AC /* SMAP is off or overridden by EFLAGS.AC */, MMU_MODES };
 
-/* Software TLB, direct mapped by linear page number, one set per MMU mode; see mem.c. A tag is the linear address of the page; it has low
- * bits set (TLB_SLOW) where accesses must take the slow path: never equal to any page address. host address = linear address + addend. */
+/* Software TLB, direct mapped by linear page number, one set per MMU mode; see mem.c. A tag is the linear address of
+ * the page; it has low bits set (TLB_SLOW) where accesses must take the slow path: never equal to any page address.
+ * host address = linear address + addend. */
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
     uintptr_t addend;
-    uint64_t phys;        /* guest-physical address of the page */
+    uint64_t phys; /* guest-physical address of the page */
 } TlbEntry;
-#define TLB_BITS    10
-#define TLB_ENTRIES (1U << TLB_BITS)
+#define TLB_BITS        10
+#define TLB_ENTRIES     (1U << TLB_BITS)
+#define TLB_TOUCHED_MAX 256
 enum { TLB_INVALID = 1 };
 /* Instruction pages: where code of this linear page is, for the fetch in modes of user or of supervisor rights. */
 typedef struct CodeTlbEntry {
     uint64_t tag;        /* linear page address | 1 for user rights; TLB_NONE where empty */
     const uint8_t *host; /* of the page; NULL: no RAM or ROM, fetch byte by byte */
     uint64_t phys;
-    uint32_t id;         /* the translator's: of (linear page, host page, rights); 0: none yet */
+    uint32_t id; /* the translator's: of (linear page, host page, rights); 0: none yet */
 } CodeTlbEntry;
 #define CODE_TLB_BITS    9
 #define CODE_TLB_ENTRIES (1U << CODE_TLB_BITS)
-#define TLB_NONE (~(uint64_t)0)
+#define TLB_NONE         (~(uint64_t)0)
 
 typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
@@ -108,40 +156,55 @@ typedef struct TcgRamMap TcgRamMap;
 enum { TCG_FLUSH_TLB = 1, TCG_FLUSH_CODE = 2 /* t->code_requests has pages */, TCG_NEW_MAP = 4, TCG_DEBUG_CHANGED = 8 };
 
 /*
- * The engine's part of a vCPU: in X86CPU.accel_area, so that translated code, whose GS base is the X86CPU, reaches both by fixed
- * displacements.
+ * The engine's part of a vCPU: in X86CPU.accel_area, so that translated code, whose GS base is the X86CPU, reaches both
+ * by fixed displacements.
  */
 typedef struct TcgCpu {
-    uint32_t exit_request; /* atomic: not 0: translated code leaves at the next block's beginning; any thread sets, the run loop clears */
+    uint32_t exit_request; /* atomic: not 0: translated code leaves at the next block's beginning; any thread sets, the
+                              run loop clears */
     uint32_t requests;     /* atomic: TCG_FLUSH_TLB ... */
     uint32_t mode;
-    bool fpu_live;         /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
-    bool in_jit;           /* translated code or a helper called by it runs */
-    uint64_t next_rip;     /* where the instruction that is executed goes on: set before its handler is called, changed by branches */
+    bool fpu_live; /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
+    bool in_jit;   /* translated code or a helper called by it runs */
+    bool in_guest; /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
+    uint32_t outside_depth;
+    uint64_t next_rip; /* where the instruction that is executed goes on: set before its handler is called, changed by
+                          branches */
     /* The event that tcg_raise() or a software interrupt left. */
     struct {
         uint8_t vector;
         bool has_error;
+        uint8_t kind; /* EventKind */
         uint32_t error;
     } exc;
-    int delivering;        /* vector that is being delivered, -1: none: for double faults */
-    void *env[5];          /* __builtin_setjmp() of the run loop */
+    int delivering; /* vector that is being delivered, -1: none: for double faults and the error code's EXT bit */
+    uint8_t delivering_kind; /* EventKind of that */
+    void *env[5];            /* __builtin_setjmp() of the run loop */
     bool env_valid;
-    uint64_t steps;        /* instructions interpreted */
+    uint64_t steps; /* instructions interpreted */
     /* x87 last-instruction state that the host's own registers do not tell */
     uint64_t fpu_ip, fpu_dp;
     uint16_t fpu_cs, fpu_ds, fpu_op;
-    bool ferr;             /* the FERR# line is up (CR0.NE = 0) */
-    bool resume_flag;      /* the handler has set RF for the next instruction (IRET, task switch): the run loop leaves it */
-    bool trap_flag_off;    /* the handler says: no single-step trap after this instruction (MOV SS) */
-    bool exit_halt;        /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
-    bool debug_armed;      /* breakpoints in DR7 or gdb's */
-    uint64_t lin_mask;     /* ~0 in long mode, 0xffffffff else */
-    uint64_t mem_version;  /* of ram_map */
-    TcgRamMap *ram_map;    /* borrowed while the thread is between two looks at requests */
+    bool ferr;        /* the FERR# line is up (CR0.NE = 0) */
+    bool resume_flag; /* the handler has set RF for the next instruction (IRET, task switch): the run loop leaves it */
+    bool trap_flag_off; /* the handler says: no single-step trap after this instruction (MOV SS) */
+    bool debug_exit;    /* gdb's breakpoint: the run loop returns VCPU_EXIT_DEBUG */
+    bool exit_halt;     /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
+    bool debug_armed;   /* breakpoints in DR7 or gdb's */
+    uint64_t lin_mask;  /* ~0 in long mode, 0xffffffff else */
+    TcgRamMap *ram_map; /* borrowed while the thread is between two looks at requests */
     JitCpu *jit;
+    /* Pages of code that were written; map.c's lock. */
+    const uint8_t *code_requests[64];
+    unsigned n_code_requests;
+    bool code_requests_lost;
+    bool bus_locked;
+    uint32_t pending_dr6;                                   /* breakpoints that the instruction hit: #DB after it */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
-    unsigned tlb_touched[MMU_MODES]; /* entries filled since the last flush */
+    unsigned
+        tlb_touched[MMU_MODES]; /* entries filled since the last flush; TLB_TOUCHED_MAX + 1: more than are listed */
+    uint16_t tlb_touched_index[MMU_MODES][TLB_TOUCHED_MAX];
+    bool code_tlb_touched;
     CodeTlbEntry code_tlb[CODE_TLB_ENTRIES];
     TlbEntry tlb[MMU_MODES][TLB_ENTRIES] __attribute__((aligned(64)));
 } TcgCpu;
@@ -151,11 +214,11 @@ static inline TcgCpu *TCG(X86CPU *c)
 }
 
 typedef struct TcgConfig {
-    bool interpreter;  /* interpreter=on */
-    uint64_t tb_size;  /* MiB of translated code for all vCPUs; 0: the default */
+    bool interpreter; /* interpreter=on */
     bool one_insn_per_tb;
     bool split_wx;
-    char *thread;      /* "multi" */
+    uint32_t tb_size; /* MiB of translated code for all vCPUs; 0: the default */
+    int thread;       /* multi, single */
 } TcgConfig;
 extern TcgConfig tcg_config;
 extern const AccelDesc accel_tcg;
@@ -164,15 +227,16 @@ extern const AccelDesc accel_tcg;
 VcpuExit tcg_run(X86CPU *c);
 /* Decode and execute one instruction at c->rip, with all that belongs to an instruction's end; raises. Light. */
 void tcg_step(X86CPU *c);
-/* Execute a decoded instruction at c->rip: checks what its description says (feature, mode, CPL, FPU), calls the handler, sets RIP. The
- * translator's way for what it does not translate. Raises. Light. */
+/* Execute a decoded instruction at c->rip: checks what its description says (feature, mode, CPL, FPU), calls the
+ * handler, sets RIP. The translator's way for what it does not translate. Raises. Light. */
 void tcg_execute(X86CPU *c, const Insn *i);
-/* Bytes of code at linear address lin for decoding: up to 15, at most to where a page cannot be read. Raises #PF for the first byte only. */
+/* Bytes of code at linear address lin for decoding: up to 15, at most to where a page cannot be read. Raises #PF for
+ * the first byte only. */
 unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16]);
 /* Decode at c->rip, raising #PF, #GP, #UD as the fetch demands. */
 void tcg_decode(X86CPU *c, Insn *i);
-uint32_t tcg_mode(const X86CPU *c);   /* computed from the state */
-void tcg_mode_changed(X86CPU *c);     /* t->mode and lin_mask anew */
+uint32_t tcg_mode(const X86CPU *c); /* computed from the state */
+void tcg_mode_changed(X86CPU *c);   /* t->mode and lin_mask anew */
 static inline unsigned tcg_cpl(X86CPU *c)
 {
     return TCG(c)->mode & TM_CPL;
@@ -194,21 +258,37 @@ static inline bool tcg_has(const X86CPU *c, FeatureWord w, unsigned bit)
     return c->config.features[w] >> bit & 1;
 }
 
+typedef enum EventKind {
+    EVENT_FAULT,
+    EVENT_TRAP,
+    EVENT_SOFT_INT /* INT n */,
+    EVENT_SOFT_EXC /* INT3, INTO */,
+    EVENT_ICEBP,
+    EVENT_INTERRUPT,
+    EVENT_NMI
+} EventKind;
+
 /* Exceptions. The instruction at c->rip faults: nothing of it has happened. Light. */
-_Noreturn void tcg_raise(X86CPU *c, unsigned vector);                       /* no error code */
-_Noreturn void tcg_raise_error(X86CPU *c, unsigned vector, uint32_t error); /* #TS #NP #SS #GP #AC #DF: with an error code */
-_Noreturn void tcg_raise_pf(X86CPU *c, uint64_t va, uint32_t error);        /* sets CR2 */
+_Noreturn void tcg_raise(X86CPU *c, unsigned vector); /* no error code */
+_Noreturn void tcg_raise_error(X86CPU *c, unsigned vector,
+                               uint32_t error);                      /* #TS #NP #SS #GP #AC #DF: with an error code */
+_Noreturn void tcg_raise_pf(X86CPU *c, uint64_t va, uint32_t error); /* sets CR2 */
+_Noreturn void tcg_raise_trap(X86CPU *c,
+                              unsigned vector); /* after the instruction: c->rip is the next one's already (#DB) */
 
 /*
- * Memory, by the handlers. Linear addresses are cut by the caller with lin_mask; all raise #PF (and #AC); MMIO is done in them. Light.
- * Values are little-endian host integers; size 1, 2, 4, 8. Crossing a page is allowed: a store checks both pages first.
+ * Memory, by the handlers. Linear addresses are cut by the caller with lin_mask; all raise #PF (and #AC); MMIO is done
+ * in them. Light. Values are little-endian host integers; size 1, 2, 4, 8. Crossing a page is allowed: a store checks
+ * both pages first.
  */
 uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu);
 void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigned mmu);
-void tcg_read_lin(X86CPU *c, uint64_t lin, void *buf, unsigned len, unsigned mmu);        /* any length up to 4096 */
-void tcg_write_lin(X86CPU *c, uint64_t lin, const void *buf, unsigned len, unsigned mmu); /* both pages checked before the first byte goes */
-/* Host address of [lin, lin+size) to read (access ACCESS_R), write or both where it is plain RAM in one page and needs no notice; NULL: use the above.
- * Raises #PF where the access may not be. What is written through it is tracked (dirty, code) already. */
+void tcg_read_lin(X86CPU *c, uint64_t lin, void *buf, unsigned len, unsigned mmu); /* any length up to 4096 */
+void tcg_write_lin(X86CPU *c, uint64_t lin, const void *buf, unsigned len,
+                   unsigned mmu); /* both pages checked before the first byte goes */
+/* Host address of [lin, lin+size) to read (access ACCESS_R), write or both where it is plain RAM in one page and needs
+ * no notice; NULL: use the above. Raises #PF where the access may not be. What is written through it is tracked (dirty,
+ * code) already. */
 void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu);
 /* Would the access fault? Raises; no data moves. */
 void tcg_probe_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu);
@@ -218,7 +298,8 @@ static inline unsigned tcg_mmu(X86CPU *c) /* of data accesses at the present CPL
 }
 #define TCG_MMU_SYSTEM MMU_KERNEL /* implicit supervisor accesses: descriptor tables, TSS, gates' stacks */
 
-/* The same through a segment: limit, type and canonical checks: #GP(0), #SS(0). off is cut by the caller to the address size. */
+/* The same through a segment: limit, type and canonical checks: #GP(0), #SS(0). off is cut by the caller to the address
+ * size. */
 uint64_t tcg_lin(X86CPU *c, unsigned seg, uint64_t off, unsigned size, unsigned access);
 static inline uint64_t tcg_load(X86CPU *c, unsigned seg, uint64_t off, unsigned size)
 {
@@ -231,23 +312,45 @@ static inline void tcg_store(X86CPU *c, unsigned seg, uint64_t off, unsigned siz
 /* Effective address of i's memory operand: an offset in its segment. */
 uint64_t tcg_ea(X86CPU *c, const Insn *i);
 
-/* Locked read-modify-write: *p in RAM by compare and exchange; where tcg_host_lin() gives NULL (MMIO, split over pages) with the engine's bus
- * lock held between the two calls. */
+/* Locked read-modify-write: *p in RAM by compare and exchange; where tcg_host_lin() gives NULL (MMIO, split over pages)
+ * with the engine's bus lock held between the two calls. */
 void tcg_bus_lock(X86CPU *c);
 void tcg_bus_unlock(X86CPU *c);
 
 /* TLB */
-void tcg_flush_tlb(X86CPU *c, bool global_too);   /* own thread; global_too false: entries of global pages may stay */
-void tcg_flush_page(X86CPU *c, uint64_t lin);     /* INVLPG */
+void tcg_flush_tlb(X86CPU *c, bool global_too); /* own thread; global_too false: entries of global pages may stay */
+void tcg_flush_page(X86CPU *c, uint64_t lin);   /* INVLPG */
 void tcg_mem_init(X86CPU *c);
+/* The translator's first try on a TLB miss: fill the entry of lin for the access. true: the entry now lets [lin,
+ * lin+size) through, or *host is where the access can be done this once; false: only the instruction's handler can do
+ * it (page crossing, device memory, a fault). Raises nothing. */
+bool tcg_tlb_fill(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu, uint8_t **host);
+/* The code page of lin for the present rights: filled in c's code TLB; NULL: no RAM or ROM there, or (with fault set)
+ * not executable: raise by tcg_fetch(). */
+CodeTlbEntry *tcg_code_page(X86CPU *c, uint64_t lin);
+static inline bool tcg_canonical(X86CPU *c, uint64_t lin)
+{
+    int64_t high = (int64_t)lin >> (c->cr4 & CR4_LA57 ? 56 : 47);
+
+    return high == 0 || high == -1;
+}
+static inline AddressSpace *tcg_address_space(X86CPU *c)
+{
+    return &as_memory;
+}
+static inline uint64_t tcg_a20_mask(X86CPU *c)
+{
+    return ~(uint64_t)0;
+}
 /* Physical memory as this CPU sees it (SMRAM, A20); light, as far as it is RAM. */
 uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size);
 void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val);
+void tcg_phys_written(X86CPU *c, uint64_t gpa, unsigned size); /* after a write through tcg_phys_page()'s pointer */
 /* Host address of a guest page of RAM or ROM, NULL: neither. */
 uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable);
 
-/* Code has been, or is to be, translated from the page of RAM at host: writes to it (by any CPU or device) are noticed from now on:
- * jit_page_written() is called in the thread of every vCPU that registered the page. */
+/* Code has been, or is to be, translated from the page of RAM at host: writes to it (by any CPU or device) are noticed
+ * from now on: jit_page_written() is called in the thread of every vCPU that registered the page. */
 void tcg_protect_code(X86CPU *c, const uint8_t *host_page);
 
 /* Requests to a vCPU, any thread. */
@@ -257,20 +360,32 @@ void tcg_request(X86CPU *c, uint32_t what);
 void tcg_outside_begin(X86CPU *c);
 void tcg_outside_end(X86CPU *c);
 /* The two directions of the vector state (vec.c); light. */
-void tcg_fpu_to_memory(X86CPU *c); /* nothing where it is there already; the host's MXCSR and x87 control are as C expects then */
+void tcg_fpu_to_memory(
+    X86CPU *c); /* nothing where it is there already; the host's MXCSR and x87 control are as C expects then */
 void tcg_fpu_to_host(X86CPU *c);
+void tcg_fpu_import(X86CPU *c); /* X86CPU.xsave has come from elsewhere */
+void tcg_fpu_export(X86CPU *c); /* it is about to be looked at by others: the vector state is in memory already */
 /* A pending unmasked x87 exception, as seen by a waiting x87 instruction: #MF or FERR (CR0.NE). Raises. */
 void tcg_fpu_check_pending(X86CPU *c);
 
-/* excp.c: deliver an event through the IDT or IVT. c->rip is what is pushed (for software interrupts: next_rip was made rip by the caller).
- * Raises where the delivery faults; on success RIP, CS, flags ... are the handler's. */
-typedef enum EventKind { EVENT_FAULT, EVENT_TRAP, EVENT_SOFT_INT /* INT n */, EVENT_SOFT_EXC /* INT3, INTO */, EVENT_ICEBP, EVENT_INTERRUPT, EVENT_NMI } EventKind;
+/* excp.c: deliver an event through the IDT or IVT. c->rip is what is pushed (for software interrupts: next_rip was made
+ * rip by the caller). Raises where the delivery faults; on success RIP, CS, flags ... are the handler's. */
 void tcg_deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error);
 void tcg_enter_smm(X86CPU *c);
-/* Breakpoints of DR7 on data or I/O that the last instruction touched: #DB comes after it. exec.c looks at c->dr[6] changes through this. */
-bool tcg_check_code_breakpoint(X86CPU *c, uint64_t lin); /* true: DR6 is set: #DB fault before the instruction (RF is 0) */
+/* Breakpoints of DR7 on data or I/O that the last instruction touched: #DB comes after it. exec.c looks at c->dr[6]
+ * changes through this. */
+bool tcg_check_code_breakpoint(X86CPU *c,
+                               uint64_t lin); /* true: DR6 is set: #DB fault before the instruction (RF is 0) */
 void tcg_note_data_access(X86CPU *c, uint64_t lin, unsigned size, bool write); /* only called while TM_DEBUG */
 void tcg_note_io_access(X86CPU *c, uint16_t port, unsigned size);
 extern uint64_t tcg_tsc(X86CPU *c); /* the time stamp counter as RDTSC gives it */
+
+/* CPUID that the engine offers (cpuid.c). */
+uint32_t tcg_cpuid_supported(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
+
+/* tcg.c: not light; they leave by themselves. */
+void tcg_log_insn(X86CPU *c, const Insn *i);
+void tcg_log_missing(X86CPU *c, const InsnDesc *d);
+void tcg_yield(void);
 
 #endif

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run loop: requests, interrupts, exceptions, and the interpreter. Light code (tcg.h).
+ *
+ * Exceptions and the loop: tcg_raise() leaves the event in TcgCpu.exc and jumps to tcg_run(), which delivers it. A
+ * fault while an event is delivered comes the same way and meets t->delivering: contributory faults become a double
+ * fault, one more a triple fault (SDM volume 3, table 6-5).
+ */
+#include "accel/tcg/jit.h"
+#include "accel/tcg/map.h"
+#include "accel/tcg/ops.h"
+#include "softmmu/runstate.h"
+#include "softmmu/mainloop.h"
+#include "softmmu/vcpus.h"
+#include "util/log.h"
+
+/* Mode. */
+
+static bool flat(const SegReg *s)
+{
+    enum { NEED = DESC_P | DESC_S | DESC_W };
+
+    return !s->base && s->limit == 0xffffffff && (s->flags & (NEED | DESC_CODE | DESC_E)) == NEED;
+}
+
+uint32_t tcg_mode(const X86CPU *c)
+{
+    bool pe = c->cr0 & CR0_PE, vm = pe && c->rflags & FLAG_VM;
+    unsigned cpl = !pe ? 0 : vm ? 3 : c->seg[SEG_SS].flags >> DESC_DPL_SHIFT & 3;
+    uint32_t m = cpl, cs = c->seg[SEG_CS].flags;
+    bool lma = c->efer & EFER_LMA;
+    unsigned mmu = cpl == 3 ? MMU_USER : (c->cr4 & CR4_SMAP && !(c->rflags & FLAG_AC)) ? MMU_KERNEL : MMU_KERNEL_AC;
+
+    if (pe && !vm)
+        m |= TM_PE;
+    if (vm)
+        m |= TM_VM;
+    if (lma)
+        m |= TM_LMA;
+    if (lma && cs & DESC_L) {
+        m |= TM_CODE64 | TM_FLAT_CS | TM_FLAT_DS | TM_FLAT_ES | TM_FLAT_SS;
+    } else {
+        if (cs & DESC_DB)
+            m |= TM_CODE32;
+        if (c->seg[SEG_SS].flags & DESC_DB)
+            m |= TM_STACK32;
+        if (!c->seg[SEG_CS].base && c->seg[SEG_CS].limit == 0xffffffff)
+            m |= TM_FLAT_CS;
+        if (flat(&c->seg[SEG_DS]))
+            m |= TM_FLAT_DS;
+        if (flat(&c->seg[SEG_ES]))
+            m |= TM_FLAT_ES;
+        if (flat(&c->seg[SEG_SS]))
+            m |= TM_FLAT_SS;
+    }
+    if (!pe || cpl <= (c->rflags & FLAG_IOPL) >> 12)
+        m |= TM_IOPL;
+    if (c->cr0 & CR0_TS)
+        m |= TM_TS;
+    if (c->cr0 & CR0_EM)
+        m |= TM_EM;
+    if (c->cr0 & CR0_MP)
+        m |= TM_MP;
+    if (c->cr0 & CR0_NE)
+        m |= TM_NE;
+    if (c->cr4 & CR4_OSFXSR)
+        m |= TM_SSE;
+    if (c->cr4 & CR4_OSXMMEXCPT)
+        m |= TM_MMXCPT;
+    if (c->cr4 & CR4_OSXSAVE && (c->xcr0 & 6) == 6)
+        m |= TM_AVX;
+    if (c->cr0 & CR0_AM && c->rflags & FLAG_AC && cpl == 3)
+        m |= TM_AC;
+    m |= mmu << TM_MMU_SHIFT;
+    if (c->rflags & FLAG_TF)
+        m |= TM_TF;
+    if (TCG((X86CPU *)(uintptr_t)c)->debug_armed)
+        m |= TM_DEBUG;
+    if (c->cr4 & CR4_UMIP && cpl)
+        m |= TM_UMIP;
+    if (c->cr4 & CR4_TSD && cpl)
+        m |= TM_TSD;
+    if (c->in_smm)
+        m |= TM_SMM;
+    if (c->cr0 & CR0_PG)
+        m |= TM_PAGING;
+    return m;
+}
+
+void tcg_mode_changed(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    t->debug_armed = c->dr[7] & 0xff;
+    t->mode = tcg_mode(c);
+    t->lin_mask = t->mode & TM_LMA ? ~(uint64_t)0 : 0xffffffff;
+}
+
+/* Leaving light code. */
+
+void tcg_outside_begin(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    if (t->outside_depth++)
+        return;
+    tcg_fpu_to_memory(c);
+    t->outside++;
+    __atomic_store_n(&t->in_guest, false, __ATOMIC_SEQ_CST);
+}
+
+void tcg_outside_end(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    if (--t->outside_depth)
+        return;
+    __atomic_store_n(&t->in_guest, true, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&t->requests, __ATOMIC_SEQ_CST))
+        tcg_take_requests(c);
+    /* A device may have raised the line of this very CPU. */
+    if (__atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
+        __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
+}
+
+void tcg_bus_lock(X86CPU *c)
+{
+    static int lock;
+    TcgCpu *t = TCG(c);
+
+    if (!c) {
+        __atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
+        return;
+    }
+    while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE)) {
+        /* The holder may wait for this CPU to leave the guest. */
+        tcg_outside_begin(c);
+        tcg_yield();
+        tcg_outside_end(c);
+    }
+    t->bus_locked = true;
+}
+
+void tcg_bus_unlock(X86CPU *c)
+{
+    TCG(c)->bus_locked = false;
+    tcg_bus_lock(NULL);
+}
+
+/* Exceptions. */
+
+static _Noreturn void leave(X86CPU *c, unsigned vector, bool has_error, uint32_t error, EventKind kind)
+{
+    TcgCpu *t = TCG(c);
+
+    t->exc.vector = (uint8_t)vector;
+    t->exc.has_error = has_error;
+    t->exc.error = error;
+    t->exc.kind = kind;
+    if (t->bus_locked)
+        tcg_bus_unlock(c);
+    __builtin_longjmp(t->env, 1);
+}
+
+void tcg_raise(X86CPU *c, unsigned vector)
+{
+    leave(c, vector, false, 0, EVENT_FAULT);
+}
+
+void tcg_raise_error(X86CPU *c, unsigned vector, uint32_t error)
+{
+    leave(c, vector, true, error, EVENT_FAULT);
+}
+
+void tcg_raise_trap(X86CPU *c, unsigned vector)
+{
+    leave(c, vector, false, 0, EVENT_TRAP);
+}
+
+void tcg_raise_pf(X86CPU *c, uint64_t va, uint32_t error)
+{
+    c->cr2 = va;
+    leave(c, EXC_PF, true, error, EVENT_FAULT);
+}
+
+static bool contributory(int vector)
+{
+    return vector == EXC_DE || (vector >= EXC_TS && vector <= EXC_GP);
+}
+
+static void log_event(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error)
+{
+    static const char *const kinds[] = {"fault", "trap", "INT", "INT3", "ICEBP", "interrupt", "NMI"};
+
+    if (!log_on(LOG_INT))
+        return;
+    tcg_outside_begin(c);
+    log_printf("CPU %u: %s %02x error %04x%s cpl=%u cs:ip=%04x:%016" PRIx64 " ss:sp=%04x:%016" PRIx64 " cr2=%016" PRIx64
+               " rax=%016" PRIx64 "\n",
+               c->index, kinds[kind], vector, has_error ? error : 0, has_error ? "" : " (none)", tcg_cpl(c),
+               c->seg[SEG_CS].selector, c->rip, c->seg[SEG_SS].selector, c->gpr[R_RSP], c->cr2, c->gpr[R_RAX]);
+    tcg_outside_end(c);
+}
+
+/* Deliver what is given; a fault in it comes back to tcg_run(). */
+static void deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error)
+{
+    TcgCpu *t = TCG(c);
+
+    log_event(c, vector, kind, has_error, error);
+    t->delivering = (int)vector;
+    t->delivering_kind = kind;
+    c->interrupt_shadow = 0;
+    tcg_deliver(c, vector, kind, has_error, error);
+    t->delivering = -1;
+}
+
+/* What tcg_raise() left. false: triple fault. */
+static bool deliver_raised(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    int first = t->delivering, vector = t->exc.vector;
+    bool benign_first = t->delivering_kind >= EVENT_SOFT_INT;
+
+    if (first >= 0 && !benign_first) {
+        if (first == EXC_DF && (contributory(vector) || vector == EXC_PF))
+            return false;
+        if ((contributory(first) && contributory(vector)) ||
+            (first == EXC_PF && (contributory(vector) || vector == EXC_PF))) {
+            deliver(c, EXC_DF, EVENT_FAULT, true, 0);
+            return true;
+        }
+    }
+    deliver(c, (unsigned)vector, t->exc.kind, t->exc.has_error, t->exc.error);
+    return true;
+}
+
+/* Decoding. */
+
+void tcg_decode(X86CPU *c, Insn *i)
+{
+    TcgCpu *t = TCG(c);
+    unsigned size = t->mode & TM_CODE64 ? 8 : t->mode & TM_CODE32 ? 4 : 2;
+    uint64_t lin = c->rip;
+    uint8_t buf[16];
+    unsigned room = INSN_MAX_LEN;
+
+    if (size != 8) {
+        const SegReg *cs = &c->seg[SEG_CS];
+
+        if (c->rip > cs->limit)
+            tcg_raise_error(c, EXC_GP, 0);
+        room = (unsigned)MIN((uint64_t)cs->limit - c->rip + 1, (uint64_t)INSN_MAX_LEN);
+        lin = (cs->base + c->rip) & t->lin_mask;
+    }
+    unsigned have = tcg_fetch(c, lin, buf), avail = MIN(have, room);
+
+    switch (insn_decode(i, buf, avail, size, !(t->mode & TM_PE), c->config.features)) {
+    case DECODE_OK:
+        return;
+    case DECODE_UD:
+        tcg_raise(c, EXC_UD);
+    case DECODE_TOO_LONG:
+        tcg_raise_error(c, EXC_GP, 0);
+    case DECODE_MORE:
+        if (avail < have || avail == INSN_MAX_LEN)
+            tcg_raise_error(c, EXC_GP, 0);
+        /* The next page faults: say so. */
+        tcg_fetch(c, (lin + have) & t->lin_mask, buf);
+        tcg_decode(c, i);
+    }
+}
+
+/* One instruction. */
+
+static void check_fpu(X86CPU *c, uint32_t attrs)
+{
+    uint32_t m = TCG(c)->mode;
+
+    if (attrs & INSN_AVX) {
+        if (!(m & TM_AVX) || !(m & TM_PE))
+            tcg_raise(c, EXC_UD);
+        if (m & TM_TS)
+            tcg_raise(c, EXC_NM);
+        return;
+    }
+    if (attrs & INSN_SSE && (m & TM_EM || !(m & TM_SSE)))
+        tcg_raise(c, EXC_UD);
+    if (attrs & INSN_MMX && m & TM_EM)
+        tcg_raise(c, EXC_UD);
+    if (attrs & INSN_FPU && m & TM_EM)
+        tcg_raise(c, EXC_NM);
+    if (m & TM_TS)
+        tcg_raise(c, EXC_NM);
+    if (attrs & (INSN_FPU_WAIT | INSN_MMX))
+        tcg_fpu_check_pending(c);
+}
+
+static bool has_feature(X86CPU *c, uint16_t f)
+{
+    return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31);
+}
+
+static void check(X86CPU *c, const InsnDesc *d)
+{
+    uint32_t m = TCG(c)->mode, a = d->attrs;
+
+    if (!has_feature(c, d->feature) || !has_feature(c, d->feature2))
+        tcg_raise(c, EXC_UD);
+    if (a & INSN_NO_REAL && !(m & TM_PE))
+        tcg_raise(c, EXC_UD);
+    if (a & INSN_CPL0 && m & TM_CPL)
+        tcg_raise_error(c, EXC_GP, 0);
+    if (a & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX))
+        check_fpu(c, a);
+}
+
+/* What follows an instruction whose TF was set, or that hit breakpoints. */
+static void debug_trap(X86CPU *c, bool single_step)
+{
+    TcgCpu *t = TCG(c);
+    uint32_t hits = t->pending_dr6;
+
+    t->pending_dr6 = 0;
+    if (single_step)
+        hits |= 1 << 14;
+    c->dr[6] |= hits;
+    tcg_raise_trap(c, EXC_DB);
+}
+
+void tcg_execute(X86CPU *c, const Insn *i)
+{
+    TcgCpu *t = TCG(c);
+    const InsnDesc *d = i->desc;
+    bool tf = c->rflags & FLAG_TF, rf = c->rflags & FLAG_RF;
+
+    check(c, d);
+    t->next_rip = c->rip + i->len;
+    if (i->code_size != 8)
+        t->next_rip = (uint32_t)t->next_rip;
+    c->interrupt_shadow = 0;
+    t->resume_flag = t->trap_flag_off = false;
+    if (d->exec == EXEC_HOST) {
+        tcg_execute_host(c, i);
+    } else {
+        TcgHandler *h = tcg_handlers[d->op];
+
+        if (!h) {
+            tcg_log_missing(c, d);
+            tcg_raise(c, EXC_UD);
+        }
+        h(c, i);
+    }
+    t->steps++;
+    c->rip = t->next_rip;
+    if (rf && !t->resume_flag)
+        c->rflags &= ~(uint64_t)FLAG_RF;
+    if (d->attrs & (INSN_END | INSN_IO) && __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
+        __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
+    if (__builtin_expect((tf && !t->trap_flag_off) || t->pending_dr6, 0))
+        debug_trap(c, tf && !t->trap_flag_off);
+}
+
+/* Before an instruction while breakpoints are armed: DR7's fault. */
+static bool debug_before(X86CPU *c)
+{
+    uint64_t lin = (c->seg[SEG_CS].base * !tcg_code64(c) + c->rip) & TCG(c)->lin_mask;
+
+    if (!(c->rflags & FLAG_RF) && tcg_check_code_breakpoint(c, lin))
+        tcg_raise(c, EXC_DB);
+    return false;
+}
+
+void tcg_step(X86CPU *c)
+{
+    Insn i;
+
+    if (TCG(c)->mode & TM_DEBUG && debug_before(c))
+        return;
+    tcg_decode(c, &i);
+    if (log_on(LOG_IN_ASM | LOG_EXEC | LOG_CPU))
+        tcg_log_insn(c, &i);
+    tcg_execute(c, &i);
+}
+
+/* Events. */
+
+static void clear_requests(X86CPU *c, unsigned mask)
+{
+    __atomic_fetch_and(&c->interrupt_request, ~mask, __ATOMIC_SEQ_CST);
+}
+
+static bool take_hard(X86CPU *c)
+{
+    int vector = -1;
+
+    tcg_outside_begin(c);
+    vm_lock();
+    if (c->irq_ops && c->irq_ops->pending && c->irq_ops->pending(c))
+        vector = c->irq_ops->acknowledge(c);
+    vm_unlock();
+    tcg_outside_end(c);
+    if (vector < 0)
+        return false;
+    deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0);
+    return true;
+}
+
+/* Deliver what may be delivered now; each comes before the next instruction. */
+static void take_events(X86CPU *c)
+{
+    unsigned r = __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE);
+
+    if (!r || c->interrupt_shadow)
+        return;
+    if (r & (CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE))
+        clear_requests(c, CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE);
+    if (r & CPU_INTERRUPT_SMI && !c->in_smm) {
+        clear_requests(c, CPU_INTERRUPT_SMI);
+        tcg_enter_smm(c);
+        return;
+    }
+    if (r & CPU_INTERRUPT_NMI && !c->nmi_masked) {
+        clear_requests(c, CPU_INTERRUPT_NMI);
+        deliver(c, EXC_NMI, EVENT_NMI, false, 0);
+        return;
+    }
+    if (r & CPU_INTERRUPT_HARD && c->rflags & FLAG_IF)
+        take_hard(c);
+}
+
+/* State came from elsewhere: reset, INIT, migration, a monitor. */
+static void import(X86CPU *c)
+{
+    c->state_dirty = false;
+    tcg_fpu_import(c);
+    tcg_mode_changed(c);
+    tcg_flush_tlb(c, true);
+}
+
+static VcpuExit triple_fault(X86CPU *c)
+{
+    TCG(c)->delivering = -1;
+    log_at(LOG_RESET, "CPU %u: triple fault\n", c->index);
+    system_reset_request(CAUSE_GUEST_RESET);
+    return VCPU_EXIT_STOPPED;
+}
+
+static VcpuExit loop(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    if (__builtin_setjmp(t->env)) {
+        t->in_jit = false;
+        if (t->debug_exit)
+            return VCPU_EXIT_DEBUG;
+        if (!deliver_raised(c)) {
+            tcg_outside_begin(c);
+            VcpuExit e = triple_fault(c);
+
+            tcg_outside_end(c);
+            return e;
+        }
+    }
+    for (;;) {
+        __atomic_store_n(&t->exit_request, 0, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&t->requests, __ATOMIC_SEQ_CST)) {
+            tcg_outside_begin(c);
+            tcg_outside_end(c);
+        }
+        if (vcpu_must_leave(c))
+            return VCPU_EXIT_AGAIN;
+        if (__atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE))
+            take_events(c);
+        if (t->jit && !(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow) {
+            t->in_jit = true;
+            jit_run(c);
+            t->in_jit = false;
+        } else {
+            do {
+                tcg_step(c);
+            } while (!t->exit_halt && !__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) &&
+                     (!t->jit || t->mode & (TM_TF | TM_DEBUG)));
+        }
+        if (t->exit_halt) {
+            t->exit_halt = false;
+            return VCPU_EXIT_HALTED;
+        }
+        if (t->debug_exit)
+            return VCPU_EXIT_DEBUG;
+    }
+}
+
+VcpuExit tcg_run(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    VcpuExit e;
+
+    t->outside_depth = 1; /* the caller is outside */
+    tcg_outside_end(c);
+    if (c->state_dirty)
+        import(c);
+    e = loop(c);
+    t->debug_exit = false;
+    tcg_outside_begin(c);
+    tcg_fpu_export(c);
+    t->outside_depth = 0;
+    return e;
+}

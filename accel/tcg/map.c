@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The physical memory map for light code (map.h), requests from other threads, and who is told of writes to translated
+ * code.
+ *
+ * A vCPU is in the guest (TcgCpu.in_guest) except between tcg_outside_begin() and tcg_outside_end() and outside
+ * tcg_run(). What other threads change under a vCPU's feet they change while it is not in the guest: they post a
+ * request and wait until it has left or has taken it.
+ */
+#include "accel/tcg/map.h"
+#include "accel/tcg/jit.h"
+#include "softmmu/mainloop.h"
+#include "softmmu/vcpus.h"
+#include <sched.h>
+
+TcgRamMap *tcg_map;
+
+/* Guards code_requests of every vCPU and the order of "the page has code" against "it was written"; a leaf. */
+static GMutex code_lock;
+
+static bool collect(const FlatRange *r, void *opaque)
+{
+    GArray *sections = opaque;
+    uint64_t first = ROUND_UP(r->addr, PAGE_SIZE), end = (r->last + 1) & PAGE_MASK;
+
+    if (!r->host || !r->ram || first >= end)
+        return true;
+    TcgRamSection s = {
+        .gpa = first,
+        .last = end - 1,
+        .host = r->host + (first - r->addr),
+        .ram = r->ram,
+        .writable = r->writable,
+        .logged = r->log_mask & ~(1U << DIRTY_CODE),
+    };
+
+    g_array_append_val(sections, s);
+    return true;
+}
+
+void tcg_request(X86CPU *c, uint32_t what)
+{
+    TcgCpu *t = TCG(c);
+
+    __atomic_fetch_or(&t->requests, what, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->exit_request, 1, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for(X86CPU *c, uint32_t what)
+{
+    TcgCpu *t = TCG(c);
+
+    while (__atomic_load_n(&t->in_guest, __ATOMIC_SEQ_CST) && __atomic_load_n(&t->requests, __ATOMIC_SEQ_CST) & what)
+        sched_yield();
+}
+
+static void request_all_and_wait(uint32_t what)
+{
+    X86CPU *c;
+
+    FOREACH_VCPU (c) {
+        tcg_request(c, what);
+    }
+    FOREACH_VCPU (c) {
+        if (c != current_cpu)
+            wait_for(c, what);
+    }
+}
+
+static void rebuild(MemoryListener *l)
+{
+    g_autoptr(GArray) sections = g_array_new(false, false, sizeof(TcgRamSection));
+    TcgRamMap *old = tcg_map;
+
+    as_foreach(&as_memory, collect, sections);
+    TcgRamMap *m = g_malloc(sizeof(*m) + sections->len * sizeof(m->s[0]));
+    m->n = sections->len;
+    if (m->n)
+        memcpy(m->s, sections->data, m->n * sizeof(m->s[0]));
+    __atomic_store_n(&tcg_map, m, __ATOMIC_SEQ_CST);
+    request_all_and_wait(TCG_NEW_MAP);
+    g_free(old);
+}
+
+static void log_changed(MemoryListener *l, const FlatRange *r)
+{
+    rebuild(l);
+}
+
+static MemoryListener listener = {
+    .name = "tcg",
+    .priority = 10,
+    .commit = rebuild,
+    .log_start = log_changed,
+    .log_stop = log_changed,
+};
+
+void tcg_map_init(void)
+{
+    ram_code_written = tcg_code_written;
+    memory_listener_register(&listener, &as_memory);
+}
+
+/* Code. */
+
+void tcg_code_written(RamBlock *b, uint64_t off, uint64_t len)
+{
+    unsigned long *map = __atomic_load_n(&b->dirty[DIRTY_CODE], __ATOMIC_ACQUIRE);
+    X86CPU *c;
+
+    if (!map || !len)
+        return;
+    g_mutex_lock(&code_lock);
+    for (uint64_t p = off >> 12; p <= (off + len - 1) >> 12; p++) {
+        if (__atomic_fetch_or(&map[p / 64], BIT64(p % 64), __ATOMIC_SEQ_CST) & BIT64(p % 64))
+            continue;
+        const uint8_t *page = b->host + (p << 12);
+
+        FOREACH_VCPU (c) {
+            TcgCpu *t = TCG(c);
+
+            if (t->n_code_requests < ARRAY_SIZE(t->code_requests))
+                t->code_requests[t->n_code_requests++] = page;
+            else
+                t->code_requests_lost = true;
+            tcg_request(c, TCG_FLUSH_CODE);
+        }
+    }
+    g_mutex_unlock(&code_lock);
+}
+
+/* Take write access to the page away from every vCPU's TLB. Their threads only read the tags; a store that has just
+ * passed its compare still goes through, as it would have had it come a moment earlier. */
+static void protect_in_tlb(X86CPU *c, const uint8_t *page)
+{
+    TcgCpu *t = TCG(c);
+
+    for (unsigned m = 0; m < MMU_MODES; m++) {
+        for (unsigned n = 0; n < TLB_ENTRIES; n++) {
+            TlbEntry *e = &t->tlb[m][n];
+            uint64_t tag = __atomic_load_n(&e->write, __ATOMIC_RELAXED);
+
+            if (!(tag & TLB_INVALID) && (const uint8_t *)(tag + __atomic_load_n(&e->addend, __ATOMIC_RELAXED)) == page)
+                __atomic_store_n(&e->write, TLB_INVALID, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+void tcg_protect_code(X86CPU *c, const uint8_t *host_page)
+{
+    RamBlock *b = ram_block_of_host(host_page);
+    X86CPU *o;
+
+    if (!b)
+        return;
+    uint64_t p = (uint64_t)(host_page - b->host) >> 12;
+    unsigned long *map = __atomic_load_n(&b->dirty[DIRTY_CODE], __ATOMIC_ACQUIRE);
+
+    if (map && !(__atomic_load_n(&map[p / 64], __ATOMIC_SEQ_CST) & BIT64(p % 64)))
+        return;
+    tcg_outside_begin(c);
+    g_mutex_lock(&code_lock);
+    ram_block_track(b, DIRTY_CODE);
+    map = b->dirty[DIRTY_CODE];
+    __atomic_fetch_and(&map[p / 64], ~BIT64(p % 64), __ATOMIC_SEQ_CST);
+    FOREACH_VCPU (o) {
+        protect_in_tlb(o, host_page);
+    }
+    if (!vcpus[c->index]) /* a thread that starts is not in the list yet */
+        protect_in_tlb(c, host_page);
+    g_mutex_unlock(&code_lock);
+    tcg_outside_end(c);
+}
+
+void tcg_take_requests(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    uint32_t r = __atomic_exchange_n(&t->requests, 0, __ATOMIC_SEQ_CST);
+
+    if (r & TCG_NEW_MAP) {
+        t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
+        r |= TCG_FLUSH_TLB;
+    }
+    if (r & TCG_FLUSH_CODE) {
+        const uint8_t *pages[ARRAY_SIZE(t->code_requests)];
+        unsigned n;
+        bool lost;
+
+        g_mutex_lock(&code_lock);
+        n = t->n_code_requests;
+        memcpy(pages, t->code_requests, n * sizeof(pages[0]));
+        lost = t->code_requests_lost;
+        t->n_code_requests = 0;
+        t->code_requests_lost = false;
+        g_mutex_unlock(&code_lock);
+        if (t->jit && lost)
+            jit_flush_all(c);
+        else if (t->jit)
+            for (unsigned i = 0; i < n; i++)
+                jit_page_written(c, pages[i]);
+    }
+    if (r & TCG_FLUSH_TLB)
+        tcg_flush_tlb(c, true);
+    if (r & TCG_DEBUG_CHANGED)
+        tcg_mode_changed(c);
+}

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory for handlers: the software TLB, loads and stores by linear address, physical accesses. Light code.
+ *
+ * A TLB entry has a write tag only where a store needs no notice: the page is writable RAM, its dirty bit is set,
+ * nobody logs writes to it and no code was translated from it.
+ */
+#include "accel/tcg/jit.h"
+#include "accel/tcg/map.h"
+#include "accel/tcg/mmu.h"
+#include "softmmu/memory.h"
+
+_Static_assert(sizeof(TcgCpu) <= ACCEL_AREA_SIZE, "TcgCpu fits its area");
+_Static_assert(sizeof(TlbEntry) == 32, "translated code shifts by 5");
+
+static void copy(void *to, const void *from, unsigned len)
+{
+    uint8_t *d = to;
+    const uint8_t *s = from;
+
+    for (; len >= 8; len -= 8, d += 8, s += 8) {
+        uint64_t v;
+
+        __builtin_memcpy(&v, s, 8);
+        __builtin_memcpy(d, &v, 8);
+    }
+    while (len--)
+        *d++ = *s++;
+}
+
+/* Physical memory. */
+
+static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
+{
+    const TcgRamMap *m = TCG(c)->ram_map;
+    unsigned lo = 0, hi = m ? m->n : 0;
+
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+
+        if (gpa > m->s[mid].last)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return m && lo < m->n && m->s[lo].gpa <= gpa ? &m->s[lo] : NULL;
+}
+
+uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable)
+{
+    const TcgRamSection *s = section_of(c, gpa);
+
+    if (!s)
+        return NULL;
+    if (writable)
+        *writable = s->writable;
+    return s->host + (gpa - s->gpa);
+}
+
+static bool page_has_code(const TcgRamSection *s, const uint8_t *page)
+{
+    const unsigned long *map = __atomic_load_n(&s->ram->dirty[DIRTY_CODE], __ATOMIC_ACQUIRE);
+    uint64_t p = (uint64_t)(page - s->ram->host) >> 12;
+
+    return map && !(__atomic_load_n(&map[p / 64], __ATOMIC_RELAXED) >> (p % 64) & 1);
+}
+
+/* A write to host, of a section that logs or holds code there, has been done or is about to be. */
+static void note_write(X86CPU *c, const TcgRamSection *s, const uint8_t *host, unsigned size)
+{
+    if (!s->logged && !page_has_code(s, host))
+        return;
+    tcg_outside_begin(c);
+    ram_block_dirty(s->ram, (uint64_t)(host - s->ram->host), size);
+    tcg_outside_end(c);
+}
+
+void tcg_phys_written(X86CPU *c, uint64_t gpa, unsigned size)
+{
+    const TcgRamSection *s = section_of(c, gpa);
+
+    if (s)
+        note_write(c, s, s->host + (gpa - s->gpa), size);
+}
+
+uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
+{
+    uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, NULL) : NULL;
+    uint64_t val = 0;
+
+    if (p) {
+        copy(&val, p + (gpa & 0xfff), size);
+        return val;
+    }
+    MemResult res = MEM_OK;
+
+    tcg_outside_begin(c);
+    val = as_load(tcg_address_space(c), gpa, size, &res);
+    tcg_outside_end(c);
+    return val;
+}
+
+void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
+{
+    bool writable = false;
+    uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, &writable) : NULL;
+
+    if (p && writable) {
+        copy(p + (gpa & 0xfff), &val, size);
+        tcg_phys_written(c, gpa, size);
+        return;
+    }
+    MemResult res = MEM_OK;
+
+    tcg_outside_begin(c);
+    as_store(tcg_address_space(c), gpa, size, val, &res);
+    tcg_outside_end(c);
+}
+
+/* TLB. */
+
+static void tlb_clear_set(TcgCpu *t, unsigned mmu)
+{
+    for (unsigned n = 0; n < TLB_ENTRIES; n++)
+        t->tlb[mmu][n].read = t->tlb[mmu][n].write = TLB_INVALID;
+    t->tlb_touched[mmu] = 0;
+}
+
+static void code_tlb_clear(TcgCpu *t)
+{
+    for (unsigned n = 0; n < CODE_TLB_ENTRIES; n++) {
+        t->code_tlb[n].tag = TLB_NONE;
+        t->code_tlb[n].id = 0;
+    }
+    t->code_tlb_touched = 0;
+}
+
+void tcg_flush_tlb(X86CPU *c, bool global_too)
+{
+    TcgCpu *t = TCG(c);
+
+    for (unsigned m = 0; m < MMU_MODES; m++) {
+        /* A set that was hardly used is cleared entry by entry. */
+        if (t->tlb_touched[m] > TLB_TOUCHED_MAX) {
+            tlb_clear_set(t, m);
+            continue;
+        }
+        for (unsigned n = 0; n < t->tlb_touched[m]; n++) {
+            TlbEntry *e = &t->tlb[m][t->tlb_touched_index[m][n]];
+
+            e->read = e->write = TLB_INVALID;
+        }
+        t->tlb_touched[m] = 0;
+    }
+    if (t->code_tlb_touched)
+        code_tlb_clear(t);
+    t->tlb_flushes++;
+    if (t->jit)
+        jit_tlb_flushed(c);
+}
+
+void tcg_flush_page(X86CPU *c, uint64_t lin)
+{
+    TcgCpu *t = TCG(c);
+    uint64_t page = lin & t->lin_mask & PAGE_MASK;
+    CodeTlbEntry *ce = &t->code_tlb[page >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)];
+
+    for (unsigned m = 0; m < MMU_MODES; m++) {
+        TlbEntry *e = &t->tlb[m][page >> PAGE_BITS & (TLB_ENTRIES - 1)];
+
+        e->read = e->write = TLB_INVALID;
+    }
+    ce->tag = TLB_NONE;
+    ce->id = 0;
+    if (t->jit)
+        jit_tlb_flushed(c);
+}
+
+void tcg_mem_init(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    for (unsigned m = 0; m < MMU_MODES; m++)
+        tlb_clear_set(t, m);
+    code_tlb_clear(t);
+    t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
+}
+
+static TlbEntry *tlb_slot(TcgCpu *t, uint64_t lin, unsigned mmu)
+{
+    return &t->tlb[mmu][lin >> PAGE_BITS & (TLB_ENTRIES - 1)];
+}
+
+/* Where an access of one page goes. */
+typedef struct Target {
+    uint8_t *host; /* NULL: to the dispatcher, at gpa */
+    uint64_t gpa;
+    const TcgRamSection *section;
+    bool notice; /* a write must be noted after it was done */
+} Target;
+
+/* Walk for an access and put the result into the TLB as far as it may be there. false: #PF with *error. */
+static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Target *out, uint32_t *error)
+{
+    TcgCpu *t = TCG(c);
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+    uint64_t page = lin & PAGE_MASK;
+    Walk w;
+
+    t->tlb_misses++;
+    if (!tcg_walk(c, lin, access & ACCESS_W ? WALK_WRITE : WALK_READ, mmu, &w) ||
+        (access == ACCESS_RW && !w.read && (w.error = PF_P | PF_W | (mmu == MMU_USER ? PF_U : 0)))) {
+        *error = w.error;
+        return false;
+    }
+    uint64_t gpa = w.gpa & tcg_a20_mask(c);
+    const TcgRamSection *s = section_of(c, gpa);
+
+    *out = (Target){.gpa = gpa + (lin & 0xfff), .section = s};
+    if (!s)
+        return true;
+    uint8_t *host = s->host + (gpa - s->gpa);
+    bool listed = e->read == page || e->write == page;
+
+    if (!listed && t->tlb_touched[mmu] <= TLB_TOUCHED_MAX) {
+        if (t->tlb_touched[mmu] < TLB_TOUCHED_MAX)
+            t->tlb_touched_index[mmu][t->tlb_touched[mmu]] = (uint16_t)(e - t->tlb[mmu]);
+        t->tlb_touched[mmu]++;
+    }
+    e->write = TLB_INVALID;
+    e->addend = (uintptr_t)host - page;
+    e->phys = gpa;
+    e->read = w.read ? page : TLB_INVALID;
+    if (w.write && s->writable && !s->logged) {
+        /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
+        __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);
+        if (page_has_code(s, host))
+            e->write = TLB_INVALID;
+    }
+    out->notice = access & ACCESS_W && e->write != page;
+    if (access & ACCESS_W && !s->writable)
+        return true; /* ROM: to the dispatcher, which knows what to do */
+    out->host = host + (lin & 0xfff);
+    return true;
+}
+
+bool tcg_tlb_fill(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu, uint8_t **host)
+{
+    Target to;
+    uint32_t error;
+
+    if ((lin & 0xfff) + size > PAGE_SIZE || TCG(c)->mode & (TM_AC | TM_DEBUG))
+        return false;
+    if (!translate(c, lin, access, mmu, &to, &error) || !to.host || to.notice)
+        return false;
+    *host = to.host;
+    return true;
+}
+
+static bool canonical_fault(X86CPU *c, uint64_t lin)
+{
+    return tcg_long(c) && c->cr0 & CR0_PG && !tcg_canonical(c, lin);
+}
+
+/* The slow half of every access: within one page. */
+static void target(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Target *out)
+{
+    uint32_t error = 0;
+
+    if (!translate(c, lin, access, mmu, out, &error))
+        tcg_raise_pf(c, lin, error);
+}
+
+static void check_alignment(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
+{
+    if (TCG(c)->mode & TM_AC && mmu == MMU_USER && lin & (size - 1) && !(size & (size - 1)))
+        tcg_raise_error(c, EXC_AC, 0);
+}
+
+static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
+{
+    uint64_t val = 0;
+
+    if (to->host) {
+        copy(&val, to->host, size);
+        return val;
+    }
+    MemResult res = MEM_OK;
+
+    tcg_outside_begin(c);
+    if (!(size & (size - 1))) {
+        val = as_load(tcg_address_space(c), to->gpa, size, &res);
+    } else {
+        for (unsigned n = 0; n < size; n++)
+            val |= as_load(tcg_address_space(c), to->gpa + n, 1, &res) << n * 8;
+    }
+    tcg_outside_end(c);
+    return val;
+}
+
+static void store_part(X86CPU *c, const Target *to, unsigned size, uint64_t val)
+{
+    if (to->host) {
+        switch (size) {
+        case 1:
+            *to->host = (uint8_t)val;
+            break;
+        case 2:
+            *(uint16_t *)(void *)to->host = (uint16_t)val;
+            break;
+        case 4:
+            *(uint32_t *)(void *)to->host = (uint32_t)val;
+            break;
+        case 8:
+            *(uint64_t *)(void *)to->host = val;
+            break;
+        default:
+            copy(to->host, &val, size);
+        }
+        if (to->notice)
+            note_write(c, to->section, to->host, size);
+        return;
+    }
+    MemResult res = MEM_OK;
+
+    tcg_outside_begin(c);
+    if (!(size & (size - 1))) {
+        as_store(tcg_address_space(c), to->gpa, size, val, &res);
+    } else {
+        for (unsigned n = 0; n < size; n++)
+            as_store(tcg_address_space(c), to->gpa + n, 1, val >> n * 8 & 255, &res);
+    }
+    tcg_outside_end(c);
+}
+
+uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
+{
+    TcgCpu *t = TCG(c);
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+
+    if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
+        check_alignment(c, lin, size, mmu);
+        tcg_note_data_access(c, lin, size, false);
+    }
+    if (e->read == ((lin + size - 1) & PAGE_MASK)) {
+        const void *p = (const void *)(lin + e->addend);
+
+        switch (size) {
+        case 1:
+            return *(const uint8_t *)p;
+        case 2:
+            return *(const uint16_t *)p;
+        case 4:
+            return *(const uint32_t *)p;
+        default:
+            return *(const uint64_t *)p;
+        }
+    }
+    unsigned first = MIN(size, PAGE_SIZE - (unsigned)(lin & 0xfff));
+    Target a, b;
+
+    target(c, lin, ACCESS_R, mmu, &a);
+    if (first == size)
+        return load_part(c, &a, size);
+    target(c, (lin + first) & t->lin_mask, ACCESS_R, mmu, &b);
+    uint64_t low = load_part(c, &a, first);
+
+    return low | load_part(c, &b, size - first) << first * 8;
+}
+
+void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigned mmu)
+{
+    TcgCpu *t = TCG(c);
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+
+    if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
+        check_alignment(c, lin, size, mmu);
+        tcg_note_data_access(c, lin, size, true);
+    }
+    if (e->write == ((lin + size - 1) & PAGE_MASK)) {
+        void *p = (void *)(lin + e->addend);
+
+        switch (size) {
+        case 1:
+            *(uint8_t *)p = (uint8_t)val;
+            return;
+        case 2:
+            *(uint16_t *)p = (uint16_t)val;
+            return;
+        case 4:
+            *(uint32_t *)p = (uint32_t)val;
+            return;
+        default:
+            *(uint64_t *)p = val;
+            return;
+        }
+    }
+    unsigned first = MIN(size, PAGE_SIZE - (unsigned)(lin & 0xfff));
+    Target a, b;
+
+    target(c, lin, ACCESS_W, mmu, &a);
+    if (first == size) {
+        store_part(c, &a, size, val);
+        return;
+    }
+    target(c, (lin + first) & t->lin_mask, ACCESS_W, mmu, &b);
+    store_part(c, &a, first, val);
+    store_part(c, &b, size - first, val >> first * 8);
+}
+
+static void move(X86CPU *c, uint64_t lin, uint8_t *buf, unsigned len, unsigned mmu, bool write)
+{
+    TcgCpu *t = TCG(c);
+    unsigned first = MIN(len, PAGE_SIZE - (unsigned)(lin & 0xfff));
+    Target to[2];
+
+    if (!len)
+        return;
+    if (__builtin_expect(t->mode & TM_DEBUG, 0))
+        tcg_note_data_access(c, lin, len, write);
+    target(c, lin, write ? ACCESS_W : ACCESS_R, mmu, &to[0]);
+    if (first < len)
+        target(c, (lin + first) & t->lin_mask, write ? ACCESS_W : ACCESS_R, mmu, &to[1]);
+    for (unsigned part = 0; part < 2 && len; part++) {
+        unsigned n = part ? len : first;
+
+        if (to[part].host) {
+            if (write) {
+                copy(to[part].host, buf, n);
+                if (to[part].notice)
+                    note_write(c, to[part].section, to[part].host, n);
+            } else {
+                copy(buf, to[part].host, n);
+            }
+        } else {
+            tcg_outside_begin(c);
+            if (write)
+                as_write(tcg_address_space(c), to[part].gpa, buf, n);
+            else
+                as_read(tcg_address_space(c), to[part].gpa, buf, n);
+            tcg_outside_end(c);
+        }
+        buf += n;
+        len -= n;
+    }
+}
+
+void tcg_read_lin(X86CPU *c, uint64_t lin, void *buf, unsigned len, unsigned mmu)
+{
+    move(c, lin, buf, len, mmu, false);
+}
+
+void tcg_write_lin(X86CPU *c, uint64_t lin, const void *buf, unsigned len, unsigned mmu)
+{
+    move(c, lin, (uint8_t *)(uintptr_t)buf, len, mmu, true);
+}
+
+void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu)
+{
+    TcgCpu *t = TCG(c);
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+    uint64_t last = (lin + size - 1) & PAGE_MASK;
+    Target to;
+
+    if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
+        check_alignment(c, lin, size, mmu);
+        tcg_note_data_access(c, lin, size, access & ACCESS_W);
+    }
+    if ((!(access & ACCESS_W) || e->write == last) && (!(access & ACCESS_R) || e->read == last))
+        return (void *)(lin + e->addend);
+    if ((lin & 0xfff) + size > PAGE_SIZE) {
+        tcg_probe_lin(c, lin, size, access, mmu);
+        return NULL;
+    }
+    target(c, lin, access, mmu, &to);
+    if (!to.host)
+        return NULL;
+    /* Marked before it is written: the caller does that at once, in this thread; translations of the page are gone by
+     * then. */
+    if (to.notice)
+        note_write(c, to.section, to.host, size);
+    return to.host;
+}
+
+void tcg_probe_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu)
+{
+    uint64_t page = lin & PAGE_MASK, last = (lin + size - 1) & TCG(c)->lin_mask & PAGE_MASK;
+    Target to;
+
+    target(c, lin, access, mmu, &to);
+    if (last != page)
+        target(c, last, access, mmu, &to);
+}
+
+/* Code. */
+
+CodeTlbEntry *tcg_code_page(X86CPU *c, uint64_t lin)
+{
+    TcgCpu *t = TCG(c);
+    bool user = (t->mode & TM_CPL) == 3;
+    uint64_t page = lin & PAGE_MASK;
+    CodeTlbEntry *e = &t->code_tlb[page >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)];
+    Walk w;
+
+    if (e->tag == (page | user))
+        return e;
+    if (canonical_fault(c, lin) || !tcg_walk(c, lin, WALK_EXEC, user ? MMU_USER : MMU_KERNEL, &w))
+        return NULL;
+    t->code_misses++;
+    uint64_t gpa = w.gpa & tcg_a20_mask(c);
+
+    e->tag = page | user;
+    e->phys = gpa;
+    e->host = tcg_phys_page(c, gpa, NULL);
+    e->id = 0;
+    t->code_tlb_touched = 1;
+    return e;
+}
+
+unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16])
+{
+    TcgCpu *t = TCG(c);
+    unsigned have = 0;
+
+    while (have < INSN_MAX_LEN) {
+        uint64_t at = (lin + have) & t->lin_mask;
+        unsigned n = MIN(INSN_MAX_LEN - have, PAGE_SIZE - (unsigned)(at & 0xfff));
+        const CodeTlbEntry *e = tcg_code_page(c, at);
+
+        if (!e) {
+            if (have)
+                break;
+            Walk w;
+            bool user = (t->mode & TM_CPL) == 3;
+
+            if (canonical_fault(c, at))
+                tcg_raise_error(c, EXC_GP, 0);
+            if (!tcg_walk(c, at, WALK_EXEC, user ? MMU_USER : MMU_KERNEL, &w))
+                tcg_raise_pf(c, at, w.error);
+            continue; /* another CPU has just mapped it */
+        }
+        if (e->host) {
+            copy(buf + have, e->host + (at & 0xfff), n);
+        } else {
+            uint64_t gpa = e->phys + (at & 0xfff);
+
+            tcg_outside_begin(c);
+            as_read(tcg_address_space(c), gpa, buf + have, n);
+            tcg_outside_end(c);
+        }
+        have += n;
+    }
+    return have;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine as an accelerator: options, a vCPU's beginning and end, what is printed. */
+#include "accel/tcg/tcg.h"
+#include "accel/tcg/jit.h"
+#include "accel/tcg/map.h"
+#include "softmmu/vcpus.h"
+#include "util/log.h"
+#include <sched.h>
+
+TcgConfig tcg_config;
+
+static const char *const thread_names[] = {"multi", "single", NULL};
+
+static const Prop tcg_props[] = {
+    PROP_BOOL("interpreter", TcgConfig, interpreter, false, "do not translate: interpret each instruction"),
+    PROP_BOOL("one-insn-per-tb", TcgConfig, one_insn_per_tb, false, "translate instruction by instruction"),
+    PROP_BOOL("split-wx", TcgConfig, split_wx, true,
+              "translated code is never writable where it runs (always so here)"),
+    PROP_U32("tb-size", TcgConfig, tb_size, 0, "MiB of translated code, 0: as much as is good"),
+    PROP_ENUM("thread", TcgConfig, thread, thread_names, 0, "single or multi: each CPU has its thread here either way"),
+    {},
+};
+
+static bool tcg_init(Error **errp)
+{
+    tcg_map_init();
+    return tcg_config.interpreter || jit_init(errp);
+}
+
+static bool tcg_vcpu_init(X86CPU *c, Error **errp)
+{
+    TcgCpu *t = TCG(c);
+
+    t->delivering = -1;
+    tcg_mem_init(c);
+    return tcg_config.interpreter || jit_cpu_init(c, errp);
+}
+
+static void tcg_vcpu_destroy(X86CPU *c)
+{
+    if (TCG(c)->jit)
+        jit_cpu_destroy(c);
+}
+
+static void tcg_kick(X86CPU *c)
+{
+    __atomic_store_n(&TCG(c)->exit_request, 1, __ATOMIC_SEQ_CST);
+}
+
+void tcg_yield(void)
+{
+    sched_yield();
+}
+
+void tcg_log_missing(X86CPU *c, const InsnDesc *d)
+{
+    if (!log_on(LOG_UNIMP))
+        return;
+    tcg_outside_begin(c);
+    log_printf("instruction '%s' has no handler\n", d->mnemonic);
+    tcg_outside_end(c);
+}
+
+void tcg_log_insn(X86CPU *c, const Insn *i)
+{
+    tcg_outside_begin(c);
+    g_autoptr(GString) s = g_string_new(NULL);
+
+    if (log_on(LOG_CPU))
+        cpu_print_regs(c, s);
+    if (log_on(LOG_IN_ASM | LOG_EXEC)) {
+        g_string_append_printf(s, "%04x:%016" PRIx64 "  ", c->seg[SEG_CS].selector, c->rip);
+        insn_print(i, c->rip, s);
+        g_string_append_c(s, '\n');
+    }
+    log_printf("%s", s->str);
+    tcg_outside_end(c);
+}
+
+static void tcg_print_info(GString *out)
+{
+    X86CPU *c;
+
+    FOREACH_VCPU (c) {
+        const TcgCpu *t = TCG(c);
+
+        g_string_append_printf(out,
+                               "CPU %u: %" PRIu64 " instructions by handlers, %" PRIu64 " TLB flushes, %" PRIu64
+                               " misses, %" PRIu64 " of code, %" PRIu64 " times outside\n",
+                               c->index, t->steps, t->tlb_flushes, t->tlb_misses, t->code_misses, t->outside);
+        if (t->jit)
+            jit_print_info(c, out);
+    }
+}
+
+const AccelDesc accel_tcg = {
+    .name = "tcg",
+    .summary = "x86 engine in software",
+    .props = tcg_props,
+    .config = &tcg_config,
+    .init = tcg_init,
+    .vcpu_init = tcg_vcpu_init,
+    .vcpu_destroy = tcg_vcpu_destroy,
+    .vcpu_run = tcg_run,
+    .vcpu_kick = tcg_kick,
+    .guest_tsc = tcg_tsc,
+    .cpuid_supported = tcg_cpuid_supported,
+    .print_info = tcg_print_info,
+};
