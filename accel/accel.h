@@ -80,7 +80,8 @@ typedef struct AccelDesc {
     bool (*pit_set)(const void *state);
     bool (*pit_reinject)(bool on);
 
-    /* Guest debug (gdb): NULL: not possible. */
+    /* Take the table of points and c->debug over (target/i386/debug.h), or say which of them is not possible. NULL:
+     * none is. */
     bool (*update_debug)(X86CPU *c, Error **errp);
     void (*print_info)(GString *out); /* `info kvm` and neighbours */
 } AccelDesc;

@@ -187,7 +187,10 @@ static void turn(X86CPU *c, uint32_t seen)
         break;
     case VCPU_EXIT_HALTED:
         c->halted = !cpu_has_work(c);
-        break;
+        if (!c->debug.single_step)
+            break;
+        c->debug_hit = (DebugHit){.kind = DEBUG_STEP};
+        /* fall through */
     case VCPU_EXIT_DEBUG:
         c->stopped = true;
         vm_cond_broadcast(&changed);
@@ -349,7 +352,7 @@ void vcpus_resume(void)
     ASSERT_VM_LOCKED();
     vcpus_running = true;
     FOREACH_VCPU (c) {
-        if (!has_thread(c))
+        if (!has_thread(c) || c->debug.hold)
             continue;
         __atomic_store_n(&c->stop, false, __ATOMIC_RELAXED);
         c->stopped = false;

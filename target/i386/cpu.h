@@ -9,6 +9,7 @@
 #define TARGET_I386_CPU_H
 
 #include "hw/core/device.h"
+#include "target/i386/debug.h"
 #include "target/i386/model.h"
 #include "target/i386/vmstate.h"
 #include <pthread.h>
@@ -124,6 +125,8 @@ struct X86CPU {
     struct VcpuWork *work_head; /* VM lock */
     int64_t icount;
     uint64_t exits; /* how often it left the guest for us; its own thread */
+    CpuDebug debug;     /* what a debugger wants; debug.h */
+    DebugHit debug_hit; /* with VCPU_EXIT_DEBUG */
 
     /* state: reset and vmstate cover all of it */
     bool state_dirty;   /* ours is newer than the accelerator's: put_state before the next run. Owned by the vCPU thread */
@@ -190,6 +193,7 @@ void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 /* Guest-virtual to guest-physical by the CPU's present paging mode; false: not mapped. */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
 bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);
+bool cpu_write_virtual(X86CPU *c, uint64_t va, const void *buf, size_t len); /* whatever the page's rights are, ROM too */
 
 extern const VmState cpu_vmstate, cpu_common_vmstate; /* the latter's section comes first */
 void cpu_state_loaded(X86CPU *c); /* all of it is new: to the accelerator before the next run */

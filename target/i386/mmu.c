@@ -95,3 +95,20 @@ bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len)
     }
     return true;
 }
+
+bool cpu_write_virtual(X86CPU *c, uint64_t va, const void *buf, size_t len)
+{
+    const uint8_t *in = buf;
+
+    while (len) {
+        size_t n = MIN(len, 0x1000 - (va & 0xfff));
+        uint64_t gpa;
+
+        if (!cpu_translate(c, va, &gpa) || as_write_rom(&as_memory, gpa, in, n) != MEM_OK)
+            return false;
+        va += n;
+        in += n;
+        len -= n;
+    }
+    return true;
+}
