@@ -30,25 +30,6 @@ MISSING uint64_t tcg_tsc(X86CPU *c)
 MISSING void tcg_check_io(X86CPU *c, uint16_t port, unsigned size)
 {
 }
-MISSING void tcg_execute_host(X86CPU *c, const Insn *i)
-{
-    abort();
-}
-MISSING void tcg_fpu_to_memory(X86CPU *c)
-{
-}
-MISSING void tcg_fpu_to_host(X86CPU *c)
-{
-}
-MISSING void tcg_fpu_import(X86CPU *c)
-{
-}
-MISSING void tcg_fpu_export(X86CPU *c)
-{
-}
-MISSING void tcg_fpu_check_pending(X86CPU *c)
-{
-}
 MISSING DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsigned code_size, bool real,
                                  const uint32_t *features)
 {

@@ -3,6 +3,7 @@
 #include "accel/tcg/tcg.h"
 #include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
+#include "accel/tcg/vec.h"
 #include "softmmu/vcpus.h"
 #include "util/log.h"
 #include <sched.h>
@@ -24,6 +25,8 @@ static const Prop tcg_props[] = {
 static bool tcg_init(Error **errp)
 {
     tcg_map_init();
+    if (!tcg_vec_init(errp))
+        return false;
     return tcg_config.interpreter || jit_init(errp);
 }
 
@@ -33,6 +36,8 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
 
     t->delivering = -1;
     tcg_mem_init(c);
+    if (!tcg_vec_cpu_init(c, errp))
+        return false;
     return tcg_config.interpreter || jit_cpu_init(c, errp);
 }
 
@@ -40,6 +45,7 @@ static void tcg_vcpu_destroy(X86CPU *c)
 {
     if (TCG(c)->jit)
         jit_cpu_destroy(c);
+    tcg_vec_cpu_destroy(c);
 }
 
 static void tcg_kick(X86CPU *c)

@@ -200,6 +200,8 @@ typedef struct TcgCpu {
     bool code_requests_lost;
     bool bus_locked;
     uint32_t pending_dr6;                                   /* breakpoints that the instruction hit: #DB after it */
+    struct TcgVec *vec; /* vec.h */
+    bool ignne;         /* atomic: IGNNE#: pending x87 exceptions are not looked at (port F0h was written) */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
     unsigned
         tlb_touched[MMU_MODES]; /* entries filled since the last flush; TLB_TOUCHED_MAX + 1: more than are listed */
