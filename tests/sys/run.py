@@ -3,7 +3,7 @@
 """Run the guests of tests/sys and compare what they print with expected/NAME.txt: run.py MODE BINARY IMAGE_DIR [NAME...]. TAP on stdout.
 
 MODE: tcg and interpreter (BINARY -accel tcg, without and with interpreter=on), kvm (BINARY -accel kvm, the guests that guests.txt lists for it),
-debian (the distribution's QEMU with -accel tcg: where it differs from the expectation differences.txt has a line that says why, and no other),
+host (the guests that guests.txt lists for it, as programs on this CPU), debian (the distribution's QEMU with -accel tcg: where it differs from the expectation differences.txt has a line that says why, and no other),
 lists (items.txt, guests.txt and expected/ agree). With --show NAME... instead of a comparison the output is printed."""
 import os
 import re
@@ -22,11 +22,11 @@ def lines_of(name):
 
 
 class Guest:
-    """A line of guests.txt: name, source, 32 or 64, then words: kvm, -DX=Y for the compiler, and KEY=VALUE for the command line."""
+    """A line of guests.txt: name, source, 32 or 64, then words: kvm, host, -DX=Y for the compiler, and KEY=VALUE for the command line."""
 
     def __init__(self, line):
         words = line.split()
-        self.name, self.kvm = words[0], "kvm" in words
+        self.name, self.kvm, self.host = words[0], "kvm" in words, "host" in words
         self.more, self.cpu, self.status = [], "max", STATUS
         for word in words[3:]:
             key, _, value = word.partition("=")
@@ -34,7 +34,7 @@ class Guest:
                 self.cpu = value
             elif key == "status":  # the guest ends by itself another way
                 self.status = int(value)
-            elif not key.startswith("-") and key != "kvm":
+            elif not key.startswith("-") and key not in ("kvm", "host"):
                 self.more += ["-" + key] + ([value] if value else [])
 
     def expected(self):
@@ -50,16 +50,18 @@ GUESTS = {g.name: g for g in map(Guest, lines_of("guests.txt"))}
 
 def run(mode, binary, images, guest):
     """The lines that it prints, or None and why not."""
-    accel = {"tcg": "tcg", "interpreter": "tcg,interpreter=on", "kvm": "kvm", "debian": "tcg"}[mode]
+    accel = {"tcg": "tcg", "interpreter": "tcg,interpreter=on", "kvm": "kvm", "debian": "tcg", "host": ""}[mode]
     cmd = [DEBIAN if mode == "debian" else binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "64", "-cpu", guest.cpu, "-accel", accel,
            "-no-reboot", "-bios", os.path.join(images, guest.name + ".bin"), "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"] + guest.more
+    if mode == "host":
+        cmd = [os.path.join(images, guest.name + "-host")]
     try:
         p = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
         out, err, status = p.stdout, p.stderr, p.returncode
     except subprocess.TimeoutExpired as e:
         out, err, status = e.stdout or b"", e.stderr or b"", "none in time"
     got = out.decode(errors="replace").splitlines()
-    if status != guest.status:
+    if status != (0 if mode == "host" else guest.status):
         got.append(f"exit: {status}")
     return got, " ".join(cmd), err.decode(errors="replace").splitlines()
 
@@ -174,6 +176,8 @@ def reason_to_skip(mode, binary):
             os.close(os.open("/dev/kvm", os.O_RDWR))
         except OSError as e:
             return f"/dev/kvm: {e.strerror}"
+    elif mode == "host":
+        pass
     elif mode == "debian":
         if not os.path.exists(DEBIAN):
             return f"no {DEBIAN}"
@@ -193,8 +197,8 @@ def main():
     if mode == "lists":
         lists()
         return
-    if mode == "kvm":
-        names = [n for n in names if GUESTS[n].kvm]
+    if mode in ("kvm", "host"):
+        names = [n for n in names if getattr(GUESTS[n], mode)]
     print(f"1..{len(names) + (mode == 'debian')}")
     reason = reason_to_skip(mode, binary)
     if mode == "debian" and not reason:

@@ -4,6 +4,9 @@
  * the state that came out. A guest is 64-bit code (BITS 64) in long mode or 32-bit code in protected mode without
  * paging; both are linked at 1 MiB. No library, no SSE outside of cases.
  *
+ * With HOST defined and host.c a 64-bit guest whose cases all run at CPL3 becomes a program that runs them on the
+ * host's CPU.
+ *
  * A case is a piece of code that run() enters by IRET with every register from `in`, and that ends with an exception:
  * its own, or that of the UD2 behind it. Every IDT gate leads to trap(), which puts down in `ev` what the processor
  * pushed, and run() returns.
@@ -119,18 +122,21 @@ void user(void);  /* fresh(), CPL3 */
 void try_(const char *name, const struct code *code);
 void try(const char *name, const struct code *code);
 void try_at(const char *name, word address,
-            const struct code *code);             /* code copied to a linear address that is its IP too */
+            const struct code *code); /* code copied to a linear address that is its IP too */
+void try_to(const char *name, const struct code *code,
+            const struct code *handler);          /* where it ends counts from handler's start */
 void outcome(word base, const struct code *code); /* what try_ prints behind the name */
 extern word flags_shown;                          /* which flags */
 extern bool ok_flags;                             /* show the flags of code that ran through as well */
-extern uint32_t hidden;                           /* registers not shown: bit per number, as ModRM has them */
-void name(const char *s);                         /* "s:" */
-void field(const char *s, uint64_t v);            /* " s=v" in hex */
+extern uint32_t hidden;   /* registers not shown: bit per number, as ModRM has them; 16 to 20: SS DS ES FS GS */
+void name(const char *s); /* "s:" */
+void field(const char *s, uint64_t v); /* " s=v" in hex */
 void end(void);
 void say(const char *s, uint64_t v); /* a line of its own */
 void note(const char *s);            /* a line of text */
 void print(const char *s);
 void print_hex(uint64_t v);
+void print_vector(unsigned v);
 void quit(void) __attribute__((noreturn));            /* success */
 void fail(const char *why) __attribute__((noreturn)); /* the guest itself is at its end */
 
@@ -164,6 +170,22 @@ void try_v86(const char *name, const struct code *code);
 extern uint32_t real_sel;    /* DATA16, or DATA for segments that keep a limit of 4 GiB */
 extern uint16_t real_idt[3]; /* limit, base */
 #endif
+
+/* Page tables (page.c). */
+enum { PT_P = 1, PT_W = 2, PT_U = 4, PT_PWT = 8, PT_PCD = 0x10, PT_A = 0x20, PT_D = 0x40, PT_PS = 0x80, PT_G = 0x100 };
+#define PT_NX 0x8000000000000000ULL
+extern unsigned pt_levels;
+extern word pt_root;
+word new_page(void);
+unsigned pt_shift(unsigned level);
+void *pt_entry(unsigned level, uint64_t va);
+uint64_t pt_get(unsigned level, uint64_t va);
+void pt_set(unsigned level, uint64_t va, uint64_t v);
+#if BITS == 32
+void pt_on(unsigned levels);
+#endif
+enum { NONE, READ, WRITE = 2, EXEC = 4, RW = 3, RX = 5, RWX = 7 };
+void page(word va, unsigned rights); /* 64-bit guests: a page for CPL3 */
 
 /* Intrinsics. */
 static inline void outb(uint16_t port, uint8_t v)
@@ -305,7 +327,11 @@ enum {
 enum { EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800 };
 #define MSR_EFER 0xc0000080
 
+#ifndef HOST
 void *memcpy(void *d, const void *s, size_t n);
 void *memset(void *d, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+#else
+#include <string.h>
+#endif
 #endif
