@@ -57,7 +57,7 @@ static Device *alloc_device(const DeviceDesc *desc)
 static void release_memory(Device *dev)
 {
     if (dev->desc->size < OWN_PAGES)
-        release_memory(dev);
+        g_free(dev);
     else
         munmap(dev, dev->desc->size);
 }
