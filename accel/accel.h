@@ -52,6 +52,8 @@ typedef struct AccelDesc {
     bool (*get_state)(X86CPU *c,
                       Error **errp); /* accelerator -> c->... where c->state_dirty is false; c stopped or own thread */
     bool (*put_state)(X86CPU *c, CpuStateLevel level, Error **errp);
+    bool has_a20;                     /* X86CPU.a20_mask has effect (cpu.h) */
+    bool (*has_smm)(void);            /* system management mode (cpu.h), known after init(); NULL: no */
     uint64_t (*guest_tsc)(X86CPU *c); /* c's own thread, or c stopped; NULL: it goes with the virtual clock */
     /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
     uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
@@ -92,6 +94,7 @@ extern void (*accel_ioapic_eoi)(uint8_t vector);
 extern const AccelDesc *const accel_table[]; /* NULL-ended */
 extern const AccelDesc *accel;               /* in use; NULL before accel_init() */
 IrqchipMode accel_irqchip_mode(void);
+bool accel_has_smm(void);
 /* list: "kvm:tcg" from -machine accel=, or each -accel in turn; the first that can be used. opts: their options (JSON
  * object with "accel" and properties), in order. */
 bool accel_init(GPtrArray *opts, Error **errp);

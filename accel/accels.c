@@ -15,6 +15,11 @@ IrqchipMode accel_irqchip_mode(void)
     return accel && accel->irqchip_mode ? accel->irqchip_mode() : IRQCHIP_USER;
 }
 
+bool accel_has_smm(void)
+{
+    return accel && accel->has_smm && accel->has_smm();
+}
+
 static const AccelDesc *find(const char *name)
 {
     for (const AccelDesc *const *a = accel_table; *a; a++) {

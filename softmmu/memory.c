@@ -537,7 +537,7 @@ void memory_commit(void)
 void as_init(AddressSpace *as, MemoryRegion *root, const char *name)
 {
     ASSERT_VM_LOCKED();
-    assert(depth == 0);
+    assert(!notifying);
     memset(as, 0, sizeof(*as));
     as->name = g_strdup(name);
     as->root = root;
@@ -547,6 +547,7 @@ void as_init(AddressSpace *as, MemoryRegion *root, const char *name)
     FlatView *v = view_of(as);
     rcu_store(as->view, v);
     *p = as;
+    changed |= depth > 0; /* what it shows may be half made */
 }
 
 void as_destroy(AddressSpace *as)

@@ -58,7 +58,7 @@ void cpu_interrupt(X86CPU *c, unsigned mask)
     if (mask & CPU_INTERRUPT_INIT)
         cpu_reset_interrupt(c, CPU_INTERRUPT_SIPI);
     __atomic_fetch_or(&c->interrupt_request, mask, __ATOMIC_SEQ_CST);
-    if (c != current_cpu || (mask & (CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI)))
+    if (c != current_cpu || (mask & (CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI | CPU_INTERRUPT_A20)))
         vcpu_kick(c);
 }
 

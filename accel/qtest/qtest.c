@@ -15,8 +15,7 @@
  *     irq_intercept_in DEVICE   irq_intercept_out DEVICE [NAME]   set_irq_in DEVICE NAME N LEVEL
  *
  * The clock commands need -accel qtest, the rest works beside any accelerator. DEVICE is a QOM path, an id, the last
- * part of a path or a device's type. A device's outputs are not kept in a table here, so irq_intercept_out always
- * fails.
+ * part of a path or a device's type; one device can be intercepted, one way. Changes still go where they went.
  */
 #include "accel/qtest/qtest.h"
 
@@ -36,9 +35,10 @@ static GString *input;
 static FILE *log_file;
 static gint64 opened_at;
 
-/* The device whose inputs are intercepted. */
+/* The device whose lines are intercepted, and where each of them leads: inputs (watched_out NULL) or an output. */
 static Device *watched;
-static Irq *watched_lines; /* what its inputs were */
+static const char *watched_out;
+static Irq *watched_lines, *watchers;
 static bool *watched_levels;
 
 bool qtest_enabled(void)
@@ -288,7 +288,8 @@ static Device *find_device(const char *name, Error **errp)
 static void watch_line(void *opaque, unsigned n, int level)
 {
     Irq *line = &watched_lines[n];
-    line->handler(line->opaque, line->n, level);
+    if (line->handler)
+        line->handler(line->opaque, line->n, level);
     if (watched_levels[n] == !!level)
         return;
     watched_levels[n] = level;
@@ -296,21 +297,36 @@ static void watch_line(void *opaque, unsigned n, int level)
     send_text(text);
 }
 
+/* True: the lines are to be taken over now, watchers[0..n) by name. */
+static bool watch(Device *dev, const char *out_name, unsigned n, bool *fresh, Error **errp)
+{
+    *fresh = !watched;
+    if (watched)
+        return (watched == dev && !g_strcmp0(watched_out, out_name)) ||
+               error_set(errp, "IRQ intercept already enabled");
+    watched = dev;
+    watched_out = out_name;
+    watched_lines = g_new0(Irq, n);
+    watched_levels = g_new0(bool, n);
+    watchers = g_new0(Irq, n);
+    for (unsigned i = 0; i < n; i++)
+        watchers[i] = (Irq){watch_line, NULL, i};
+    return true;
+}
+
 static bool do_intercept_in(char **w, GString *out, Error **errp)
 {
+    bool fresh;
     Device *dev = find_device(w[1], errp);
     if (!dev)
         return false;
-    if (watched && watched != dev)
-        return error_set(errp, "IRQ intercept already enabled");
     if (!dev->n_inputs)
         return error_set(errp, "device '%s' has no input lines", w[1]);
-    if (!watched) {
-        watched = dev;
-        watched_lines = g_memdup2(dev->inputs, dev->n_inputs * sizeof(Irq));
-        watched_levels = g_new0(bool, dev->n_inputs);
-        for (unsigned i = 0; i < dev->n_inputs; i++)
-            dev->inputs[i] = (Irq){watch_line, NULL, i};
+    if (!watch(dev, NULL, dev->n_inputs, &fresh, errp))
+        return false;
+    for (unsigned i = 0; fresh && i < dev->n_inputs; i++) {
+        watched_lines[i] = dev->inputs[i];
+        dev->inputs[i] = watchers[i];
     }
     g_string_append(out, "OK\n");
     return true;
@@ -318,9 +334,25 @@ static bool do_intercept_in(char **w, GString *out, Error **errp)
 
 static bool do_intercept_out(char **w, GString *out, Error **errp)
 {
-    return find_device(w[1], errp) &&
-           error_set(errp, "the outputs of '%s' cannot be intercepted; irq_intercept_in on what they lead to can",
-                     w[1]);
+    bool fresh;
+    const char *name = w[2] ? w[2] : "";
+    Device *dev = find_device(w[1], errp);
+    if (!dev)
+        return false;
+    const DeviceOutput *o = device_find_output(dev, name);
+    if (!o)
+        return error_set(errp,
+                         *name ? "device '%s' has no output lines '%s'" : "device '%s' has no unnamed output lines%s",
+                         w[1], name);
+    if (!watch(dev, o->name, o->n, &fresh, errp))
+        return false;
+    for (unsigned i = 0; fresh && i < o->n; i++) {
+        if (o->lines[i])
+            watched_lines[i] = *o->lines[i];
+        o->lines[i] = &watchers[i];
+    }
+    g_string_append(out, "OK\n");
+    return true;
 }
 
 static bool do_set_irq_in(char **w, GString *out, Error **errp)
@@ -466,6 +498,12 @@ static void vcpu_kick(X86CPU *c)
 {
 }
 
+/* A test program sees the chipset's side of it. */
+static bool has_smm(void)
+{
+    return true;
+}
+
 static bool state_is_here(X86CPU *c, Error **errp)
 {
     return true;
@@ -484,6 +522,8 @@ const AccelDesc accel_qtest = {
     .vcpu_init = vcpu_init,
     .vcpu_run = vcpu_run,
     .vcpu_kick = vcpu_kick,
+    .has_a20 = true,
+    .has_smm = has_smm,
     .get_state = state_is_here,
     .put_state = state_is_kept,
 };

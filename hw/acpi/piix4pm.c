@@ -5,9 +5,11 @@
  * Configuration: 40h PMBA (bits 15-6), 58h device activity (bit 25: APM port gives an SMI), 5Fh, 63h, 67h which ports
  * the board has, 80h bit 0: PM ports decoded, 90h SMBA, D2h SMBus control. Ports: B2h, B3h APM control and status;
  * AE00h PCI hot plug; AF00h CPUs present (a bit each; the selectable interface of later machines is not there); AFE0h
- * general purpose events. Bit 25 of 58h reads 1 from reset on where there is no SMM: firmware takes that as "SMM is set
- * up already".
+ * general purpose events. Bit 25 of 58h (APMC_EN) reads 1 from reset on where there is no SMM: firmware takes that as
+ * "SMM is set up already". Where there is, a write to B2h with that bit set pulses the SMI pin; the chip's further
+ * gates (GLBEN, GLBCTL at 20h and 28h of the PM ports) do not exist, as in QEMU.
  */
+#include "accel/accel.h"
 #include "hw/acpi/acpi.h"
 #include "hw/acpi/smbus.h"
 #include "hw/i386/pc.h"
@@ -16,6 +18,7 @@
 
 enum { PMBA = 0x40, DEVACTB = 0x58, PMREGMISC = 0x80, SMBA = 0x90, SMBHSTCFG = 0xd2 };
 enum { APM_PORT = 0xb2, GPE_PORT = 0xafe0, PCIHP_PORT = 0xae00, CPUHP_PORT = 0xaf00, CPUHP_SIZE = 32, SCI = 9 };
+enum { DEVACTB_APMC_EN = 1 << 25 };
 enum { APM_ACPI_ENABLE = 0xf1, APM_ACPI_DISABLE = 0xf0 };
 
 typedef struct Piix4Pm {
@@ -25,6 +28,7 @@ typedef struct Piix4Pm {
     bool hotplug_bridges, hotplug_root, memory_hotplug, smm_compat, smm_enabled, not_migrate_acpi_index;
     /* wiring */
     IoRegion apm_io, cpu_io;
+    Irq *smi;
     /* state */
     AcpiRegs acpi;
     uint8_t apmc, apms;
@@ -66,6 +70,8 @@ static void apm_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
     /* What the SMI handler of a real board does. */
     if (val == APM_ACPI_ENABLE || val == APM_ACPI_DISABLE)
         acpi_set_sci_en(&s->acpi, val == APM_ACPI_ENABLE);
+    if (ldl_le(s->pci.config + DEVACTB) & DEVACTB_APMC_EN)
+        irq_pulse(s->smi);
 }
 
 /* One bit for each CPU that is there, by APIC id. */
@@ -92,16 +98,19 @@ static bool pm_realize(Device *dev, Error **errp)
 {
     Piix4Pm *s = PIIX4_PM(dev);
     uint8_t *c = s->pci.config;
-    if (s->smm_enabled)
-        return error_set(errp, "PIIX4_PM.smm-enabled=on: no accelerator here has system management mode");
+    if (s->smm_enabled && !accel_has_smm())
+        return error_set(errp, "PIIX4_PM.smm-enabled=on: this accelerator has no system management mode");
     if (!s->smb_io_base || (s->smb_io_base & 0x3f) || s->smb_io_base > 0xffc0)
         return error_set(errp, "PIIX4_PM.smb_io_base=0x%x must be a multiple of 0x40 from 0x40 to 0xffc0",
                          s->smb_io_base);
     s->pci.config_write = pm_config_write;
+    s->smi = s->smm_enabled ? cpu_smi_line() : NULL;
     stw_le(c + PCI_STATUS, PCI_STATUS_DEVSEL_MEDIUM | PCI_STATUS_FAST_BACK);
     stl_le(c + SMBA, s->smb_io_base | 1);
     c[SMBHSTCFG] = 9; /* enabled, IRQ 9 */
     acpi_regs_init(&s->acpi, dev, isa_bus_claim(isa_bus, SCI), GPE_PORT);
+    device_outputs(dev, "smi-irq", &s->smi, 1);
+    device_outputs(dev, "", &s->acpi.sci, 1);
     smbus_host_init(&s->smb, dev, s->smb_io_base);
     region_init_io(&s->apm_io, dev, &apm_ops, s, "apm-io", 2);
     region_init_io(&s->cpu_io, dev, &cpu_ops, s, "acpi-cpu-hotplug", CPUHP_SIZE);
@@ -129,7 +138,7 @@ static void pm_reset(Device *dev)
     stl_le(c + PMBA, 1);
     c[PMREGMISC] = 0;
     if (!s->smm_enabled)
-        c[DEVACTB + 3] = 2;
+        stl_le(c + DEVACTB, DEVACTB_APMC_EN);
     /* Which of the ports that the ACPI tables ask for are on the board. */
     c[0x5f] = (decoded(0x378) ? 0x80 : 0) | 0x10;
     c[0x63] = 0x60;

@@ -115,6 +115,10 @@ static void print_bus(Bus *bus, unsigned indent, GString *out)
         g_string_append_printf(out, "%*s  dev: %s, id \"%s\"\n", indent, "", dev->desc->name, dev->id ? dev->id : "");
         if (dev->n_inputs)
             g_string_append_printf(out, "%*s    gpio-in \"\" %u\n", indent, "", dev->n_inputs);
+        for (guint k = 0; dev->outputs && k < dev->outputs->len; k++) {
+            const DeviceOutput *o = &g_array_index(dev->outputs, DeviceOutput, k);
+            g_string_append_printf(out, "%*s    gpio-out \"%s\" %u\n", indent, "", o->name, o->n);
+        }
         for (const Prop *p = dev->desc->props; p && p->name; p++)
             print_prop(dev, p, indent + 4, out);
         for (const Prop *p = bd->props; p && p->name; p++)

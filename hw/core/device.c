@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Device instances: making, setting, realizing, removing. The QOM face of them is in qom-view.c, -global in globals.c. */
+/* Device instances: making, setting, realizing, removing. The QOM face of them is in qom-view.c, -global in globals.c.
+ */
 #include "hw/core/device.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -192,6 +193,8 @@ static void free_device(RcuHead *head)
     props_release(dev->desc->props, dev);
     g_ptr_array_free(dev->buses, true);
     g_free(dev->inputs);
+    if (dev->outputs)
+        g_array_unref(dev->outputs);
     g_free(dev->id);
     g_free(dev->path);
     json_unref(dev->given);
@@ -320,6 +323,24 @@ Irq *device_input(Device *dev, unsigned n)
     return &dev->inputs[n];
 }
 
+void device_outputs(Device *dev, const char *name, Irq **lines, unsigned n)
+{
+    DeviceOutput out = {name, lines, n};
+    if (!dev->outputs)
+        dev->outputs = g_array_new(false, false, sizeof(DeviceOutput));
+    g_array_append_val(dev->outputs, out);
+}
+
+const DeviceOutput *device_find_output(const Device *dev, const char *name)
+{
+    for (guint i = 0; dev->outputs && i < dev->outputs->len; i++) {
+        const DeviceOutput *out = &g_array_index(dev->outputs, DeviceOutput, i);
+        if (!strcmp(out->name, name))
+            return out;
+    }
+    return NULL;
+}
+
 bool device_save(Device *dev, VmWriter *w, Error **errp)
 {
     const BusDesc *bd = bus_desc(dev->desc->bus);
@@ -419,8 +440,10 @@ Device *device_add(const Json *opts, bool text, Error **errp)
         return NULL;
     }
     if (id && !id_wellformed(id)) {
-        error_set(errp, "Parameter 'id' expects an identifier, which '%s' is not: letters, digits, '-', '.', '_', "
-                        "starting with a letter", id);
+        error_set(errp,
+                  "Parameter 'id' expects an identifier, which '%s' is not: letters, digits, '-', '.', '_', "
+                  "starting with a letter",
+                  id);
         return NULL;
     }
     if (id && device_find(id)) {

@@ -92,6 +92,7 @@ struct Device {
     Claim *claims;
     Irq *inputs; /* input lines, device_inputs() */
     unsigned n_inputs;
+    GArray *outputs; /* of DeviceOutput; NULL: none are shown */
     bool realized;
     bool hotplugged;
     bool user_made;    /* by -device or device_add */
@@ -189,6 +190,16 @@ void compat_props_set(const CompatProp *const *tables); /* NULL-ended list of {}
 /* Input lines: dev->inputs[0..n), which device_input() hands out to be raised by others. Once per device, in realize. */
 void device_inputs(Device *dev, IrqHandler *fn, unsigned n);
 Irq *device_input(Device *dev, unsigned n); /* asserts n < count */
+
+/* Output lines that others may look at (info qtree, qtest): lines[0..n) is where the device keeps what it raises, name is "" or a static
+ * string. In realize; what is behind the lines may come later. */
+typedef struct DeviceOutput {
+    const char *name;
+    Irq **lines;
+    unsigned n;
+} DeviceOutput;
+void device_outputs(Device *dev, const char *name, Irq **lines, unsigned n);
+const DeviceOutput *device_find_output(const Device *dev, const char *name); /* NULL: none of that name */
 
 /* Buses a device provides; freed with it. name NULL: TYPE.N, or ID.N when the device has an id. */
 Bus *bus_new(Device *parent, BusType type, const char *name);

@@ -3,17 +3,29 @@
  * The 440FX host bridge (Intel 82441FX data sheet, 290549): configuration ports, and what of the low megabyte is RAM.
  *
  * Registers of function 0: 59h to 5Fh PAM, two fields of four bits each (bit 0: reads go to RAM, bit 1: writes do),
- * 59h's low field has no use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM
- * (D_OPEN 6, G_SMRAME 3).
+ * 59h's low field has no use, its high one is F0000 to FFFFF; 5Ah and on are 16 KiB each from C0000. 72h SMRAM: the RAM
+ * under A0000 to BFFFF is seen by a CPU in SMM (G_SMRAME, 3), by all (D_OPEN, 6); D_LCK, 4, closes it and holds the
+ * register until a reset.
  *
  * Differences from the chip: write-only areas are readable, the whole of 40h to FFh can be written, DRAM timing has no
- * effect; 57h tells the RAM's size in 8 MiB. PAM and SMRAM survive a reset, as in QEMU: SeaBIOS finds its state in the
- * RAM below 1 MiB, by which it tells a wake-up from S3 from a start.
+ * effect; 57h tells the RAM's size in 8 MiB. D_CLS (SMRAM, 5: in SMM data comes from below, code from SMRAM) has none
+ * either. PAM and SMRAM survive a reset, as in QEMU, but for the lock, which QEMU does not have: SeaBIOS finds its
+ * state in the RAM below 1 MiB, by which it tells a wake-up from S3 from a start.
  */
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
+#include "target/i386/cpu.h"
 
-enum { PAM0 = 0x59, PAMS = 7, SMRAM = 0x72, SMRAM_OPEN = 0x40, SMRAM_ENABLE = 8, RAM_SIZE = 0x57, AREAS = 13 };
+enum {
+    PAM0 = 0x59,
+    PAMS = 7,
+    SMRAM = 0x72,
+    SMRAM_OPEN = 0x40,
+    SMRAM_LOCK = 0x10,
+    SMRAM_ENABLE = 8,
+    RAM_SIZE = 0x57,
+    AREAS = 13
+};
 
 typedef struct I440fxHost {
     Device dev;
@@ -59,7 +71,12 @@ static void update_memory(I440fx *s)
 
 static void i440fx_config_write(PciDevice *d, unsigned off, uint32_t val, unsigned size)
 {
+    uint8_t smram = d->config[SMRAM];
     pci_default_config_write(d, off, val, size);
+    if (smram & SMRAM_LOCK)
+        d->config[SMRAM] = smram;
+    else if (d->config[SMRAM] & SMRAM_LOCK)
+        d->config[SMRAM] &= ~SMRAM_OPEN;
     if ((off < PAM0 + PAMS && off + size > PAM0) || (off <= SMRAM && off + size > SMRAM))
         update_memory(container_of(d, I440fx, pci));
 }
@@ -78,6 +95,8 @@ static bool i440fx_realize(Device *dev, Error **errp)
     region_init_container(&pc->smram, dev, "smram", 4 * GIB);
     region_init_alias(&pc->smram_low, dev, "smram-low", &machine->ram, 0xa0000, 0x20000);
     region_add(&pc->smram, 0xa0000, &pc->smram_low);
+    if (pc->smm_on)
+        cpu_smm_init(&pc->smram);
     for (unsigned n = 0; n < AREAS; n++) {
         uint64_t base = n ? 0xc0000 + (n - 1) * 0x4000 : 0xf0000, size = n ? 0x4000 : 0x10000;
         region_init_alias(&s->area[n].as_pci, dev, "pam-pci", &pc->pci_memory, base, size);
@@ -91,6 +110,11 @@ static bool i440fx_realize(Device *dev, Error **errp)
     update_memory(s);
     memory_commit();
     return true;
+}
+
+static void i440fx_reset(Device *dev)
+{
+    I440FX(dev)->pci.config[SMRAM] &= ~SMRAM_LOCK;
 }
 
 static bool i440fx_post_load(Device *dev, Error **errp)
@@ -129,6 +153,7 @@ const DeviceDesc i440fx_pci = {
     .size = sizeof(I440fx),
     .vmstate = &i440fx_vmstate,
     .realize = i440fx_realize,
+    .reset = i440fx_reset,
     .pci = &i440fx_info,
 };
 

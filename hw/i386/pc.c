@@ -20,7 +20,6 @@
 #include "hw/i386/loader.h"
 #include "hw/i386/smbios.h"
 #include "hw/ide/ide.h"
-#include "hw/input/i8042.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"
@@ -31,18 +30,6 @@
 #include "ui/console.h"
 
 enum { PC_SERIALS = 4, PC_PARALLELS = 3, PIIX_SLOT = 1, HPET_PINS = 4, SMB_BASE = 0xb100, SCI_LINE = 9 };
-
-static uint8_t a20_sources;
-
-void pc_set_a20(unsigned source, bool open)
-{
-    a20_sources = open ? a20_sources | source : a20_sources & ~source;
-}
-
-static void a20_from_i8042(void *opaque, unsigned n, int level)
-{
-    pc_set_a20(PC_A20_I8042, level);
-}
 
 static void deliver_msi(const MsiMessage *msg)
 {
@@ -353,12 +340,8 @@ static bool make_display(PcMachine *pc, Error **errp)
 
 static bool make_input(PcMachine *pc, Error **errp)
 {
-    if (pc->i8042) {
-        Device *kbd = device_create("i8042", &isa_bus->bus, errp);
-        if (!kbd)
-            return false;
-        i8042_connect_a20(kbd, irq_new(a20_from_i8042, pc, 0));
-    }
+    if (pc->i8042 && !device_create("i8042", &isa_bus->bus, errp))
+        return false;
     return device_create("port92", &isa_bus->bus, errp);
 }
 
@@ -394,7 +377,7 @@ static bool make_power(PcMachine *pc, Error **errp)
     Device *pm = device_new_named("PIIX4_PM");
     PCI_DEVICE(pm)->devfn = PCI_DEVFN(PIIX_SLOT, 3);
     device_set_uint(pm, "smb_io_base", SMB_BASE);
-    device_set_bool(pm, "smm-enabled", false);
+    device_set_bool(pm, "smm-enabled", pc->smm_on);
     if (!device_realize(pm, &pc->pci->bus, errp))
         return false;
     pc->pm = PCI_DEVICE(pm);
@@ -450,7 +433,7 @@ static bool check_options(PcMachine *pc, Error **errp)
 {
     if (pc->vmport == ON_OFF_AUTO_ON)
         return error_set(errp, "-machine vmport=on: the VMware port is not supported yet; vmport=off and auto are");
-    if (pc->smm == ON_OFF_AUTO_ON)
+    if (pc->smm == ON_OFF_AUTO_ON && !accel_has_smm())
         return error_set(
             errp, "-machine smm=on: System Management Mode not supported by this hypervisor; smm=off and auto are");
     if (pc->sata)
@@ -470,6 +453,7 @@ static bool pc_init(Machine *m, Error **errp)
 {
     PcMachine *pc = PC_MACHINE(m);
     pc->acpi_on = pc->acpi != ON_OFF_AUTO_OFF;
+    pc->smm_on = pc->smm != ON_OFF_AUTO_OFF && accel_has_smm();
     apic_map_window();
     if (!check_options(pc, errp) || !cpus_create(errp) || !map_ram(pc, errp) || !make_chipset(pc, errp) ||
         !make_timers(pc, errp) || !map_bios(pc, errp) || !make_fw_cfg(pc, errp))
@@ -494,7 +478,6 @@ static bool pc_init(Machine *m, Error **errp)
 static void pc_reset(Machine *m)
 {
     PcMachine *pc = PC_MACHINE(m);
-    a20_sources = PC_A20_I8042;
     cmos_drives(pc);
     bootorder_update(m->fw_cfg);
     if (pc->was_reset && m->boot_once) { /* -boot once= holds until the first reset by the guest or the user */

@@ -18,7 +18,7 @@ typedef struct PcMachine {
     int smbios_ep; /* SmbiosEntryPoint */
     bool hpet, i8042, sata, smbus, fd_bootchk, default_bus_bypass_iommu;
     /* made by init */
-    bool acpi_on, was_reset;
+    bool acpi_on, smm_on, was_reset;
     uint64_t below_4g, above_4g; /* bytes of RAM */
     Irq *gsi[PC_GSIS];           /* what raises each line of the board: PIC and I/O APIC, or the kernel's chips */
     MemoryRegion ram_below, ram_above, pci_memory, rom, isa_bios, bios;
@@ -28,11 +28,6 @@ typedef struct PcMachine {
     Device *rtc, *hpet_dev, *fdc, *ide;
 } PcMachine;
 #define PC_MACHINE(x) container_of(x, PcMachine, m)
-
-/* The A20 gate: port 92h and the keyboard controller each have a say; open where one of them opens it. No accelerator here masks
- * address bit 20: closing it is noted, and has no effect. */
-enum { PC_A20_PORT92 = 1, PC_A20_I8042 = 2 };
-void pc_set_a20(unsigned source, bool open);
 
 /* The 256-byte EEPROMs that describe the memory modules, on the power management function's SMBus. */
 bool smbus_eeproms_create(Device *pm, uint64_t ram_size, Error **errp);

@@ -20,6 +20,7 @@
 #include "hw/input/ps2.h"
 #include "hw/isa/isa.h"
 #include "softmmu/runstate.h"
+#include "target/i386/cpu.h"
 
 enum { ST_OBF = 0x01, ST_SELF_TEST = 0x04, ST_COMMAND = 0x08, ST_UNLOCKED = 0x10, ST_MOUSE_OBF = 0x20 };
 enum {
@@ -63,8 +64,8 @@ typedef struct I8042 {
     uint8_t kbd_irq, mouse_irq; /* config */
     bool extended_state, kbd_throttle;
     IoRegion data_io, command_io; /* wiring */
-    Irq *irq_kbd, *irq_mouse, *a20;
-    Irq kbd_line, mouse_line; /* from the PS/2 devices */
+    Irq *irq[2], *a20;            /* keyboard, mouse */
+    Irq kbd_line, mouse_line;     /* from the PS/2 devices */
     Device *kbd, *mouse;
     uint8_t write_cmd, status, mode, outport, pending; /* state */
     uint32_t migration_flags, source;
@@ -78,8 +79,8 @@ static void update_irqs(I8042 *s)
 {
     bool full = s->status & ST_OBF, mouse = s->status & ST_MOUSE_OBF;
 
-    irq_set(s->irq_kbd, full && !mouse && (s->mode & MODE_KBD_INT) && !(s->mode & MODE_DISABLE_KBD));
-    irq_set(s->irq_mouse, full && mouse && (s->mode & MODE_MOUSE_INT));
+    irq_set(s->irq[0], full && !mouse && (s->mode & MODE_KBD_INT) && !(s->mode & MODE_DISABLE_KBD));
+    irq_set(s->irq[1], full && mouse && (s->mode & MODE_MOUSE_INT));
 }
 
 /* Whose byte is in, or goes next into, the output buffer. */
@@ -242,8 +243,8 @@ static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
     if (!(s->status & ST_OBF))
         return s->out_data;
     /* The line falls between two bytes: each is an edge. */
-    irq_lower(s->irq_kbd);
-    irq_lower(s->irq_mouse);
+    irq_lower(s->irq[0]);
+    irq_lower(s->irq[1]);
     s->status &= ~(ST_OBF | ST_MOUSE_OBF);
     s->outport &= ~(OUT_OBF | OUT_MOUSE_OBF);
     switch (s->source) {
@@ -301,14 +302,6 @@ static void data_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 }
 static const IoOps data_ops = {data_read, data_write, .min = 1, .max = 1};
 
-void i8042_connect_a20(Device *dev, Irq *a20)
-{
-    I8042 *s = I8042_(dev);
-
-    s->a20 = a20;
-    irq_set(a20, s->outport & OUT_A20);
-}
-
 Device *i8042_mouse(Device *dev)
 {
     return I8042_(dev)->mouse;
@@ -337,13 +330,16 @@ static bool i8042_realize(Device *dev, Error **errp)
     Bus *ports;
 
     timer_init(&s->throttle, throttle_over, s);
-    s->irq_kbd = isa_irq(&s->isa, s->kbd_irq, errp);
-    if (!s->irq_kbd)
+    s->irq[0] = isa_irq(&s->isa, s->kbd_irq, errp);
+    if (!s->irq[0])
         return false;
-    s->irq_mouse = isa_irq(&s->isa, s->mouse_irq, errp);
-    if (!s->irq_mouse || !isa_map_io(&s->isa, &s->data_io, &data_ops, s, 0x60, 1, errp) ||
+    s->irq[1] = isa_irq(&s->isa, s->mouse_irq, errp);
+    if (!s->irq[1] || !isa_map_io(&s->isa, &s->data_io, &data_ops, s, 0x60, 1, errp) ||
         !isa_map_io(&s->isa, &s->command_io, &command_ops, s, 0x64, 1, errp))
         return false;
+    s->a20 = cpu_a20_line();
+    device_outputs(dev, "", s->irq, 2);
+    device_outputs(dev, "a20", &s->a20, 1);
     s->kbd_line = (Irq){kbd_line_set, s, 0};
     s->mouse_line = (Irq){mouse_line_set, s, 0};
     /* The two ports; they go with the bus when the controller goes. */
@@ -395,7 +391,6 @@ static bool i8042_post_load(Device *dev, Error **errp)
     if (s->migration_flags & MIGRATE_TIMER_PENDING)
         timer_arm_us(&s->throttle, THROTTLE_US);
     s->migration_flags = 0;
-    irq_set(s->a20, s->outport & OUT_A20);
     update_irqs(s); /* the bus's OR of a line is made of its sources */
     return true;
 }

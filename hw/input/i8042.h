@@ -5,9 +5,6 @@
 
 #include "hw/core/device.h"
 
-/* The line that carries output port bit 1: A20 open. Connect after realize; the level follows from reset on. */
-void i8042_connect_a20(Device *i8042, Irq *a20);
-
 /* The mouse behind it, for vmmouse. */
 Device *i8042_mouse(Device *i8042);
 

@@ -255,6 +255,7 @@ static bool i8259_realize(Device *dev, Error **errp)
     if (s->iobase > 0xfffe || (s->elcr_addr != UINT32_MAX && s->elcr_addr > 0xffff))
         return error_set(errp, "isa-i8259: the board sets iobase= and elcr_addr= to ports");
     device_inputs(dev, i8259_input, 8);
+    device_outputs(dev, "", &s->int_out, 1);
     return isa_map_io(&s->isa, &s->io, &i8259_io, s, s->iobase, 2, errp) &&
            (s->elcr_addr == UINT32_MAX || isa_map_io(&s->isa, &s->elcr_region, &elcr_io, s, s->elcr_addr, 1, errp));
 }

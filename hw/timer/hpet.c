@@ -61,7 +61,7 @@ struct Hpet {
     uint32_t n_timers;
     /* wiring */
     IoRegion io;
-    Irq *gsi[24]; /* the board's lines */
+    Irq *gsi[32]; /* the board's lines; of the last eight there are none */
     Device *pit;
     /* state */
     uint64_t config, isr, counter; /* counter: its value while it is stopped */
@@ -378,6 +378,7 @@ static bool hpet_realize(Device *dev, Error **errp)
         timer_init(&s->timer[n].timer, hpet_expired, &s->timer[n]);
     }
     device_inputs(dev, hpet_input, 2);
+    device_outputs(dev, "sysbus-irq", s->gsi, ARRAY_SIZE(s->gsi));
     region_init_io(&s->io, dev, &hpet_io, s, "hpet", REGISTERS);
     return true;
 }
@@ -487,7 +488,7 @@ Device *hpet_create(uint32_t intcap, Irq *const lines[24], Error **errp)
     Device *dev = device_new(&hpet);
     if (!HPET(dev)->intcap) /* -global hpet.hpet-intcap wins */
         HPET(dev)->intcap = intcap;
-    memcpy(HPET(dev)->gsi, lines, sizeof(HPET(dev)->gsi));
+    memcpy(HPET(dev)->gsi, lines, 24 * sizeof(*lines));
     if (!device_realize(dev, NULL, errp))
         return NULL;
     region_add(&system_memory, HPET_BASE, &HPET(dev)->io);

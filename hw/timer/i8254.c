@@ -304,8 +304,7 @@ void pit_reset_channels(I8254 *s)
     int64_t now = clock_ns(CLOCK_VIRTUAL);
     s->irq_disabled = 0;
     for (unsigned n = 0; n < 3; n++) {
-        s->channel[n] = (PitChannel){
-            .count = 0x10000, .mode = 3, .gate = n != 2, .count_load_time = now};
+        s->channel[n] = (PitChannel){.count = 0x10000, .mode = 3, .gate = n != 2, .count_load_time = now};
     }
     s->channel[0].next_transition_time = next_transition(&s->channel[0], now);
 }
@@ -324,6 +323,7 @@ static bool pit_realize(Device *dev, Error **errp)
     if (s->iobase > 0xfffc)
         return error_set(errp, "isa-pit: the board sets iobase= to a port");
     timer_init(&s->timer, pit_expired, s);
+    device_outputs(dev, "", &s->irq, 1);
     return isa_map_io(&s->isa, &s->io, &pit_io, s, s->iobase, 4, errp);
 }
 

@@ -520,6 +520,7 @@ static bool rtc_realize(Device *dev, Error **errp)
         return error_set(errp, "mc146818rtc: iobase=0x%x leaves no room for two ports", s->iobase);
     if (!s->irq && !(s->irq = isa_irq(&s->isa, s->irqno, errp)))
         return false;
+    device_outputs(dev, "", &s->irq, 1);
     if (s->base_year == 2000) /* the century register says it */
         s->base_year = 0;
     s->clock = rtc_clock();

@@ -128,6 +128,7 @@ void cpu_reset(X86CPU *c)
     c->cr0 = CR0_ET | CR0_NW | CR0_CD;
     c->apic_base = APIC_BASE_ADDRESS | APIC_BASE_ENABLE | (c->index ? 0 : APIC_BASE_BSP);
     c->smbase = 0x30000;
+    __atomic_store_n(&c->a20_mask, CPU_A20_OPEN, __ATOMIC_RELEASE);
     fpu_reset(c);
     c->xcr0 = 1;
     c->tsc = c->tsc_offset = c->tsc_adjust = c->tsc_deadline = c->tsc_aux = 0;
@@ -325,7 +326,8 @@ void cpu_print_regs(X86CPU *c, GString *out)
     g_string_append_printf(out, " [%c%c%c%c%c%c%c] CPL=%u II=%d A20=%d SMM=%d HLT=%d\n", fl & FLAG_DF ? 'D' : '-',
                            fl & FLAG_OF ? 'O' : '-', fl & FLAG_SF ? 'S' : '-', fl & FLAG_ZF ? 'Z' : '-',
                            fl & FLAG_AF ? 'A' : '-', fl & FLAG_PF ? 'P' : '-', fl & FLAG_CF ? 'C' : '-', cpl,
-                           c->interrupt_shadow & 1, 1, c->in_smm, c->halted || c->mp_state == MP_HALTED);
+                           c->interrupt_shadow & 1, c->a20_mask == CPU_A20_OPEN, c->in_smm,
+                           c->halted || c->mp_state == MP_HALTED);
     for (unsigned i = 0; i < SEG_REGS; i++)
         print_seg(out, seg_names[i], &c->seg[i], lma, pe);
     print_seg(out, "LDT", &c->ldt, lma, pe);

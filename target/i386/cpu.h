@@ -9,6 +9,7 @@
 #define TARGET_I386_CPU_H
 
 #include "hw/core/device.h"
+#include "softmmu/memory.h"
 #include "target/i386/debug.h"
 #include "target/i386/model.h"
 #include "target/i386/vmstate.h"
@@ -51,6 +52,7 @@ enum {
     CPU_INTERRUPT_MCE = 32,
     CPU_INTERRUPT_POLL = 64, /* the APIC's state changed from another thread: look at it */
     CPU_INTERRUPT_TPR = 128,
+    CPU_INTERRUPT_A20 = 256, /* a20_mask changed (AccelDesc.has_a20 only): forget what follows from the old one before going on */
 };
 
 typedef enum MpState { MP_RUNNABLE, MP_UNINIT, MP_INIT_RECEIVED, MP_HALTED, MP_SIPI_RECEIVED } MpState; /* KVM_MP_STATE_*'s values */
@@ -152,8 +154,9 @@ struct X86CPU {
     bool interrupt_injected, interrupt_soft;
     uint8_t interrupt_nr, interrupt_shadow;
     bool nmi_injected, nmi_pending, nmi_masked;
-    bool in_smm, smi_pending, smm_inside_nmi;
+    bool in_smm, smi_pending, smm_inside_nmi; /* in_smm: its memory is cpu_address_space() */
     uint32_t smbase;
+    uint64_t a20_mask; /* CPU_A20_OPEN or _CLOSED; written under the VM lock by the chipset, read atomically */
     /* MSRs that exist in every model by name; the rest in msrs[] */
     uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
         sysenter_eip, pat, misc_enable, spec_ctrl, kvm_system_time, kvm_wall_clock, kvm_async_pf, kvm_async_pf_int, kvm_steal_time, kvm_pv_eoi, kvm_poll,
@@ -180,6 +183,33 @@ void cpu_set_irq_ops(X86CPU *c, const CpuIrqOps *ops, void *apic);
  * cpus_create() (hw/intc/lapic.h: apic_map_window()), NULL on a machine without. has_apic: the model's CPUID says so. */
 extern bool (*cpu_attach_apic)(X86CPU *c, bool has_apic, Error **errp);
 extern void (*cpu_detach_apic)(X86CPU *c);
+
+/*
+ * The chipset's hold on the CPUs (chipset.c), for accelerators that say that they follow it.
+ *
+ * A20 (AccelDesc.has_a20): every physical address that a CPU makes, page tables included, is ANDed with its a20_mask. A change reaches
+ * each CPU as CPU_INTERRUPT_A20, the one that made it included: before its next instruction. One gate for all: the last writer of
+ * port 92h and the keyboard controller wins, as in QEMU. A reset opens it, INIT leaves it. Where the accelerator does not follow
+ * (kvm) only `info registers` and the stream tell.
+ *
+ * SMM (AccelDesc.has_smm): a request CPU_INTERRUPT_SMI, from the chipset's SMI pin (CPU 0) or the local APIC, is taken between two
+ * instructions unless in_smm: the state is saved at smbase, in_smm set, RSM undoes both. While in_smm each access of the CPU, fetches and
+ * page table walks included, goes to cpu_address_space(c): as_memory with the chipset's SMRAM over it; a translation or a piece of code that
+ * was made in one of the two spaces must not be used in the other. cpu_smm_space comes with the board, which is built before the first
+ * vcpu_init(): listeners register on it there.
+ */
+#define CPU_A20_OPEN   UINT64_MAX
+#define CPU_A20_CLOSED (~(uint64_t)(1 << 20))
+void cpu_set_a20(bool open); /* VM lock */
+Irq *cpu_a20_line(void);     /* the same as a line; port 92h and the keyboard controller drive it */
+Irq *cpu_smi_line(void);     /* rising: an SMI for CPU 0 */
+extern AddressSpace *cpu_smm_space; /* NULL: the board has no SMM, or the accelerator none */
+static inline AddressSpace *cpu_address_space(const X86CPU *c)
+{
+    return c->in_smm && cpu_smm_space ? cpu_smm_space : &as_memory;
+}
+void cpu_smm_init(MemoryRegion *smram); /* by the board: what lies over system memory in SMM */
+
 /* Power-on state (SDM volume 3, table 10-1); the boot CPU runs, others wait for SIPI. */
 void cpu_reset(X86CPU *c);
 /* INIT: as reset, but the FPU, MSRs, caches and (of the boot CPU) nothing else survive as in table 10-1's INIT column. */

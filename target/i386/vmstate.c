@@ -56,7 +56,7 @@ static bool pre_save(Device *dev, Error **errp)
                 (c->rflags & FLAG_VM ? HF_VM : 0) | (c->in_smm ? HF_SMM : 0);
     w->hflags2 = 1 | (c->nmi_masked ? 4 : 0); /* GIF; NMIs are blocked */
     w->sysenter_cs = (uint32_t)c->sysenter_cs;
-    w->a20_mask = -1;
+    w->a20_mask = (int32_t)c->a20_mask;
     for (unsigned i = 0; i < 8; i++)
         w->mtrr[i] = (WirePair){c->mtrr_base[i], c->mtrr_mask[i]};
     w->interrupt_injected = c->interrupt_injected ? c->interrupt_nr : -1;
@@ -85,6 +85,8 @@ static bool post_load(Device *dev, Error **errp)
         w->sipi_vector > 255)
         return error_set(errp, "CPU %u: interrupt %d, exception %d or SIPI vector %u does not exist", c->index,
                          w->interrupt_injected, w->exception_nr, w->sipi_vector);
+    if (w->a20_mask != (int32_t)CPU_A20_OPEN && w->a20_mask != (int32_t)CPU_A20_CLOSED)
+        return error_set(errp, "CPU %u: an A20 mask of 0x%08x does not exist", c->index, (unsigned)w->a20_mask);
     if (w->mxcsr & 0xffff0000)
         return error_set(errp, "CPU %u: MXCSR 0x%08x has reserved bits", c->index, w->mxcsr);
     /* From a frequency to another nobody could lead a running guest without its noticing. */
@@ -132,6 +134,7 @@ static bool post_load(Device *dev, Error **errp)
     c->nmi_pending = w->nmi_pending;
     c->nmi_masked = w->hflags2 & 4;
     c->in_smm = w->hflags & HF_SMM;
+    __atomic_store_n(&c->a20_mask, (uint64_t)(int64_t)w->a20_mask, __ATOMIC_RELEASE);
     c->mp_state = (MpState)w->mp_state;
     /* Where the local APIC is the kernel's, waiting is the kernel's as well; else "cpu_common", which comes first, has
      * told. */

@@ -10,22 +10,8 @@ enum { PM_BASE = 0x600, SMB_BASE = 0xb100, GPE = 0xafe0, PCIHP = 0xae00 };
 
 static const uint8_t functions[] = {I440FX, PIIX3, IDE, PM, VGA};
 
-typedef struct ConfigMask {
-    uint8_t devfn, off;
-    uint32_t bits;
-    const char *reason;
-} ConfigMask;
-static const ConfigMask config_masks[] = {
-    {PM, 0x58, 0x02000000, "bit 25 reads 1 without SMM, which TCG has and qemu-kvm has not"},
-};
-
-static uint32_t config_mask(uint8_t devfn, unsigned off)
-{
-    for (unsigned i = 0; i < G_N_ELEMENTS(config_masks); i++)
-        if (config_masks[i].devfn == devfn && config_masks[i].off == off)
-            return config_masks[i].bits;
-    return 0;
-}
+/* Its lock bit holds 72h until a reset; QEMU's has no lock. */
+static const uint8_t smram_lock = 0x10;
 
 static bool debian_missing(void)
 {
@@ -44,18 +30,18 @@ static void test_config(void)
     for (unsigned f = 0; f < G_N_ELEMENTS(functions); f++) {
         uint8_t devfn = functions[f];
         for (unsigned off = 0; off < 256; off += 4) {
-            uint32_t mask = ~config_mask(devfn, off), v[2];
+            uint32_t v[2];
             for (unsigned i = 0; i < 2; i++)
-                v[i] = qtest_pci_read(q[i], 0, devfn, off, 4) & mask;
+                v[i] = qtest_pci_read(q[i], 0, devfn, off, 4);
             g_assert_cmphex(v[0] | (uint64_t)devfn << 48 | (uint64_t)off << 32, ==,
                             v[1] | (uint64_t)devfn << 48 | (uint64_t)off << 32);
         }
         for (unsigned off = 0; off < 256; off++) {
             uint32_t v[2][3];
-            uint32_t mask = ~(config_mask(devfn, off & ~3u) >> 8 * (off & 3));
+            uint8_t ones = devfn == I440FX && off == 0x72 ? 0xff & ~smram_lock : 0xff;
             for (unsigned i = 0; i < 2; i++) {
-                v[i][0] = qtest_pci_read(q[i], 0, devfn, off, 1) & mask;
-                qtest_pci_write(q[i], 0, devfn, off, 1, 0xff);
+                v[i][0] = qtest_pci_read(q[i], 0, devfn, off, 1);
+                qtest_pci_write(q[i], 0, devfn, off, 1, ones);
                 v[i][1] = qtest_pci_read(q[i], 0, devfn, off, 1);
                 qtest_pci_write(q[i], 0, devfn, off, 1, 0);
                 v[i][2] = qtest_pci_read(q[i], 0, devfn, off, 1);
@@ -90,7 +76,8 @@ static void test_config_reset(void)
         for (unsigned f = 0; f < G_N_ELEMENTS(functions); f++)
             for (unsigned off = 0x04; off < 256; off += 4)
                 if (off != 0x80 || functions[f] != PM)
-                    qtest_pci_write(q[i], 0, functions[f], off, 4, 0x5a5a5a50);
+                    qtest_pci_write(q[i], 0, functions[f], off, 4,
+                                    functions[f] == I440FX && off == 0x70 ? 0x5a4a5a50 : 0x5a5a5a50);
         json_unref(qtest_qmp(q[i], "{'execute':'system_reset'}"));
         json_unref(qtest_event(q[i], "RESET"));
     }
@@ -184,6 +171,136 @@ static void test_pam(void)
     json_unref(qtest_event(q, "RESET"));
     g_assert_cmphex(qtest_readl(q, 0xf0000), ==, 0x11220000); /* still RAM */
     qtest_quit(q);
+}
+
+/* The part of `info mtree -f` that shows one address space. */
+static char *flat_view(QTest *q, const char *space)
+{
+    g_autofree char *all = qtest_hmp(q, "info mtree -f"), *head = g_strdup_printf("AS \"%s\"", space);
+    char *at = strstr(all, head);
+    g_assert_nonnull(at);
+    char *end = strstr(at, "\nFlatView");
+    return end ? g_strndup(at, end - at) : g_strdup(at);
+}
+
+static bool shows(QTest *q, const char *space, const char *line)
+{
+    g_autofree char *view = flat_view(q, space);
+    return strstr(view, line) != NULL;
+}
+
+/* The RAM under the VGA window: for a CPU in SMM, for all, for none; and the lock. */
+static void test_smram(void)
+{
+    static const char line[] = "00000000000a0000-00000000000bffff (prio 0, ram): pc.ram";
+    static const char whole[] = "0000000000000000-00000000000bffff (prio 0, ram): pc.ram";
+    QTest *q = qtest_start("-machine pc -m 16 -nodefaults -vga std");
+    if (qtest_is_debian(q)) {
+        qtest_quit(q);
+        g_test_skip("its address space of a CPU in SMM has another name, and SMRAM no lock");
+        return;
+    }
+    g_assert_cmphex(qtest_pci_read(q, 0, I440FX, 0x72, 1), ==, 2);
+    g_assert_false(shows(q, "cpu-smm", line) || shows(q, "cpu-smm", whole));
+    qtest_pci_write(q, 0, I440FX, 0x72, 1, 0x0a); /* G_SMRAME */
+    g_assert_true(shows(q, "cpu-smm", line) || shows(q, "cpu-smm", whole));
+    g_assert_false(shows(q, "memory", line) || shows(q, "memory", whole));
+    qtest_pci_write(q, 0, I440FX, 0x72, 1, 0x4a); /* and D_OPEN */
+    g_assert_true(shows(q, "memory", line) || shows(q, "memory", whole));
+    qtest_writel(q, 0xa8000, 0xcafe0001);
+    qtest_pci_write(q, 0, I440FX, 0x72, 1, 0x5a); /* D_LCK closes it */
+    g_assert_cmphex(qtest_pci_read(q, 0, I440FX, 0x72, 1), ==, 0x1a);
+    g_assert_false(shows(q, "memory", line) || shows(q, "memory", whole));
+    qtest_pci_write(q, 0, I440FX, 0x72, 1, 0x4a);
+    g_assert_cmphex(qtest_pci_read(q, 0, I440FX, 0x72, 1), ==, 0x1a);
+    qtest_pci_write(q, 0, I440FX, 0x70, 4, 0x00420000);
+    g_assert_cmphex(qtest_pci_read(q, 0, I440FX, 0x72, 1), ==, 0x1a);
+    g_assert_cmphex(qtest_readl(q, 0xa8000), !=, 0xcafe0001);
+    g_assert_true(shows(q, "cpu-smm", line) || shows(q, "cpu-smm", whole));
+    json_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+    json_unref(qtest_event(q, "RESET"));
+    g_assert_cmphex(qtest_pci_read(q, 0, I440FX, 0x72, 1), ==, 0x0a);
+    qtest_pci_write(q, 0, I440FX, 0x72, 1, 0x4a);
+    g_assert_cmphex(qtest_readl(q, 0xa8000), ==, 0xcafe0001);
+    qtest_quit(q);
+}
+
+/* The APM port's SMI: with APMC_EN only. Without SMM the bit says "done already". */
+static void test_smi(void)
+{
+    QTest *q = qtest_start("-machine pc -m 16 -nodefaults");
+    if (!qtest_has_clock(q)) {
+        qtest_quit(q);
+        g_test_skip("interrupt lines cannot be intercepted here");
+        return;
+    }
+    qtest_irq_intercept_out(q, "PIIX4_PM smi-irq");
+    g_assert_cmphex(qtest_pci_read(q, 0, PM, 0x58, 4), ==, 0);
+    qtest_outb(q, 0xb2, 1);
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 0);
+    qtest_pci_write(q, 0, PM, 0x5b, 1, 2);
+    qtest_outb(q, 0xb3, 0x77); /* the status port is a byte to keep */
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 0);
+    qtest_outb(q, 0xb2, 0x42);
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 1);
+    qtest_outb(q, 0xb2, 0x43);
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 2);
+    g_assert_cmphex(qtest_inb(q, 0xb2), ==, 0x43);
+    g_assert_cmphex(qtest_inb(q, 0xb3), ==, 0x77);
+    json_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+    json_unref(qtest_event(q, "RESET"));
+    qtest_outb(q, 0xb2, 1);
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 2);
+    qtest_quit(q);
+    q = qtest_start("-machine pc,smm=off -m 16 -nodefaults");
+    g_assert_cmphex(qtest_pci_read(q, 0, PM, 0x58, 4), ==, 0x02000000);
+    g_autofree char *views = qtest_hmp(q, "info mtree -f");
+    g_assert_null(strstr(views, "cpu-smm"));
+    qtest_quit(q);
+}
+
+/* A20: the last of port 92h and the keyboard controller to speak wins; a reset opens it. */
+static void a20_state(QTest *q, char state[64])
+{
+    g_autofree char *regs = qtest_hmp(q, "info registers");
+    const char *at = strstr(regs, "A20=");
+    g_assert_nonnull(at);
+    qtest_outb(q, 0x64, 0xd0);
+    unsigned outport = qtest_inb(q, 0x60);
+    g_snprintf(state, 64, "%.5s 92=%02x output port %02x", at, qtest_inb(q, 0x92), outport);
+}
+
+static void test_a20(void)
+{
+    static const uint16_t writes[] = {
+        /* port << 8 | value; 0: a reset */
+        0x9200, 0x9202, 0x64dd, 0x9200, 0x64df, 0x9202, 0x9200, 0x64d1, 0x60dd, 0x9202, 0x64d1, 0x60df, 0x64d1,
+        0x60dd, 0x9202, 0x92fc, 0x92fe, 0x9200, 0,      0x9202, 0,      0x92fe, 0,      0x64dd, 0,
+    };
+    if (debian_missing())
+        return;
+    QTest *q[2] = {qtest_start("-machine pc"), qtest_start_binary(DEBIAN_BINARY, "-machine pc")};
+    unsigned closed = 0;
+    for (unsigned n = 0; n < G_N_ELEMENTS(writes); n++) {
+        char state[2][64];
+        for (unsigned i = 0; i < 2; i++) {
+            if (writes[n]) {
+                qtest_outb(q[i], writes[n] >> 8, (uint8_t)writes[n]);
+            } else {
+                json_unref(qtest_qmp(q[i], "{'execute':'system_reset'}"));
+                json_unref(qtest_event(q[i], "RESET"));
+            }
+            if (writes[n] != 0x64d1) /* its parameter comes next */
+                a20_state(q[i], state[i]);
+            else
+                g_strlcpy(state[i], "-", 2);
+        }
+        g_assert_cmpstr(state[0], ==, state[1]);
+        closed += g_str_has_prefix(state[0], "A20=0");
+    }
+    g_assert_cmpuint(closed, >=, 6);
+    qtest_quit(q[0]);
+    qtest_quit(q[1]);
 }
 
 /* -bios: at the top of 4 GiB, and its last 128 KiB below 1 MiB. */
@@ -351,6 +468,9 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-chipset/host-ports", test_host_ports);
     g_test_add_func("/pc-chipset/small-ports", test_small_ports);
     g_test_add_func("/pc-chipset/pam", test_pam);
+    g_test_add_func("/pc-chipset/smram", test_smram);
+    g_test_add_func("/pc-chipset/smi", test_smi);
+    g_test_add_func("/pc-chipset/a20", test_a20);
     g_test_add_func("/pc-chipset/firmware", test_firmware);
     g_test_add_func("/pc-chipset/pm-walk", test_pm_walk);
     g_test_add_func("/pc-chipset/pm-timer", test_pm_timer);

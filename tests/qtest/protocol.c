@@ -126,6 +126,60 @@ static void test_clock(void)
     qtest_quit(q);
 }
 
+/* Output lines, unnamed and by name; what they reach is still reached. */
+static void test_intercept_out(void)
+{
+    QTest *q = qtest_start("-machine pc -m 4 -nodefaults");
+    if (!qtest_has_clock(q)) {
+        qtest_quit(q);
+        g_test_skip("interrupt lines cannot be intercepted here");
+        return;
+    }
+    fails(q, "irq_intercept_out ioapic"); /* has inputs alone */
+    fails(q, "irq_intercept_out port92"); /* its line has a name */
+    fails(q, "irq_intercept_out port92 a21");
+    answers(q, "irq_intercept_out port92 a20", "OK");
+    answers(q, "irq_intercept_out port92 a20", "OK");
+    fails(q, "irq_intercept_out i8042 a20"); /* one device */
+    fails(q, "irq_intercept_in ioapic");
+    qtest_outb(q, 0x92, 2);
+    g_assert_true(qtest_irq(q, 0));
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 1);
+    qtest_outb(q, 0x92, 0);
+    g_assert_false(qtest_irq(q, 0));
+    g_autofree char *regs = qtest_hmp(q, "info registers");
+    g_assert_nonnull(strstr(regs, "A20=0"));
+    qtest_quit(q);
+
+    /* The PIC's INT: raised by an input, lowered by its acknowledgement (a poll). */
+    q = qtest_start("-machine pc -m 4 -nodefaults");
+    answers(q, "irq_intercept_out isa-i8259", "OK");
+    static const uint8_t init[][2] = {{0x20, 0x11}, {0x21, 8}, {0x21, 4}, {0x21, 1}, {0x21, 0xfd}};
+    for (unsigned i = 0; i < G_N_ELEMENTS(init); i++)
+        qtest_outb(q, init[i][0], init[i][1]);
+    qtest_set_irq_in(q, "isa-i8259", 3, 1); /* masked */
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 0);
+    qtest_set_irq_in(q, "isa-i8259", 1, 1);
+    g_assert_cmpuint(qtest_irq_raises(q, 0), ==, 1);
+    qtest_outb(q, 0x20, 0x0c);
+    g_assert_cmphex(qtest_inb(q, 0x20), ==, 0x81);
+    g_assert_false(qtest_irq(q, 0));
+    qtest_quit(q);
+
+    /* A timer's, as the clock steps: the PIT counts 1193182 times a second. */
+    q = qtest_start("-machine pc -m 4 -nodefaults");
+    answers(q, "irq_intercept_out isa-pit", "OK");
+    qtest_outb(q, 0x43, 0x34);
+    qtest_outb(q, 0x40, 0xa9); /* 1193: a millisecond */
+    qtest_outb(q, 0x40, 0x04);
+    unsigned before = qtest_irq_raises(q, 0);
+    for (unsigned i = 0; i < 10; i++)
+        qtest_clock_step(q, 1000000);
+    g_assert_cmpuint(qtest_irq_raises(q, 0) - before, >=, 9);
+    g_assert_cmpuint(qtest_irq_raises(q, 0) - before, <=, 11);
+    qtest_quit(q);
+}
+
 static void test_qmp(void)
 {
     QTest *q = qtest_start("-machine none");
@@ -165,6 +219,7 @@ int main(int argc, char **argv)
     g_test_add_func("/protocol/memory", test_memory);
     g_test_add_func("/protocol/bad", test_bad);
     g_test_add_func("/protocol/clock", test_clock);
+    g_test_add_func("/protocol/intercept-out", test_intercept_out);
     g_test_add_func("/protocol/qmp", test_qmp);
     g_test_add_func("/protocol/beside-kvm", test_beside_kvm);
     return g_test_run();

@@ -28,6 +28,7 @@ static const struct {
 } exempt[] = {
     {"i440FX", "reset", "QEMU's PAM and SMRAM outlive a reset: a wake-up from S3 needs what is below"},
     {"i440FX-pcihost", "reset", "QEMU's CONFIG_ADDRESS outlives a reset, as tests/qtest/pc-chipset.c sees"},
+    {"port92", "reset", "QEMU's keeps all but the reset bit"},
     {"mc146818rtc", "reset", "its battery keeps time and CMOS over a reset"},
 };
 

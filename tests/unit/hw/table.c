@@ -31,6 +31,7 @@ static const struct {
     {"mc146818rtc", "reset", "its battery keeps time and CMOS over a reset"},
     {"i8257", "twin", "QEMU's stream has no status register"},
     {"pc-testdev", "reset", "QEMU's keeps its ports over a reset"},
+    {"port92", "reset", "QEMU's keeps all but the reset bit"},
     {"pc-testdev", "twin", "QEMU migrates none of its state"},
     {"pci-testdev", "twin", "QEMU migrates none of its state but the configuration space"},
 };
