@@ -117,7 +117,7 @@ bool cpu_write_virtual(X86CPU *c, uint64_t va, const void *buf, size_t len)
         size_t n = MIN(len, 0x1000 - (va & 0xfff));
         uint64_t gpa;
 
-        if (!cpu_translate(c, va, &gpa) || as_write_rom(&as_memory, gpa, in, n) != MEM_OK)
+        if (!cpu_translate(c, va, &gpa) || as_write_rom(cpu_address_space(c), gpa, in, n) != MEM_OK)
             return false;
         va += n;
         in += n;
