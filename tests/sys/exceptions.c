@@ -68,37 +68,6 @@ static void undefined(void)
     try("ud2", C64("nop; ud2; nop"));
     try("ud1", C64("nop; ud1 eax, eax; nop"));
     try("ud0", C64("nop; .byte 0x0f, 0xff, 0xc0; nop"));
-    user();
-    try("hlt at CPL3", C64("hlt"));
-    try("cli at CPL3", C64("cli"));
-    try("sti at CPL3", C64("sti"));
-    try("in at CPL3", C64("in al, 0x80"));
-    try("out at CPL3", C64("out 0x80, al"));
-    try("mov from cr0 at CPL3", C64("mov rax, cr0"));
-    try("mov to cr8 at CPL3", C64("mov cr8, rax"));
-    try("mov from dr0 at CPL3", C64("mov rax, dr0"));
-    try("rdmsr at CPL3", C64("rdmsr"));
-    try("wrmsr at CPL3", C64("wrmsr"));
-    try("lgdt at CPL3", C64("lgdt [rsp - 16]"));
-    try("lidt at CPL3", C64("lidt [rsp - 16]"));
-    try("lldt at CPL3", C64("lldt ax"));
-    try("ltr at CPL3", C64("ltr ax"));
-    try("lmsw at CPL3", C64("lmsw ax"));
-    try("clts at CPL3", C64("clts"));
-    try("invd at CPL3", C64("invd"));
-    try("wbinvd at CPL3", C64("wbinvd"));
-    try("invlpg at CPL3", C64("invlpg [rsp - 16]"));
-    try("swapgs at CPL3", C64("swapgs"));
-    try("sysret at CPL3", C64("sysretq"));
-    try("rdpmc at CPL3", C64("rdpmc"));
-    /* CPL3 may run POPF and IRET, but not change IOPL and IF. */
-    ok_flags = true;
-    in.flags = F_IF | 2;
-    try("popf of IF and IOPL at CPL3", C64("push 0x3002; popfq"));
-    try("popf of all at CPL3", C64("push 0x245cd7; popfq; pushfq; pop rbx"));
-    in.flags = 2;
-    try("popf of IF set at CPL3", C64("push 0x202; popfq"));
-    ok_flags = false;
 }
 
 static void segments(void)
