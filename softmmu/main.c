@@ -2,8 +2,8 @@
 /*
  * main: options, daemonizing, the main loop, the end. The only file that ends the process.
  *
- * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread, workers); the
- * parent leaves when the child says that everything listens and the pidfile is written.
+ * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread,
+ * workers); the parent leaves when the child says that everything listens and the pidfile is written.
  */
 #include "softmmu/options.h"
 
@@ -178,6 +178,7 @@ int main(int argc, char **argv)
     /* The end: no vCPU runs any more; what devices and back ends hold is written and given back. */
     vcpus_pause();
     startup_cleanup();
+    block_cleanup();
     monitor_cleanup();
     display_exit();
     chardev_cleanup();
