@@ -30,14 +30,6 @@ MISSING uint64_t tcg_tsc(X86CPU *c)
 MISSING void tcg_check_io(X86CPU *c, uint16_t port, unsigned size)
 {
 }
-MISSING DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsigned code_size, bool real,
-                                 const uint32_t *features)
-{
-    return DECODE_UD;
-}
-MISSING void insn_print(const Insn *i, uint64_t pc, GString *out)
-{
-}
 MISSING uint32_t tcg_cpuid_supported(uint32_t leaf, uint32_t subleaf, CpuidReg reg)
 {
     return 0;
