@@ -429,10 +429,41 @@ static void take_events(X86CPU *c)
         take_hard(c);
 }
 
-/* State came from elsewhere: reset, INIT, migration, a monitor. */
+/* Events that were on their way in when the state was taken elsewhere (KVM_GET_VCPU_EVENTS' words). */
+static void take_injected(X86CPU *c)
+{
+    unsigned vector = c->exception_nr;
+
+    if (c->exception_injected || c->exception_pending) {
+        bool has_error = c->exception_has_error;
+
+        if (c->exception_pending && c->exception_has_payload && vector == EXC_PF)
+            c->cr2 = c->exception_payload;
+        if (c->exception_pending && c->exception_has_payload && vector == EXC_DB)
+            c->dr[6] |= c->exception_payload & ~(uint64_t)(1 << 16);
+        c->exception_injected = c->exception_pending = c->exception_has_payload = false;
+        deliver(c, vector, vector == EXC_DB ? EVENT_TRAP : EVENT_FAULT, has_error, c->exception_error);
+    } else if (c->nmi_injected) {
+        c->nmi_injected = false;
+        deliver(c, EXC_NMI, EVENT_NMI, false, 0);
+    } else if (c->interrupt_injected) {
+        bool soft = c->interrupt_soft;
+
+        c->interrupt_injected = c->interrupt_soft = false;
+        TCG(c)->next_rip = c->rip;
+        deliver(c, c->interrupt_nr, soft ? EVENT_SOFT_INT : EVENT_INTERRUPT, false, 0);
+    }
+    if (c->nmi_pending) {
+        c->nmi_pending = false;
+        __atomic_fetch_or(&c->interrupt_request, CPU_INTERRUPT_NMI, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* State came from elsewhere: reset, INIT, migration, a monitor, KVM. */
 static void import(X86CPU *c)
 {
     c->state_dirty = false;
+    TCG(c)->imported = true;
     tcg_fpu_import(c);
     tcg_mode_changed(c);
     tcg_flush_tlb(c, true);
@@ -470,6 +501,10 @@ static VcpuExit loop(X86CPU *c)
         }
         if (vcpu_must_leave(c))
             return VCPU_EXIT_AGAIN;
+        if (t->imported) {
+            t->imported = false;
+            take_injected(c);
+        }
         if (__atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE))
             take_events(c);
         if (t->jit && !(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow) {

@@ -189,6 +189,7 @@ typedef struct TcgCpu {
     bool resume_flag; /* the handler has set RF for the next instruction (IRET, task switch): the run loop leaves it */
     bool trap_flag_off; /* the handler says: no single-step trap after this instruction (MOV SS) */
     bool debug_exit;    /* gdb's breakpoint: the run loop returns VCPU_EXIT_DEBUG */
+    bool imported;             /* the state has just come from elsewhere, perhaps with an event on its way in */
     bool exit_halt;     /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
     bool debug_armed;   /* breakpoints in DR7 or gdb's */
     uint64_t lin_mask;  /* ~0 in long mode, 0xffffffff else */
