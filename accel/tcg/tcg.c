@@ -35,6 +35,7 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
     TcgCpu *t = TCG(c);
 
     t->delivering = -1;
+    tcg_map_add_smm();
     tcg_mem_init(c);
     if (!tcg_vec_cpu_init(c, errp))
         return false;
@@ -99,6 +100,17 @@ static void tcg_print_info(GString *out)
     }
 }
 
+static bool tcg_update_debug(X86CPU *c, Error **errp)
+{
+    tcg_mode_changed(c);
+    return true;
+}
+
+static bool tcg_has_smm(void)
+{
+    return true;
+}
+
 const AccelDesc accel_tcg = {
     .name = "tcg",
     .summary = "x86 engine in software",
@@ -109,6 +121,9 @@ const AccelDesc accel_tcg = {
     .vcpu_destroy = tcg_vcpu_destroy,
     .vcpu_run = tcg_run,
     .vcpu_kick = tcg_kick,
+    .update_debug = tcg_update_debug,
+    .has_a20 = true,
+    .has_smm = tcg_has_smm,
     .guest_tsc = tcg_tsc,
     .cpuid_supported = tcg_cpuid_supported,
     .print_info = tcg_print_info,
