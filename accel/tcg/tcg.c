@@ -3,6 +3,7 @@
 #include "accel/tcg/tcg.h"
 #include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
+#include "accel/tcg/sys.h"
 #include "accel/tcg/vec.h"
 #include "softmmu/vcpus.h"
 #include "util/log.h"
@@ -25,6 +26,7 @@ static const Prop tcg_props[] = {
 static bool tcg_init(Error **errp)
 {
     tcg_map_init();
+    tcg_tsc_init();
     if (!tcg_vec_init(errp))
         return false;
     return tcg_config.interpreter || jit_init(errp);
@@ -36,6 +38,7 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
 
     t->delivering = -1;
     tcg_map_add_smm();
+    tcg_sys_cpu_init(c);
     tcg_mem_init(c);
     if (!tcg_vec_cpu_init(c, errp))
         return false;
