@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Control and debug registers: what may be written, and what changes with it (SDM volume 3, chapters 2.5, 4.1, 9.8.5 and 17.2). Light code.
+ * Control and debug registers: what may be written, and what changes with it (SDM volume 3, chapters 2.5, 4.1, 9.8.5
+ * and 17.2). Light code.
  */
 #include "accel/tcg/ops.h"
 #include "accel/tcg/sys.h"

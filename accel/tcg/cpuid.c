@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPUID: what the engine offers, and the instruction. Vector, x87 and a few other instructions are executed by the host from their own
- * bytes, so that a guest has those only where the host has them. Light code.
+ * CPUID: what the engine offers, and the instruction. Vector, x87 and a few other instructions are executed by the host
+ * from their own bytes, so that a guest has those only where the host has them. Light code.
  */
 #include "accel/tcg/sys.h"
 #include <cpuid.h>
@@ -15,23 +15,24 @@ static const struct {
 } offer[] = {
     /* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht */
     {F_1_EDX, 0x1f8bfbff, B(0) | B(15) | B(23) | B(24) | B(25) | B(26)},
-    /* pni pclmulqdq monitor ssse3 fma cx16 pcid sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave avx f16c rdrand hypervisor */
+    /* pni pclmulqdq monitor ssse3 fma cx16 pcid sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave avx f16c
+       rdrand hypervisor */
     {F_1_ECX, 0xf7fa320b, B(0) | B(1) | B(9) | B(12) | B(13) | B(19) | B(20) | B(23) | B(25) | B(26) | B(28) | B(29)},
     /* fsgsbase tsc-adjust bmi1 avx2 smep bmi2 erms invpcid rdseed adx smap clflushopt clwb sha-ni */
     {F_7_0_EBX, B(0) | B(1) | B(3) | B(5) | B(7) | B(8) | B(9) | B(10) | B(18) | B(19) | B(20) | B(23) | B(24) | B(29),
      B(3) | B(5) | B(8) | B(19) | B(29)},
     /* umip pku gfni vaes vpclmulqdq la57 rdpid */
     {F_7_0_ECX, B(2) | B(3) | B(8) | B(9) | B(10) | B(16) | B(22), B(8) | B(9) | B(10)},
-    {F_7_0_EDX, B(4) | B(14), 0},         /* fsrm serialize */
+    {F_7_0_EDX, B(4) | B(14), 0}, /* fsrm serialize */
     /* AMD's copies of leaf 1, syscall nx mmxext fxsr-opt pdpe1gb rdtscp lm */
     {F_8000_0001_EDX, 0x0183f3ff | B(11) | B(20) | B(22) | B(25) | B(26) | B(27) | B(29), 0},
     /* lahf-lm cmp-legacy abm 3dnowprefetch topoext */
     {F_8000_0001_ECX, B(0) | B(1) | B(5) | B(8) | B(22), B(5)},
-    {F_8000_0007_EDX, B(8), B(8)},        /* invtsc */
+    {F_8000_0007_EDX, B(8), B(8)},            /* invtsc */
     {F_8000_0008_EBX, B(0) | B(2) | B(9), 0}, /* clzero xsaveerptr wbnoinvd */
-    {F_8000_0021_EAX, B(2) | B(6), 0},    /* lfence-always-serializing null-sel-clr-base */
-    {F_XSAVE, B(0) | B(1) | B(2) | B(3), 0}, /* xsaveopt xsavec xgetbv1 xsaves */
-    {F_6_EAX, B(2), 0},                   /* arat */
+    {F_8000_0021_EAX, B(2) | B(6), 0},        /* lfence-always-serializing null-sel-clr-base */
+    {F_XSAVE, B(0) | B(1) | B(2) | B(3), 0},  /* xsaveopt xsavec xgetbv1 xsaves */
+    {F_6_EAX, B(2), 0},                       /* arat */
 };
 
 enum { ECX1_XSAVE = 1 << 26, ECX1_OSXSAVE = 1 << 27, ECX1_AVX = 1 << 28, EDX1_APIC = 1 << 9 };

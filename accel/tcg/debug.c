@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What DR7's breakpoints see (SDM volume 3, 17.2), and which ports the current task may use (volume 1, 18.5). MOV DR is in control.c.
- * Light code.
+ * What DR7's breakpoints see (SDM volume 3, 17.2), and which ports the current task may use (volume 1, 18.5). MOV DR is
+ * in control.c. Light code.
  */
 #include "accel/tcg/ops.h"
 

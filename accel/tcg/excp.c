@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Delivery of exceptions and interrupts: real mode's vector table, protected mode's gates, long mode's with IST, task gates, software
- * interrupts in virtual-8086 mode (SDM volume 3, chapters 6 and 20; volume 2, INT n). Which faults in here make a double or triple
- * fault is in exec.c. Light code.
+ * Delivery of exceptions and interrupts: real mode's vector table, protected mode's gates, long mode's with IST, task
+ * gates, software interrupts in virtual-8086 mode (SDM volume 3, chapters 6 and 20; volume 2, INT n). Which faults in
+ * here make a double or triple fault is in exec.c. Light code.
  */
 #include "accel/tcg/seg.h"
 
@@ -20,8 +20,8 @@ static _Noreturn void gp_ext(X86CPU *c)
     raise_sel(c, EXC_GP, 0);
 }
 
-/* RFLAGS as pushed: RF is set for faults, so that the instruction is not stopped again at its breakpoint, except at that breakpoint's #DB
- * (17.3.1.1). */
+/* RFLAGS as pushed: RF is set for faults, so that the instruction is not stopped again at its breakpoint, except at
+ * that breakpoint's #DB (17.3.1.1). */
 static uint64_t flags_image(X86CPU *c, unsigned vector, EventKind kind)
 {
     uint64_t f = c->rflags;
@@ -138,9 +138,9 @@ static void enter(X86CPU *c, const Gate *g, unsigned cpl)
 static void deliver_long(X86CPU *c, Gate *g, unsigned new_cpl, bool has_error, uint32_t error, uint64_t ip)
 {
     unsigned cpl = tcg_cpl(c);
-    uint64_t rsp = g->ist         ? seg_tss64_stack(c, g->ist * 8 + 28)
+    uint64_t rsp = g->ist          ? seg_tss64_stack(c, g->ist * 8 + 28)
                    : new_cpl < cpl ? seg_tss64_stack(c, new_cpl * 8 + 4)
-                                  : c->gpr[R_RSP];
+                                   : c->gpr[R_RSP];
     FarStack s = far_stack_wide(c, rsp & ~15ULL, new_cpl);
 
     far_check_ip(c, &g->cs, g->ip);
@@ -278,7 +278,8 @@ static void software(X86CPU *c, unsigned vector, EventKind kind)
     t->trap_flag_off = true; /* TF was cleared */
 }
 
-/* CR4.VME: is vector's bit in the task's redirection map clear, so that it goes through the 8086 program's own table? (20.3.3.4) */
+/* CR4.VME: is vector's bit in the task's redirection map clear, so that it goes through the 8086 program's own table?
+ * (20.3.3.4) */
 static bool redirected(X86CPU *c, unsigned vector)
 {
     uint64_t tr = c->tr.base;

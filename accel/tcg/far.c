@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Far transfers: JMP, CALL, RET and IRET to another code segment, through call gates and between privilege levels (SDM volume 2, the
- * instructions' operation sections; volume 3, chapters 5.8 and 20). Task switches are in task.c. Light code.
+ * Far transfers: JMP, CALL, RET and IRET to another code segment, through call gates and between privilege levels (SDM
+ * volume 2, the instructions' operation sections; volume 3, chapters 5.8 and 20). Task switches are in task.c. Light
+ * code.
  */
 #include "accel/tcg/seg.h"
 
@@ -51,7 +52,7 @@ static void check_direct(X86CPU *c, uint16_t sel, const Desc *d)
 
 typedef struct CallGate {
     uint16_t sel;
-    unsigned size;   /* 2, 4, 8 */
+    unsigned size; /* 2, 4, 8 */
     unsigned params;
     uint64_t ip;
     Desc cs;
@@ -66,7 +67,9 @@ static void read_call_gate(X86CPU *c, uint16_t sel, const Desc *gate, CallGate *
     if (!desc_present(gate))
         raise_sel(c, EXC_NP, sel);
     *out = (CallGate){.sel = (uint16_t)(gate->lo >> 16),
-                      .size = lma ? 8 : gate->hi & 8 << DESC_TYPE_SHIFT ? 4 : 2,
+                      .size = lma                               ? 8
+                              : gate->hi & 8 << DESC_TYPE_SHIFT ? 4
+                                                                : 2,
                       .params = lma ? 0 : gate->hi & 31,
                       .ip = (gate->lo & 0xffff) | (gate->hi & 0xffff0000)};
     if (lma) {

@@ -1,21 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RDMSR and WRMSR (SDM volume 4; APM volume 2, appendix A). An MSR exists when the model's CPUID, or its vendor, says so; all
- * else is #GP. Registers that only have to be there (AMD's configuration that firmware and kernels read) are kept by
- * number in X86CPU.msrs, made by tcg_sys_cpu_init(). Light code.
+ * RDMSR and WRMSR (SDM volume 4; APM volume 2, appendix A). An MSR exists when the model's CPUID, or its vendor, says
+ * so; all else is #GP. Registers that only have to be there (AMD's configuration that firmware and kernels read) are
+ * kept by number in X86CPU.msrs, made by tcg_sys_cpu_init(). Light code.
  */
 #include "accel/tcg/sys.h"
 #include "softmmu/mainloop.h"
 
 enum {
-    MSR_TSC = 0x10, MSR_PLATFORM_ID = 0x17, MSR_APIC_BASE = 0x1b, MSR_EBL_CR_POWERON = 0x2a, MSR_TSC_ADJUST = 0x3b,
-    MSR_SPEC_CTRL = 0x48, MSR_PRED_CMD = 0x49, MSR_UCODE_WRITE = 0x79, MSR_UCODE_REV = 0x8b, MSR_SMBASE = 0x9e,
-    MSR_CORE_CAPABILITY = 0xcf, MSR_MTRR_CAP = 0xfe, MSR_ARCH_CAPABILITIES = 0x10a, MSR_FLUSH_CMD = 0x10b,
-    MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176, MSR_MCG_CAP = 0x179,
-    MSR_MCG_STATUS = 0x17a, MSR_MCG_CTL = 0x17b, MSR_MISC_ENABLE = 0x1a0, MSR_DEBUGCTL = 0x1d9, MSR_LBR_FROM = 0x1db,
-    MSR_LINT_TO = 0x1de, MSR_MTRR_PHYS = 0x200, MSR_MTRR_PHYS_LAST = 0x20f, MSR_MTRR_FIX = 0x250, MSR_MTRR_FIX_LAST = 0x26f,
-    MSR_PAT = 0x277, MSR_MTRR_DEF = 0x2ff, MSR_PERF_CAPABILITIES = 0x345, MSR_MC0 = 0x400, MSR_TSC_DEADLINE = 0x6e0,
-    MSR_X2APIC = 0x800, MSR_X2APIC_LAST = 0x8ff, MSR_XSS = 0xda0,
+    MSR_TSC = 0x10,
+    MSR_PLATFORM_ID = 0x17,
+    MSR_APIC_BASE = 0x1b,
+    MSR_EBL_CR_POWERON = 0x2a,
+    MSR_TSC_ADJUST = 0x3b,
+    MSR_SPEC_CTRL = 0x48,
+    MSR_PRED_CMD = 0x49,
+    MSR_UCODE_WRITE = 0x79,
+    MSR_UCODE_REV = 0x8b,
+    MSR_SMBASE = 0x9e,
+    MSR_CORE_CAPABILITY = 0xcf,
+    MSR_MTRR_CAP = 0xfe,
+    MSR_ARCH_CAPABILITIES = 0x10a,
+    MSR_FLUSH_CMD = 0x10b,
+    MSR_SYSENTER_CS = 0x174,
+    MSR_SYSENTER_ESP = 0x175,
+    MSR_SYSENTER_EIP = 0x176,
+    MSR_MCG_CAP = 0x179,
+    MSR_MCG_STATUS = 0x17a,
+    MSR_MCG_CTL = 0x17b,
+    MSR_MISC_ENABLE = 0x1a0,
+    MSR_DEBUGCTL = 0x1d9,
+    MSR_LBR_FROM = 0x1db,
+    MSR_LINT_TO = 0x1de,
+    MSR_MTRR_PHYS = 0x200,
+    MSR_MTRR_PHYS_LAST = 0x20f,
+    MSR_MTRR_FIX = 0x250,
+    MSR_MTRR_FIX_LAST = 0x26f,
+    MSR_PAT = 0x277,
+    MSR_MTRR_DEF = 0x2ff,
+    MSR_PERF_CAPABILITIES = 0x345,
+    MSR_MC0 = 0x400,
+    MSR_TSC_DEADLINE = 0x6e0,
+    MSR_X2APIC = 0x800,
+    MSR_X2APIC_LAST = 0x8ff,
+    MSR_XSS = 0xda0,
 };
 #define MSR_EFER       0xc0000080U
 #define MSR_STAR       0xc0000081U
@@ -136,7 +164,8 @@ static uint64_t read_apic_base(X86CPU *c)
 /* Modes change as figure 11-9 of volume 3 says: x2APIC is entered from xAPIC and left by disabling. */
 static bool write_apic_base(X86CPU *c, uint64_t val)
 {
-    uint64_t old = read_apic_base(c), mode = val & (APIC_BASE_EN | APIC_BASE_EXTD), was = old & (APIC_BASE_EN | APIC_BASE_EXTD);
+    uint64_t old = read_apic_base(c), mode = val & (APIC_BASE_EN | APIC_BASE_EXTD),
+             was = old & (APIC_BASE_EN | APIC_BASE_EXTD);
 
     if (val & (APIC_BASE_ZERO | tcg_phys_reserved(c)) || mode == APIC_BASE_EXTD)
         return false;

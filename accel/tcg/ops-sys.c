@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * System instructions: interrupts' flag and waiting, TLB and caches, time, SYSCALL and SYSENTER, FS and GS bases, XCR0, protection keys,
- * random numbers. Segments are in seg.c, control and debug registers in control.c, MSRs in msr.c. Light code.
+ * System instructions: interrupts' flag and waiting, TLB and caches, time, SYSCALL and SYSENTER, FS and GS bases, XCR0,
+ * protection keys, random numbers. Segments are in seg.c, control and debug registers in control.c, MSRs in msr.c.
+ * Light code.
  */
 #include "accel/tcg/seg.h"
 #include "accel/tcg/sys.h"
@@ -34,7 +35,8 @@ HANDLER(HLT)
     TCG(c)->exit_halt = true;
 }
 
-/* Who decides on IF where CPL is above IOPL: the virtual flag in virtual-8086 mode with CR4.VME, in CPL 3 with CR4.PVI. */
+/* Who decides on IF where CPL is above IOPL: the virtual flag in virtual-8086 mode with CR4.VME, in CPL 3 with CR4.PVI.
+ */
 static bool virtual_if(X86CPU *c)
 {
     uint32_t m = TCG(c)->mode;
@@ -239,9 +241,8 @@ static void flat_cs(X86CPU *c, uint16_t sel, bool wide, unsigned cpl)
 
 static void flat_ss(X86CPU *c, uint16_t sel, unsigned cpl)
 {
-    c->seg[SEG_SS] = (SegReg){.selector = (uint16_t)((sel & 0xfffc) | cpl),
-                              .limit = 0xffffffff,
-                              .flags = FLAT_DATA | cpl << DESC_DPL_SHIFT};
+    c->seg[SEG_SS] = (SegReg){
+        .selector = (uint16_t)((sel & 0xfffc) | cpl), .limit = 0xffffffff, .flags = FLAT_DATA | cpl << DESC_DPL_SHIFT};
 }
 
 HANDLER(SYSCALL)

@@ -158,8 +158,7 @@ void tcg_load_seg(X86CPU *c, unsigned seg, uint16_t sel)
     } else {
         if (!desc_fetch(c, sel, &d) || !desc_is_segment(&d) || (d.hi & (DESC_CODE | DESC_R)) == DESC_CODE)
             bad_sel(c, sel);
-        if (!(desc_is_code(&d) && desc_is_conforming(&d)) &&
-            (sel_rpl(sel) > desc_dpl(&d) || tcg_cpl(c) > desc_dpl(&d)))
+        if (!(desc_is_code(&d) && desc_is_conforming(&d)) && (sel_rpl(sel) > desc_dpl(&d) || tcg_cpl(c) > desc_dpl(&d)))
             bad_sel(c, sel);
         if (!desc_present(&d))
             raise_sel(c, EXC_NP, sel);
@@ -484,10 +483,10 @@ static bool visible(X86CPU *c, uint16_t sel, Desc *d, uint32_t system)
 HANDLER(LAR)
 {
     uint16_t sel = (uint16_t)op_get(c, i, 1);
-    uint32_t types = tcg_long(c) ? BIT32(SYS_LDT) | BIT32(SYS_TSS32) | BIT32(SYS_TSS32_BUSY) | BIT32(SYS_CALL32)
-                                 : BIT32(SYS_TSS16) | BIT32(SYS_LDT) | BIT32(SYS_TSS16_BUSY) | BIT32(SYS_CALL16) |
-                                       BIT32(SYS_TASK_GATE) | BIT32(SYS_TSS32) | BIT32(SYS_TSS32_BUSY) |
-                                       BIT32(SYS_CALL32);
+    uint32_t types = tcg_long(c)
+                         ? BIT32(SYS_LDT) | BIT32(SYS_TSS32) | BIT32(SYS_TSS32_BUSY) | BIT32(SYS_CALL32)
+                         : BIT32(SYS_TSS16) | BIT32(SYS_LDT) | BIT32(SYS_TSS16_BUSY) | BIT32(SYS_CALL16) |
+                               BIT32(SYS_TASK_GATE) | BIT32(SYS_TSS32) | BIT32(SYS_TSS32_BUSY) | BIT32(SYS_CALL32);
     Desc d;
     bool ok = visible(c, sel, &d, types);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Descriptors, segment registers and the stacks of far transfers: what seg.c, far.c, excp.c and task.c share. Light code.
+ * Descriptors, segment registers and the stacks of far transfers: what seg.c, far.c, excp.c and task.c share. Light
+ * code.
  *
- * Error codes of #TS, #NP, #SS and #GP name a selector; bit 0 (EXT) is set while an event that the program did not ask for is delivered
- * (SDM volume 3, 6.13).
+ * Error codes of #TS, #NP, #SS and #GP name a selector; bit 0 (EXT) is set while an event that the program did not ask
+ * for is delivered (SDM volume 3, 6.13).
  */
 #ifndef ACCEL_TCG_SEG_H
 #define ACCEL_TCG_SEG_H
@@ -12,8 +13,18 @@
 
 /* System descriptor types; in long mode the 32-bit ones are 64 bits wide. */
 enum {
-    SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5, SYS_INT16 = 6, SYS_TRAP16 = 7, SYS_TSS32 = 9,
-    SYS_TSS32_BUSY = 11, SYS_CALL32 = 12, SYS_INT32 = 14, SYS_TRAP32 = 15,
+    SYS_TSS16 = 1,
+    SYS_LDT = 2,
+    SYS_TSS16_BUSY = 3,
+    SYS_CALL16 = 4,
+    SYS_TASK_GATE = 5,
+    SYS_INT16 = 6,
+    SYS_TRAP16 = 7,
+    SYS_TSS32 = 9,
+    SYS_TSS32_BUSY = 11,
+    SYS_CALL32 = 12,
+    SYS_INT32 = 14,
+    SYS_TRAP32 = 15,
 };
 enum { TSS_BUSY = 2 /* in the type */ };
 #define DESC_FLAGS 0x00f0ff00U /* of the second dword: what SegReg.flags holds */
@@ -104,7 +115,8 @@ void seg_load_vm86(SegReg *s, uint16_t sel);
 /* Segment registers that the new CPL may not use become null: returns to an outer level. */
 void seg_drop_inner(X86CPU *c, unsigned cpl);
 
-/* A stack that a far transfer pushes on or pops from: the present one, or one that is about to become it. sp is only cut when used. */
+/* A stack that a far transfer pushes on or pops from: the present one, or one that is about to become it. sp is only
+ * cut when used. */
 typedef struct FarStack {
     uint64_t base, sp, mask, lin_mask;
     uint32_t limit;
@@ -114,16 +126,17 @@ typedef struct FarStack {
     uint16_t err; /* selector in #SS's error code */
     uint8_t mmu;
 } FarStack;
-FarStack far_stack(X86CPU *c);                                                  /* the present one */
-FarStack far_stack_of(X86CPU *c, const SegReg *ss, uint64_t sp, unsigned cpl);  /* a 16 or 32-bit one */
-FarStack far_stack_wide(X86CPU *c, uint64_t sp, unsigned cpl);                  /* a 64-bit one */
-void far_room(X86CPU *c, const FarStack *s, unsigned bytes);                    /* #SS unless that much can be pushed */
+FarStack far_stack(X86CPU *c);                                                 /* the present one */
+FarStack far_stack_of(X86CPU *c, const SegReg *ss, uint64_t sp, unsigned cpl); /* a 16 or 32-bit one */
+FarStack far_stack_wide(X86CPU *c, uint64_t sp, unsigned cpl);                 /* a 64-bit one */
+void far_room(X86CPU *c, const FarStack *s, unsigned bytes);                   /* #SS unless that much can be pushed */
 void far_push(X86CPU *c, FarStack *s, unsigned size, uint64_t val);
 uint64_t far_pop(X86CPU *c, FarStack *s, unsigned size);
-uint64_t far_sp(X86CPU *c, const FarStack *s, uint64_t old);                    /* RSP's new value */
-unsigned seg_mmu(X86CPU *c, unsigned cpl); /* MMU_xxx of data accesses at cpl */
+uint64_t far_sp(X86CPU *c, const FarStack *s, uint64_t old); /* RSP's new value */
+unsigned seg_mmu(X86CPU *c, unsigned cpl);                   /* MMU_xxx of data accesses at cpl */
 
-/* SS:(E)SP of level dpl from the task state segment, checked; SDM volume 2, CALL and INT: #TS, #SS. ss->selector and all its rest are set. */
+/* SS:(E)SP of level dpl from the task state segment, checked; SDM volume 2, CALL and INT: #TS, #SS. ss->selector and
+ * all its rest are set. */
 typedef struct InnerStack {
     SegReg ss;
     uint64_t sp;
@@ -140,8 +153,8 @@ void far_set_cs(X86CPU *c, uint16_t sel, const Desc *d, uint64_t ip);
 /* excp.c */
 void tcg_deliver_at(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error, uint64_t ip);
 
-/* task.c: switch to the task whose TSS descriptor is d (checked to be a TSS, busy or not as the way wants it, and present). ip: where the old
- * task goes on. */
+/* task.c: switch to the task whose TSS descriptor is d (checked to be a TSS, busy or not as the way wants it, and
+ * present). ip: where the old task goes on. */
 typedef enum TaskSwitch { TASK_JMP, TASK_CALL, TASK_IRET, TASK_EVENT } TaskSwitch;
 void task_switch(X86CPU *c, uint16_t sel, Desc *d, TaskSwitch why, uint64_t ip, bool has_error, uint32_t error);
 /* The TSS that a task gate of JMP, CALL or an event names, checked: #GP or #NP by that selector. */

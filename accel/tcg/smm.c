@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * System management mode: the way in by SMI and out by RSM, with the AMD64 state-save area (APM volume 2, table 10-1), which 64-bit processors
- * of this machine have whatever their vendor. Revision 0x20064: SMBASE can be moved; no restart of I/O instructions; a CPU that was
- * halted goes on behind its HLT. Light code.
+ * System management mode: the way in by SMI and out by RSM, with the AMD64 state-save area (APM volume 2, table 10-1),
+ * which 64-bit processors of this machine have whatever their vendor. Revision 0x20064: SMBASE can be moved; no restart
+ * of I/O instructions; a CPU that was halted goes on behind its HLT. Light code.
  */
 #include "accel/tcg/seg.h"
 #include "accel/tcg/sys.h"
 
 /* Offsets from SMBASE. */
 enum {
-    SAVE_SEG = 0xfe00 /* ES CS SS DS FS GS, 16 bytes each */, SAVE_GDT = 0xfe60, SAVE_LDT = 0xfe70, SAVE_IDT = 0xfe80,
-    SAVE_TR = 0xfe90, SAVE_IO = 0xfec0, SAVE_RESTART = 0xfec8, SAVE_EFER = 0xfed0, SAVE_REVISION = 0xfefc,
-    SAVE_SMBASE = 0xff00, SAVE_CR4 = 0xff48, SAVE_CR3 = 0xff50, SAVE_CR0 = 0xff58, SAVE_DR7 = 0xff60,
-    SAVE_DR6 = 0xff68, SAVE_RFLAGS = 0xff70, SAVE_RIP = 0xff78, SAVE_R15 = 0xff80 /* down to R8 */,
+    SAVE_SEG = 0xfe00 /* ES CS SS DS FS GS, 16 bytes each */,
+    SAVE_GDT = 0xfe60,
+    SAVE_LDT = 0xfe70,
+    SAVE_IDT = 0xfe80,
+    SAVE_TR = 0xfe90,
+    SAVE_IO = 0xfec0,
+    SAVE_RESTART = 0xfec8,
+    SAVE_EFER = 0xfed0,
+    SAVE_REVISION = 0xfefc,
+    SAVE_SMBASE = 0xff00,
+    SAVE_CR4 = 0xff48,
+    SAVE_CR3 = 0xff50,
+    SAVE_CR0 = 0xff58,
+    SAVE_DR7 = 0xff60,
+    SAVE_DR6 = 0xff68,
+    SAVE_RFLAGS = 0xff70,
+    SAVE_RIP = 0xff78,
+    SAVE_R15 = 0xff80 /* down to R8 */,
     SAVE_RDI = 0xffc0 /* RDI RSI RBP RSP RBX RDX RCX RAX */,
 };
 enum { REVISION = 0x20064, ENTRY = 0x8000 };

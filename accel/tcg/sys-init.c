@@ -2,32 +2,30 @@
 /* What a vCPU of the engine has from the start: machine check banks, MSRs that are kept by number. Not light. */
 #include "accel/tcg/sys.h"
 
-/* AMD's configuration registers that firmware and kernels read without asking (APM volume 2, appendix A; BKDG of families 0Fh to 17h): they
- * hold what is written. `from`: the first family that has it, `to`: the last. */
+/* AMD's configuration registers that firmware and kernels read without asking (APM volume 2, appendix A; BKDG of
+ * families 0Fh to 17h): they hold what is written. `from`: the first family that has it, `to`: the last. */
 static const struct {
     uint32_t index;
     uint64_t power_on;
     uint8_t from, to;
 } amd_msrs[] = {
-    {0xc0010010, 0, 0x0f, 0xff},              /* SYSCFG */
-    {0xc0010015, 1 << 24, 0x0f, 0xff},        /* HWCR: the counter runs at P0's frequency */
-    {0xc0010016, 0, 0x0f, 0xff},              /* IORR base and mask, twice */
-    {0xc0010017, 0, 0x0f, 0xff},
-    {0xc0010018, 0, 0x0f, 0xff},
-    {0xc0010019, 0, 0x0f, 0xff},
-    {0xc001001a, 0, 0x0f, 0xff},              /* TOP_MEM */
-    {0xc001001d, 0, 0x0f, 0xff},              /* TOP_MEM2 */
-    {0xc001001f, 0, 0x0f, 0x16},              /* NB_CFG */
-    {0xc0010055, 0, 0x0f, 0x15},              /* interrupt pending: C1E is off */
-    {0xc0010058, 0, 0x10, 0xff},              /* MMIO configuration base: off */
-    {0xc0010112, 0, 0x0f, 0xff},              /* SMM_ADDR */
-    {0xc0010113, 0, 0x0f, 0xff},              /* SMM_MASK */
-    {0xc0011020, 0, 0x0f, 0xff},              /* LS_CFG */
-    {0xc0011021, 0, 0x0f, 0xff},              /* IC_CFG */
-    {0xc0011022, 0, 0x0f, 0xff},              /* DC_CFG */
-    {0xc0011023, 0, 0x0f, 0xff},              /* BU_CFG */
-    {0xc0011029, 1 << 1, 0x10, 0xff},         /* DE_CFG: LFENCE serializes */
-    {0xc001102a, 0, 0x10, 0x16},              /* BU_CFG2 */
+    {0xc0010010, 0, 0x0f, 0xff},       /* SYSCFG */
+    {0xc0010015, 1 << 24, 0x0f, 0xff}, /* HWCR: the counter runs at P0's frequency */
+    {0xc0010016, 0, 0x0f, 0xff},       /* IORR base and mask, twice */
+    {0xc0010017, 0, 0x0f, 0xff},       {0xc0010018, 0, 0x0f, 0xff},
+    {0xc0010019, 0, 0x0f, 0xff},       {0xc001001a, 0, 0x0f, 0xff}, /* TOP_MEM */
+    {0xc001001d, 0, 0x0f, 0xff},                                    /* TOP_MEM2 */
+    {0xc001001f, 0, 0x0f, 0x16},                                    /* NB_CFG */
+    {0xc0010055, 0, 0x0f, 0x15},                                    /* interrupt pending: C1E is off */
+    {0xc0010058, 0, 0x10, 0xff},                                    /* MMIO configuration base: off */
+    {0xc0010112, 0, 0x0f, 0xff},                                    /* SMM_ADDR */
+    {0xc0010113, 0, 0x0f, 0xff},                                    /* SMM_MASK */
+    {0xc0011020, 0, 0x0f, 0xff},                                    /* LS_CFG */
+    {0xc0011021, 0, 0x0f, 0xff},                                    /* IC_CFG */
+    {0xc0011022, 0, 0x0f, 0xff},                                    /* DC_CFG */
+    {0xc0011023, 0, 0x0f, 0xff},                                    /* BU_CFG */
+    {0xc0011029, 1 << 1, 0x10, 0xff},                               /* DE_CFG: LFENCE serializes */
+    {0xc001102a, 0, 0x10, 0x16},                                    /* BU_CFG2 */
 };
 
 static uint64_t power_on(uint32_t index)
@@ -68,8 +66,8 @@ void tcg_sys_cpu_init(X86CPU *c)
         add(c, 0xc0010141);
     }
     if (c->config.lmce && !cpu_is_amd(c)) {
-        add(c, 0x3a);   /* FEATURE_CONTROL */
-        add(c, 0x4d0);  /* MCG_EXT_CTL */
+        add(c, 0x3a);  /* FEATURE_CONTROL */
+        add(c, 0x4d0); /* MCG_EXT_CTL */
     }
     if (tcg_has(c, F_1_EDX, 7) && tcg_has(c, F_1_EDX, 14))
         c->mcg_cap = BANKS | MCG_CTL_P | MCG_SER_P | (c->config.lmce ? MCG_LMCE_P : 0);

@@ -21,11 +21,11 @@ void tcg_write_xcr0(X86CPU *c, uint64_t val);
 /* PAE: the four entries from memory at cr3. false: reserved bits are set. */
 bool tcg_load_pdptrs(X86CPU *c, uint64_t cr3);
 uint64_t tcg_phys_reserved(X86CPU *c); /* bits above the CPU's physical addresses */
-uint64_t tcg_cr4_supported(X86CPU *c);   /* bits that may be set */
+uint64_t tcg_cr4_supported(X86CPU *c); /* bits that may be set */
 
 /* tsc.c */
-void tcg_tsc_init(void);             /* once, in the main thread; not light */
-void tcg_tsc_cpu_init(X86CPU *c);    /* X86CPU.tsc_khz where the user left it to us; not light */
+void tcg_tsc_init(void);          /* once, in the main thread; not light */
+void tcg_tsc_cpu_init(X86CPU *c); /* X86CPU.tsc_khz where the user left it to us; not light */
 /* Changed while no vCPU runs. */
 typedef struct TcgTscAnchor {
     bool running;
@@ -41,7 +41,7 @@ static inline uint64_t tcg_tsc_since(uint64_t host) /* guest ticks since the anc
     return tcg_tsc_anchor.scale ? (uint64_t)((unsigned __int128)passed * tcg_tsc_anchor.scale >> 32) : passed;
 }
 void tcg_tsc_set(X86CPU *c, uint64_t val); /* light */
-void tcg_tsc_loaded(X86CPU *c);      /* X86CPU.tsc came with a migration: it was that when the VM was resumed */
+void tcg_tsc_loaded(X86CPU *c);            /* X86CPU.tsc came with a migration: it was that when the VM was resumed */
 
 /* cpuid.c: leaf and subleaf as the instruction gives them to the guest; light. */
 void tcg_cpuid(X86CPU *c, uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Task switches (SDM volume 3, chapter 7.3): state to the old task state segment, state from the new one, busy flags and the back link.
+ * Task switches (SDM volume 3, chapter 7.3): state to the old task state segment, state from the new one, busy flags
+ * and the back link.
  *
- * Faults before the commit point belong to the old task; after it (descriptors of the new task, its LDT, its stack) the CPU is in the new
- * task, with CS:EIP from its TSS, and its segment registers are not loaded from the faulting one on. Light code.
+ * Faults before the commit point belong to the old task; after it (descriptors of the new task, its LDT, its stack) the
+ * CPU is in the new task, with CS:EIP from its TSS, and its segment registers are not loaded from the faulting one on.
+ * Light code.
  */
 #include "accel/tcg/seg.h"
 #include "accel/tcg/sys.h"
 
 /* A TSS's fields; 16-bit registers in the 16-bit one. */
 typedef struct TssLayout {
-    uint8_t size;    /* of a register */
-    uint8_t cr3;     /* 0: none */
+    uint8_t size; /* of a register */
+    uint8_t cr3;  /* 0: none */
     uint8_t ip, flags, gpr, seg, ldt;
     uint8_t seg_step, n_segs;
     uint16_t min_limit;
 } TssLayout;
-static const TssLayout layout16 = {.size = 2, .ip = 14, .flags = 16, .gpr = 18, .seg = 34, .ldt = 42, .seg_step = 2, .n_segs = 4, .min_limit = 43};
-static const TssLayout layout32 = {.size = 4, .cr3 = 28, .ip = 32, .flags = 36, .gpr = 40, .seg = 72, .ldt = 96, .seg_step = 4, .n_segs = 6, .min_limit = 103};
+static const TssLayout layout16 = {
+    .size = 2, .ip = 14, .flags = 16, .gpr = 18, .seg = 34, .ldt = 42, .seg_step = 2, .n_segs = 4, .min_limit = 43};
+static const TssLayout layout32 = {.size = 4,
+                                   .cr3 = 28,
+                                   .ip = 32,
+                                   .flags = 36,
+                                   .gpr = 40,
+                                   .seg = 72,
+                                   .ldt = 96,
+                                   .seg_step = 4,
+                                   .n_segs = 6,
+                                   .min_limit = 103};
 enum { TSS32_TRAP = 100 };
 
 /* The registers' order in a TSS is that of R_RAX ... and SEG_ES ... */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The time stamp counter: the host's, scaled where the user wants another frequency, that stops with the VM. All vCPUs
- * count from the same anchor; a vCPU's own offset (WRMSR) comes on top. A reset of the machine does not set it back. How it
- * is read is in ops-sys.c. Not light.
+ * count from the same anchor; a vCPU's own offset (WRMSR) comes on top. A reset of the machine does not set it back.
+ * How it is read is in ops-sys.c. Not light.
  */
 #include "accel/tcg/sys.h"
 #include "softmmu/runstate.h"

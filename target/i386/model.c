@@ -464,7 +464,8 @@ static void complain(FeatureWord w, unsigned bit, const char *who)
     g_autofree char *where =
         i->msr ? g_strdup_printf("MSR(%XH)", i->msr) : g_strdup_printf("CPUID.%02XH:%s", i->leaf, regs[i->reg]);
 
-    warn_report("%s doesn't support requested feature: %s%s%s [bit %u]", who, where, name ? "." : "", name ? name : "", bit);
+    warn_report("%s doesn't support requested feature: %s%s%s [bit %u]", who, where, name ? "." : "", name ? name : "",
+                bit);
 }
 
 static bool filter(X86CPU *c, Error **errp)
