@@ -7,7 +7,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: all run check check-long bench install clean deps-build deps-run deps-check deps-check-long
+.PHONY: all run check check-long bench install clean deps-build deps-run deps-check
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -25,16 +25,13 @@ deps-run:
 deps-check:
 	@scripts/install-packages build run check
 
-deps-check-long:
-	@scripts/install-packages build run check check-long
-
 run: deps-run all
 	scripts/run $(BUILD)/qemu-system-x86_64
 
 check: deps-check
 	scripts/check $(BUILD)
 
-check-long: deps-check-long
+check-long: deps-check
 	scripts/check --long $(BUILD)
 
 bench: deps-check all

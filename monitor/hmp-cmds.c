@@ -6,6 +6,7 @@
 #include "hw/core/device.h"
 #include "hw/core/object.h"
 #include "qapi/qapi-types.h"
+#include "softmmu/gdbstub.h"
 #include "softmmu/options.h"
 #include "softmmu/qom-view.h"
 #include "ui/console.h"
@@ -58,6 +59,20 @@ static void cmd_stop(Hmp *h, const Json *args)
 static void cmd_cont(Hmp *h, const Json *args)
 {
     by_qmp(h, qmp_cont, args);
+}
+
+static void cmd_gdbserver(Hmp *h, const Json *args)
+{
+    const char *device = json_get_str(args, "device");
+    Error *err = NULL;
+    if (!device)
+        device = "tcp::1234";
+    if (!gdbstub_start(device, &err))
+        hmp_error(h, err);
+    else if (!strcmp(device, "none"))
+        hmp_print(h, "Disabled gdbserver\n");
+    else
+        hmp_print(h, "Waiting for gdb connection on device '%s'\n", device);
 }
 
 static void cmd_system_reset(Hmp *h, const Json *args)
@@ -397,6 +412,7 @@ const HmpCommand hmp_commands[] = {
     {"drive_add", "opts:S", "[-n] [[<domain>:]<bus>:]<slot> drive", "add a drive, as -drive", cmd_drive_add},
     {"drive_del", "id:B", "device", "remove a drive", cmd_drive_del},
     {"eject", "-f device:B", "[-f] device", "take the medium out of a drive (-f: even if locked)", cmd_eject},
+    {"gdbserver", "device:s?", "[device]", "serve gdb on a character back end (tcp::1234), or 'none'", cmd_gdbserver},
     {"gpa2hva", "addr:e", "addr", "host address of guest-physical memory", hmp_gpa2hva},
     {"gva2gpa", "addr:e", "addr", "physical address of a virtual one", hmp_gva2gpa},
     {"help|?", "name:S?", "[cmd]", "show the commands, or one of them", cmd_help},

@@ -2,14 +2,15 @@
 /*
  * main: options, daemonizing, the main loop, the end. The only file that ends the process.
  *
- * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread,
- * workers); the parent leaves when the child says that everything listens and the pidfile is written.
+ * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread, workers); the
+ * parent leaves when the child says that everything listens and the pidfile is written.
  */
 #include "softmmu/options.h"
 
 #include "block/drive.h"
 #include "chardev/chardev.h"
 #include "monitor/monitor.h"
+#include "softmmu/gdbstub.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
@@ -30,6 +31,8 @@ static int daemon_pipe = -1;
 static void on_signal(int sig, siginfo_t *info, void *uc)
 {
     /* Only what is safe in a handler: the request is an atomic store, the wake-up a write. */
+    if (sig == SIGINT && gdbstub_take_sigint())
+        return;
     static const char *const names[] = {[SIGHUP] = "1", [SIGINT] = "2", [SIGTERM] = "15"};
     int saved = errno;
     char msg[96];
@@ -177,8 +180,8 @@ int main(int argc, char **argv)
 
     /* The end: no vCPU runs any more; what devices and back ends hold is written and given back. */
     vcpus_pause();
+    gdbstub_cleanup(status);
     startup_cleanup();
-    block_cleanup();
     monitor_cleanup();
     display_exit();
     chardev_cleanup();

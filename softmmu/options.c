@@ -80,7 +80,7 @@ static const OptDesc options[] = {
     {"no-shutdown", OPT_NO_SHUTDOWN, false, NULL, "", "stop in place of exit when the guest powers off"},
     {"S", OPT_STOPPED, false, NULL, "", "start stopped"},
     {"s", OPT_GDB_STUB, false, NULL, "", "as -gdb tcp::1234"},
-    {"gdb", OPT_GDB, true, NULL, "DEV", "wait for gdb"},
+    {"gdb", OPT_GDB, true, NULL, "DEV", "serve gdb on a character back end (tcp::1234, stdio, chardev:ID), or none"},
     {"nodefaults", OPT_NODEFAULTS, false, NULL, "", "no default devices"},
     {"no-user-config", OPT_NO_USER_CONFIG, false, NULL, "", "no configuration files of the user (there are none)"},
     {"readconfig", OPT_READCONFIG, true, NULL, "FILE", "read options from a file"},

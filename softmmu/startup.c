@@ -12,6 +12,7 @@
 #include "hw/i386/loader.h"
 #include "hw/timer/mc146818rtc.h"
 #include "monitor/monitor.h"
+#include "softmmu/gdbstub.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
@@ -673,8 +674,6 @@ static bool check_absent(Error **errp)
             if (!type || strcmp(type, "none"))
                 return error_set(errp, "%s: only 'none' is supported yet", o->where);
         }
-        if (o->desc->id == OPT_GDB_STUB || (o->desc->id == OPT_GDB && strcmp(o->arg, "none")))
-            return error_set(errp, "%s: gdb is not supported yet", o->where);
         if (o->desc->id == OPT_FULL_SCREEN)
             warn_report("-full-screen: this display has no windows");
     }
@@ -741,6 +740,17 @@ static bool orphans(Error **errp)
     return !drives_check_orphans() && !error_set(errp, "some drives were not used by the machine");
 }
 
+static bool start_gdb(Error **errp)
+{
+    for (size_t i = 0; option_at(i); i++) {
+        const Option *o = option_at(i);
+        bool short_form = o->desc->id == OPT_GDB_STUB;
+        if ((short_form || o->desc->id == OPT_GDB) && !gdbstub_start(short_form ? "tcp::1234" : o->arg, errp))
+            return error_prepend(errp, "%s: ", o->where);
+    }
+    return true;
+}
+
 bool startup_machine(Error **errp)
 {
     if (!set_log(errp) || !check_absent(errp) || !set_actions(errp) || !add_fds(errp) || !set_overcommit(errp))
@@ -775,7 +785,7 @@ bool startup_machine(Error **errp)
     if (m->fw_cfg)
         bootorder_update(m->fw_cfg);
     system_reset_now(CAUSE_NONE);
-    return display_init(errp);
+    return start_gdb(errp) && display_init(errp);
 }
 
 void startup_cleanup(void)

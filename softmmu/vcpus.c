@@ -356,6 +356,7 @@ void vcpus_resume(void)
             continue;
         __atomic_store_n(&c->stop, false, __ATOMIC_RELAXED);
         c->stopped = false;
+        c->debug_hit.kind = DEBUG_NONE;
         vcpu_kick(c);
     }
 }

@@ -115,6 +115,8 @@ static VcpuExit internal_error(X86CPU *c, struct kvm_run *run)
     const uint8_t *insn = NULL;
     unsigned insn_len = 0;
 
+    if (sub == KVM_INTERNAL_ERROR_EMULATION && debug_point_count && kvm_debug_stopped_emulation(c))
+        return VCPU_EXIT_DEBUG;
     error_report("CPU %u: KVM internal error. Suberror: %u (%s)", c->index, sub,
                  sub < ARRAY_SIZE(suberrors) && suberrors[sub] ? suberrors[sub] : "unknown");
     for (unsigned i = 0; i < MIN(run->internal.ndata, ARRAY_SIZE(run->internal.data)); i++)
@@ -352,7 +354,7 @@ static VcpuExit handle_exit(X86CPU *c, KvmVcpu *v)
     case KVM_EXIT_SYSTEM_EVENT:
         return system_event(c, run);
     case KVM_EXIT_DEBUG:
-        return VCPU_EXIT_DEBUG;
+        return kvm_debug_hit(c, &run->debug.arch) ? VCPU_EXIT_DEBUG : VCPU_EXIT_AGAIN;
     case KVM_EXIT_NOTIFY:
         return notify_exit(c, run);
     case KVM_EXIT_INTERNAL_ERROR:
@@ -402,6 +404,8 @@ VcpuExit kvm_run_vcpu(X86CPU *c)
                 vm_stop_request(RUN_INTERNAL_ERROR);
                 return VCPU_EXIT_STOPPED;
             }
+            if (v->debug_again)
+                kvm_update_debug(c, NULL);
         }
         if (v->user_irq || __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
             before_run(c, v);

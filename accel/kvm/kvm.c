@@ -186,6 +186,8 @@ static void read_capabilities(void)
     CAP(msr_filter, KVM_CAP_X86_MSR_FILTER);
     CAP(mp_state, KVM_CAP_MP_STATE);
     CAP(sync_regs, KVM_CAP_SYNC_REGS);
+    CAP(guest_debug, KVM_CAP_SET_GUEST_DEBUG);
+    CAP(guest_debug_flags, KVM_CAP_SET_GUEST_DEBUG2);
 #undef CAP
     n = kvm_check_extension(KVM_CAP_XSAVE2);
     kvm.xsave_size = MAX(n, 4096);
@@ -367,6 +369,7 @@ static bool check_cpus(Error **errp)
 static void kvm_exit(void)
 {
     kvm_cpuid_exit();
+    kvm_debug_exit();
     g_clear_pointer(&kvm.msr_list, g_free);
     kvm.n_msr_list = 0;
     if (kvm.vm_fd >= 0)
@@ -396,6 +399,7 @@ static bool kvm_init(Error **errp)
     kvm_slots_init();
     kvm_eventfd_init();
     kvm_clock_init();
+    kvm_debug_init();
     return true;
 fail:
     kvm_exit();
@@ -552,4 +556,5 @@ const AccelDesc accel_kvm = {
     .pit_get = kvm_pit_get,
     .pit_set = kvm_pit_set,
     .pit_reinject = kvm_pit_reinject,
+    .update_debug = kvm_update_debug,
 };

@@ -10,6 +10,7 @@
  *   irq.c     lines, routes, MSIs, irqfd, chips in the kernel
  *   eventfd.c doorbells and coalesced I/O
  *   clock.c   kvmclock across stop and cont
+ *   debug.c   breakpoints, watchpoints and steps of a debugger
  *
  * Every system call that concerns KVM goes through kvm_sys, so that a unit test can play the kernel.
  */
@@ -57,8 +58,9 @@ typedef struct Kvm {
     /* capabilities */
     bool ioeventfd, ioeventfd_any_length, irqfd, irqfd_resample, signal_msi, readonly_mem, coalesced_pio, xsave, xcrs,
         debugregs, sregs2, exception_payload, triple_fault_event, adjust_clock, tsc_control, get_tsc_khz, tsc_deadline,
-        x2apic_api, pit2, reinject, mce, user_space_msr, msr_filter, smm, mp_state, kvmclock_ctrl;
-    unsigned sync_regs, xsave_size, coalesced_page, n_slots, dirty_ring_bytes, manual_protect, gsi_count, mce_banks;
+        x2apic_api, pit2, reinject, mce, user_space_msr, msr_filter, smm, mp_state, kvmclock_ctrl, guest_debug;
+    unsigned sync_regs, xsave_size, coalesced_page, n_slots, dirty_ring_bytes, manual_protect, gsi_count, mce_banks,
+        guest_debug_flags;
     struct kvm_cpuid2 *supported; /* KVM_GET_SUPPORTED_CPUID */
     uint32_t features;            /* KVM_CPUID_FEATURES' EAX */
     uint32_t *msr_list;           /* what KVM_GET_MSR_INDEX_LIST says */
@@ -79,6 +81,8 @@ typedef struct KvmVcpu {
     bool user_irq;                    /* some interrupts come from c->irq_ops: irqchip off or split */
     uint8_t cr8;                      /* as last given to or taken from the kernel; local APIC ours */
     uint64_t apic_base;
+    DebugHit debug_points[4]; /* what the debug registers stand for; their owner is a debugger */
+    bool debug_again;         /* KVM_SET_GUEST_DEBUG once more after the state */
 } KvmVcpu;
 #define KVM_VCPU(c) ((KvmVcpu *)(c)->accel)
 #define KVM_MSR_BUF 256
@@ -147,5 +151,14 @@ static inline void kvm_coalesced_drain(void)
 
 /* clock.c */
 void kvm_clock_init(void);
+
+/* debug.c */
+void kvm_debug_init(void);
+void kvm_debug_exit(void);
+bool kvm_update_debug(X86CPU *c, Error **errp);
+/* A KVM_EXIT_DEBUG; false: it was the guest's own exception, which it gets. */
+bool kvm_debug_hit(X86CPU *c, const struct kvm_debug_exit_arch *e);
+/* An instruction that could not be emulated was a breakpoint's INT3. */
+bool kvm_debug_stopped_emulation(X86CPU *c);
 
 #endif

@@ -349,7 +349,8 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp)
     struct kvm_vcpu_events events;
 
     events_to_kvm(c, &events, level);
-    if (level == CPU_STATE_RUNTIME && (kvm.sync_regs & all) == all && c->mp_state == MP_RUNNABLE) {
+    if (level == CPU_STATE_RUNTIME && (kvm.sync_regs & all) == all && c->mp_state == MP_RUNNABLE &&
+        !c->debug.single_step) {
         regs_to_kvm(c, &sync->regs);
         sregs_to_kvm(c, &sync->sregs);
         sync->events = events;

@@ -7,6 +7,11 @@
 DebugPoint debug_points[DEBUG_POINTS_MAX];
 unsigned debug_point_count;
 
+static bool is_execution(DebugKind kind)
+{
+    return kind == DEBUG_SOFTWARE || kind == DEBUG_HARDWARE;
+}
+
 typedef struct Update {
     bool ok;
     Error **errp;
@@ -41,9 +46,9 @@ int debug_point_add(X86CPU *c, DebugKind kind, uint64_t addr, uint64_t len, Erro
 {
     if (!accel || !accel->update_debug)
         return -ENOTSUP;
-    if (kind <= DEBUG_HARDWARE)
+    if (is_execution(kind))
         len = 1;
-    if (kind >= DEBUG_POINT_KINDS || !len || addr + (len - 1) < addr)
+    if (kind < DEBUG_SOFTWARE || kind > DEBUG_ACCESS || !len || addr + (len - 1) < addr)
         return -EINVAL;
     if (debug_point_count == DEBUG_POINTS_MAX)
         return -ENOSPC;
@@ -64,7 +69,7 @@ int debug_point_remove(DebugKind kind, uint64_t addr, uint64_t len)
         return -ENOTSUP;
     for (unsigned i = 0; i < debug_point_count; i++) {
         const DebugPoint *p = &debug_points[i];
-        if (p->kind != kind || p->addr != addr || (kind > DEBUG_HARDWARE && p->len != len))
+        if (p->kind != kind || p->addr != addr || (!is_execution(kind) && p->len != len))
             continue;
         debug_points[i] = debug_points[--debug_point_count];
         update_all(NULL);
@@ -84,7 +89,7 @@ void debug_points_clear(void)
 const DebugPoint *debug_point_at(uint64_t linear)
 {
     for (unsigned i = 0; i < debug_point_count; i++)
-        if (debug_points[i].kind <= DEBUG_HARDWARE && debug_points[i].addr == linear)
+        if (is_execution(debug_points[i].kind) && debug_points[i].addr == linear)
             return &debug_points[i];
     return NULL;
 }

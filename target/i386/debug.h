@@ -19,20 +19,18 @@
 #ifndef TARGET_I386_DEBUG_H
 #define TARGET_I386_DEBUG_H
 
-#include "util/util.h"
+#include "util/error.h"
 
 typedef struct X86CPU X86CPU;
 
-/* The numbers of gdb's Z packets, and what else a hit may be. */
 typedef enum DebugKind {
-    DEBUG_SOFTWARE,
+    DEBUG_NONE,
+    DEBUG_SOFTWARE, /* from here in the order of gdb's Z packets */
     DEBUG_HARDWARE,
     DEBUG_WRITE,
     DEBUG_READ,
     DEBUG_ACCESS,
-    DEBUG_POINT_KINDS,
-    DEBUG_STEP = DEBUG_POINT_KINDS,
-    DEBUG_NONE
+    DEBUG_STEP,
 } DebugKind;
 
 typedef struct DebugPoint {
