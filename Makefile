@@ -7,7 +7,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: all run check check-long bench install clean deps-build deps-run deps-check
+.PHONY: all run check check-long bench install clean deps-build deps-run deps-check deps-check-long
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -25,13 +25,16 @@ deps-run:
 deps-check:
 	@scripts/install-packages build run check
 
+deps-check-long:
+	@scripts/install-packages build run check check-long
+
 run: deps-run all
 	scripts/run $(BUILD)/qemu-system-x86_64
 
 check: deps-check
 	scripts/check $(BUILD)
 
-check-long: deps-check
+check-long: deps-check-long
 	scripts/check --long $(BUILD)
 
 bench: deps-check all

@@ -107,7 +107,7 @@ void blk_remove(Block *b)
 {
     blk_drain(b);
     if (b->root) {
-        node_flush(b->root->node);
+        node_flush_last(b->root->node);
         node_unuse(b->root);
     }
     b->root = NULL;
@@ -186,7 +186,7 @@ void blk_detach(Block *b)
 {
     blk_drain(b);
     if (b->root) {
-        node_flush(b->root->node);
+        node_flush_last(b->root->node);
         node_edge_set_perm(b->root, 0, BLOCK_PERM_ALL, NULL);
     }
     b->perm = 0;

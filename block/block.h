@@ -4,8 +4,9 @@
  *
  *     guest device -> Block (handle: name, medium, error policy, statistics) -> BlockNode -> BlockNode -> host file
  *
- * A driver's request functions are straight-line code: they run on worker threads without the VM lock, several at a time, and
- * call the node below them with node_p*(). All else (open, close, graph, handles, completions) happens under the VM lock.
+ * A driver's request functions are straight-line code: they run on worker threads without the VM lock, several at a
+ * time, and call the node below them with node_p*(). All else (open, close, graph, handles, completions) happens under
+ * the VM lock.
  */
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H
@@ -30,21 +31,23 @@ typedef enum BlockPerm {
     BLOCK_PERM_ALL = 15,
 } BlockPerm;
 
-enum { /* request flags */
-    BLOCK_REQ_FUA = 1,       /* a write: on stable storage when it completes */
-    BLOCK_REQ_MAY_UNMAP = 2, /* write_zeroes: may deallocate */
+enum {                          /* request flags */
+       BLOCK_REQ_FUA = 1,       /* a write: on stable storage when it completes */
+       BLOCK_REQ_MAY_UNMAP = 2, /* write_zeroes: may deallocate */
 };
 
 /* ret: 0 or -errno. In the main loop under the VM lock. */
 typedef void BlockCompletion(void *opaque, int ret);
 
 /*
- * A handle's requests. iov and what it points to stay the caller's and valid until the completion, which comes exactly once, never
- * from within the call. Offsets and lengths may be any bytes inside the medium; beyond its end, without a medium or on a
- * read-only one the request completes with -EIO, -ENOMEDIUM, -EACCES. The result is for telling one request in blk_cancel() only.
+ * A handle's requests. iov and what it points to stay the caller's and valid until the completion, which comes exactly
+ * once, never from within the call. Offsets and lengths may be any bytes inside the medium; beyond its end, without a
+ * medium or on a read-only one the request completes with -EIO, -ENOMEDIUM, -EACCES. The result is for telling one
+ * request in blk_cancel() only.
  */
 BlockReq *blk_preadv(Block *b, uint64_t off, const struct iovec *iov, int niov, BlockCompletion *fn, void *opaque);
-BlockReq *blk_pwritev(Block *b, uint64_t off, const struct iovec *iov, int niov, unsigned flags, BlockCompletion *fn, void *opaque);
+BlockReq *blk_pwritev(Block *b, uint64_t off, const struct iovec *iov, int niov, unsigned flags, BlockCompletion *fn,
+                      void *opaque);
 BlockReq *blk_flush(Block *b, BlockCompletion *fn, void *opaque); /* all writes completed before are stable */
 BlockReq *blk_discard(Block *b, uint64_t off, uint64_t len, BlockCompletion *fn, void *opaque);
 BlockReq *blk_write_zeroes(Block *b, uint64_t off, uint64_t len, unsigned flags, BlockCompletion *fn, void *opaque);
@@ -59,19 +62,19 @@ int blk_flush_sync(Block *b);
 
 /* Handles. name: the -drive id, NULL: anonymous. node: taken reference or NULL: no medium. */
 Block *blk_new(const char *name);
-Block *blk_find(const char *name);   /* by name */
+Block *blk_find(const char *name);            /* by name */
 Block *blk_find_qdev(const char *id_or_path); /* by the device that uses it; also by name */
-Block *blk_next(Block *b);           /* all, in order of creation; NULL begins and ends */
-const char *blk_name(const Block *b); /* "" where anonymous */
+Block *blk_next(Block *b);                    /* all, in order of creation; NULL begins and ends */
+const char *blk_name(const Block *b);         /* "" where anonymous */
 void blk_ref(Block *b);
 void blk_unref(Block *b);
 bool blk_insert(Block *b, BlockNode *node, Error **errp); /* put a medium in; takes its own reference on node */
 void blk_remove(Block *b);                                /* take it out: drains first */
 BlockNode *blk_node(Block *b);                            /* NULL: no medium */
 bool blk_inserted(Block *b);
-uint64_t blk_length(Block *b);   /* bytes; 0 without a medium */
-uint64_t blk_sectors(Block *b);  /* whole 512-byte sectors */
-bool blk_read_only(Block *b);    /* the medium; true without one */
+uint64_t blk_length(Block *b);         /* bytes; 0 without a medium */
+uint64_t blk_sectors(Block *b);        /* whole 512-byte sectors */
+bool blk_read_only(Block *b);          /* the medium; true without one */
 bool blk_enable_write_cache(Block *b); /* the present setting: false makes each write FUA */
 void blk_set_enable_write_cache(Block *b, bool on);
 unsigned blk_in_flight(Block *b);
@@ -86,19 +89,28 @@ typedef struct BlockDevOps {
     bool (*locked)(void *opaque);                    /* the guest prevents removal */
     void (*resized)(void *opaque);
 } BlockDevOps;
-/* Attach a device (one a handle); the core detaches it when its realize fails or it goes. Then claim what it does: BlockPerm bits. */
+/* Attach a device (one a handle); the core detaches it when its realize fails or it goes. Then claim what it does:
+ * BlockPerm bits. */
 bool blk_attach(Block *b, Device *dev, const BlockDevOps *ops, void *opaque, Error **errp);
 void blk_detach(Block *b);
 bool blk_set_perm(Block *b, unsigned perm, unsigned shared, Error **errp);
 /* The guest moved the tray: DEVICE_TRAY_MOVED. */
 void blk_tray_moved(Block *b, bool open);
 
-/* Errors: what the policy (werror, rerror) says of a failed request; blk_error() emits BLOCK_IO_ERROR and stops the VM where told. */
-typedef enum BlockOnError { BLOCK_ON_ERROR_REPORT, BLOCK_ON_ERROR_IGNORE, BLOCK_ON_ERROR_ENOSPC, BLOCK_ON_ERROR_STOP, BLOCK_ON_ERROR_AUTO } BlockOnError;
-extern const char *const block_on_error_names[]; /* "report" "ignore" "enospc" "stop" "auto" */
+/* Errors: what the policy (werror, rerror) says of a failed request; blk_error() emits BLOCK_IO_ERROR and stops the VM
+ * where told. */
+typedef enum BlockOnError {
+    BLOCK_ON_ERROR_REPORT,
+    BLOCK_ON_ERROR_IGNORE,
+    BLOCK_ON_ERROR_ENOSPC,
+    BLOCK_ON_ERROR_STOP,
+    BLOCK_ON_ERROR_AUTO
+} BlockOnError;
+extern const char *const block_on_error_names[];                        /* "report" "ignore" "enospc" "stop" "auto" */
 void blk_set_on_error(Block *b, BlockOnError read, BlockOnError write); /* AUTO keeps the -drive's */
 BlockOnError blk_error_action(Block *b, bool is_read, int err);         /* REPORT, IGNORE or STOP; err > 0 */
-void blk_error(Block *b, BlockOnError action, bool is_read, int err);   /* a stopped device retries when the VM runs again */
+void blk_error(Block *b, BlockOnError action, bool is_read,
+               int err); /* a stopped device retries when the VM runs again */
 void blk_iostatus_enable(Block *b);
 /* The device refused a request of the guest before it got here: counted as invalid. */
 typedef enum BlockOp { BLOCK_OP_READ, BLOCK_OP_WRITE, BLOCK_OP_FLUSH, BLOCK_OP_UNMAP, BLOCK_OPS } BlockOp;
@@ -114,6 +126,7 @@ Json *block_query_stats(bool nodes);
 Json *block_query_nodes(bool flat);
 char *block_info_text(const char *device, bool nodes, bool verbose, Error **errp); /* NULL device: all */
 
-void block_cleanup(void); /* at exit: drains, flushes, closes */
+void block_cleanup(
+    void); /* at exit: drains, flushes, closes; a request that an error stopped is not in flight and not waited for */
 
 #endif

@@ -4,6 +4,7 @@
 #include "block/drive.h"
 
 #include "block/backend.h"
+#include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
 #include "util/keyval.h"
 
@@ -630,10 +631,22 @@ bool drive_del(const char *id, Error **errp)
     return true;
 }
 
+/* Devices are gone or will not be heard of again. What the monitor made goes from the top of the graph down: a parent's
+ * close may write to its children. */
 void block_cleanup(void)
 {
+    ASSERT_VM_LOCKED();
     blk_drain_all();
     for (Block *b = blk_next(NULL); b; b = blk_next(b))
-        if (b->root)
-            node_flush(b->root->node);
+        blk_remove(b);
+    for (BlockNode *n = node_next(NULL); n;) {
+        if (n->monitor_owned && !n->users->len) {
+            node_flush_last(n);
+            n->monitor_owned = false;
+            node_unref(n);
+            n = node_next(NULL);
+        } else {
+            n = node_next(n);
+        }
+    }
 }

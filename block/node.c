@@ -461,6 +461,14 @@ int node_flush(BlockNode *n)
     return n->no_flush || !n->drv->flush ? 0 : n->drv->flush(n);
 }
 
+void node_flush_last(BlockNode *n)
+{
+    int ret = n->read_only ? 0 : node_flush(n);
+    if (ret)
+        warn_report("block node '%s' (%s): what was written last may be lost: flushing failed: %s", n->name,
+                    n->filename, strerror(-ret));
+}
+
 int node_discard(BlockNode *n, uint64_t off, uint64_t len)
 {
     int ret = check(n, off, len, true);

@@ -3,7 +3,8 @@
  * Block drivers and nodes: the inside of block/.
  *
  * Locking: a node's config and edges change under the VM lock while no request is in flight on it; request functions
- * read them without it. What changes during requests is atomic (length, wr_highest) or guarded by the driver's own lock.
+ * read them without it. What changes during requests is atomic (length, wr_highest) or guarded by the driver's own
+ * lock.
  */
 #ifndef BLOCK_NODE_H
 #define BLOCK_NODE_H
@@ -13,19 +14,25 @@
 typedef struct BlockDriver BlockDriver;
 
 /* What a layer tells the one below, for blkdebug's rules. */
-typedef enum BlockEvent { BLOCK_EVENT_NONE, BLOCK_EVENT_READ_AIO, BLOCK_EVENT_WRITE_AIO, BLOCK_EVENT_FLUSH_TO_OS, BLOCK_EVENT_FLUSH_TO_DISK } BlockEvent;
+typedef enum BlockEvent {
+    BLOCK_EVENT_NONE,
+    BLOCK_EVENT_READ_AIO,
+    BLOCK_EVENT_WRITE_AIO,
+    BLOCK_EVENT_FLUSH_TO_OS,
+    BLOCK_EVENT_FLUSH_TO_DISK
+} BlockEvent;
 extern const char *const block_event_names[];
 
 struct BlockDriver {
     const char *name; /* "file" */
     const char *summary;
-    size_t size;       /* of the state struct, zeroed before its properties are set */
-    const Prop *props; /* its own options (offsets in the state struct); NULL: none */
-    const char *required; /* the option that must be there, or NULL */
-    bool has_file;     /* has a child */
+    size_t size;            /* of the state struct, zeroed before its properties are set */
+    const Prop *props;      /* its own options (offsets in the state struct); NULL: none */
+    const char *required;   /* the option that must be there, or NULL */
+    bool has_file;          /* has a child */
     const char *child_name; /* the option that gives it; NULL: "file" */
-    bool is_filter;    /* shows the child's data unchanged: permissions pass through */
-    bool inline_io;    /* requests never block: no worker thread needed */
+    bool is_filter;         /* shows the child's data unchanged: permissions pass through */
+    bool inline_io;         /* requests never block: no worker thread needed */
     /* Properties and children are set; sets n->length and n->filename. Under the VM lock. */
     bool (*open)(BlockNode *n, Error **errp);
     void (*close)(BlockNode *n);
@@ -33,7 +40,8 @@ struct BlockDriver {
     bool (*option)(BlockNode *n, const char *key, const Json *val, Error **errp);
     void (*forget)(BlockNode *n); /* frees what option() made: after close, or an open that failed */
     void (*event)(BlockNode *n, BlockEvent ev);
-    /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard ignored; zeroes are written. */
+    /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard
+     * ignored; zeroes are written. */
     int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
     int (*pwritev)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
     int (*flush)(BlockNode *n);
@@ -42,9 +50,9 @@ struct BlockDriver {
     /* Under the VM lock, drained. */
     bool (*truncate)(BlockNode *n, uint64_t size, Error **errp);
     bool (*set_perm)(BlockNode *n, unsigned perm, unsigned shared, Error **errp); /* all users together */
-    int64_t (*allocated)(BlockNode *n); /* bytes on the host, -1: unknown */
+    int64_t (*allocated)(BlockNode *n);                                           /* bytes on the host, -1: unknown */
     void (*stats)(BlockNode *n, Json *out); /* query-blockstats' driver-specific, without "driver" */
-    bool hidden; /* not for users */
+    bool hidden;                            /* not for users */
 };
 
 extern const BlockDriver *const block_drivers[]; /* NULL-ended; drivers.c */
@@ -54,7 +62,7 @@ const BlockDriver *block_driver_find(const char *name);
 typedef struct BlockEdge {
     BlockNode *node;
     unsigned perm, shared;
-    char *user; /* for messages: "block device 'ide0-hd0'" */
+    char *user;        /* for messages: "block device 'ide0-hd0'" */
     BlockNode *parent; /* NULL: not a node */
     Block *blk;        /* NULL: not a handle */
 } BlockEdge;
@@ -68,21 +76,21 @@ struct BlockNode {
     bool monitor_owned; /* by -blockdev, blockdev-add */
     /* common options */
     bool read_only, auto_read_only, direct, no_flush, force_share;
-    int discard;        /* index in "ignore" "unmap" */
+    int discard; /* index in "ignore" "unmap" */
     int detect_zeroes;
-    bool probed_raw;    /* nobody said that it is raw: writes to sector 0 may not make it something else */
-    char *filename;     /* what query-block shows; never NULL once open */
-    void *state;        /* drv->size bytes */
-    BlockEdge *file;    /* the child "file", or NULL */
-    GPtrArray *users;   /* of BlockEdge *, borrowed */
-    uint64_t length;    /* bytes, a multiple of 512; atomic */
+    bool probed_raw;     /* nobody said that it is raw: writes to sector 0 may not make it something else */
+    char *filename;      /* what query-block shows; never NULL once open */
+    void *state;         /* drv->size bytes */
+    BlockEdge *file;     /* the child "file", or NULL */
+    GPtrArray *users;    /* of BlockEdge *, borrowed */
+    uint64_t length;     /* bytes, a multiple of 512; atomic */
     uint64_t wr_highest; /* end of the highest write; atomic */
-    bool inline_io;     /* the whole chain is */
+    bool inline_io;      /* the whole chain is */
     BlockNode *next;
 };
 
-/* Open a node from flat options ("driver", "node-name", "file.filename" ...; borrowed). text: values come from a key=value line.
- * Every option must be known. The caller owns the reference. */
+/* Open a node from flat options ("driver", "node-name", "file.filename" ...; borrowed). text: values come from a
+ * key=value line. Every option must be known. The caller owns the reference. */
 BlockNode *node_open(const Json *flat, bool text, Error **errp);
 /* A reference to an existing node by name (borrowed), NULL where none. */
 BlockNode *node_find(const char *name);
@@ -102,6 +110,7 @@ int node_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *i
 int node_pread(BlockNode *n, uint64_t off, void *buf, uint64_t len);
 int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len);
 int node_flush(BlockNode *n);
+void node_flush_last(BlockNode *n); /* before a user goes: a failure, which nobody else would hear of, is reported */
 int node_discard(BlockNode *n, uint64_t off, uint64_t len);
 int node_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags);
 static inline void node_event(BlockNode *n, BlockEvent ev)
@@ -122,8 +131,8 @@ bool blockdev_add_opts(const Json *opts, bool text, Error **errp); /* blockdev_a
 const char *block_probe_format(const uint8_t *buf, size_t len);
 #define BLOCK_PROBE_SIZE 2048
 bool block_format_known(const char *name); /* a format that exists, supported here or not */
-/* The driver for a file name as -drive takes it, NULL and an error for an unknown protocol prefix; *path: what it opens, after a
- * "file:" prefix, NULL where the driver takes none ("null-co://"). */
+/* The driver for a file name as -drive takes it, NULL and an error for an unknown protocol prefix; *path: what it
+ * opens, after a "file:" prefix, NULL where the driver takes none ("null-co://"). */
 const char *block_protocol(const char *filename, const char **path, Error **errp);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * main: options, daemonizing, the main loop, the end. The only file that ends the process.
  *
- * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread, workers); the
- * parent leaves when the child says that everything listens and the pidfile is written.
+ * -daemonize forks before anything is opened that belongs to a process or has threads (/dev/kvm, RCU's reclaim thread,
+ * workers); the parent leaves when the child says that everything listens and the pidfile is written.
  */
 #include "softmmu/options.h"
 
@@ -182,6 +182,7 @@ int main(int argc, char **argv)
     vcpus_pause();
     gdbstub_cleanup(status);
     startup_cleanup();
+    block_cleanup();
     monitor_cleanup();
     display_exit();
     chardev_cleanup();

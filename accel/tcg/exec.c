@@ -91,7 +91,7 @@ void tcg_mode_changed(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
 
-    t->debug_armed = c->dr[7] & 0xff;
+    t->debug_armed = c->dr[7] & 0xff || debug_point_count || c->debug.single_step;
     t->mode = tcg_mode(c);
     t->lin_mask = t->mode & TM_LMA ? ~(uint64_t)0 : 0xffffffff;
 }
@@ -118,8 +118,14 @@ void tcg_outside_end(X86CPU *c)
     __atomic_store_n(&t->in_guest, true, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&t->requests, __ATOMIC_SEQ_CST))
         tcg_take_requests(c);
-    /* A device may have raised the line of this very CPU. */
-    if (__atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
+    /* A device may have raised the line of this very CPU, or opened or closed A20 for its next access. */
+    uint32_t r = __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED);
+
+    if (r & CPU_INTERRUPT_A20) {
+        __atomic_fetch_and(&c->interrupt_request, ~(unsigned)CPU_INTERRUPT_A20, __ATOMIC_SEQ_CST);
+        tcg_flush_tlb(c, true);
+    }
+    if (r)
         __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
 }
 
@@ -202,6 +208,13 @@ static void log_event(X86CPU *c, unsigned vector, EventKind kind, bool has_error
     tcg_outside_end(c);
 }
 
+/* gdb's: the loop ends with a hit. */
+static void debug_hit(X86CPU *c, DebugKind kind, uint64_t addr)
+{
+    c->debug_hit = (DebugHit){kind, addr};
+    TCG(c)->debug_exit = true;
+}
+
 /* Deliver what is given; a fault in it comes back to tcg_run(). */
 static void deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error)
 {
@@ -213,6 +226,8 @@ static void deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, 
     c->interrupt_shadow = 0;
     tcg_deliver(c, vector, kind, has_error, error);
     t->delivering = -1;
+    if (c->debug.single_step)
+        debug_hit(c, DEBUG_STEP, 0);
 }
 
 /* What tcg_raise() left. false: triple fault. */
@@ -328,6 +343,18 @@ static void debug_trap(X86CPU *c, bool single_step)
     tcg_raise_trap(c, EXC_DB);
 }
 
+void tcg_note_access(X86CPU *c, uint64_t lin, unsigned size, bool write)
+{
+    tcg_note_data_access(c, lin, size, write);
+    for (unsigned n = 0; n < debug_point_count; n++) {
+        const DebugPoint *p = &debug_points[n];
+
+        if (p->kind >= DEBUG_WRITE && p->kind != (write ? DEBUG_READ : DEBUG_WRITE) && lin < p->addr + p->len &&
+            p->addr < lin + size)
+            debug_hit(c, p->kind, MAX(lin, p->addr));
+    }
+}
+
 void tcg_execute(X86CPU *c, const Insn *i)
 {
     TcgCpu *t = TCG(c);
@@ -361,11 +388,17 @@ void tcg_execute(X86CPU *c, const Insn *i)
         debug_trap(c, tf && !t->trap_flag_off);
 }
 
-/* Before an instruction while breakpoints are armed: DR7's fault. */
+/* Before an instruction while breakpoints are armed: gdb's end the loop (true), DR7's fault. */
 static bool debug_before(X86CPU *c)
 {
     uint64_t lin = (c->seg[SEG_CS].base * !tcg_code64(c) + c->rip) & TCG(c)->lin_mask;
 
+    for (unsigned n = 0; n < debug_point_count; n++) {
+        if (debug_points[n].kind <= DEBUG_HARDWARE && debug_points[n].addr == lin) {
+            debug_hit(c, debug_points[n].kind, lin);
+            return true;
+        }
+    }
     if (!(c->rflags & FLAG_RF) && tcg_check_code_breakpoint(c, lin))
         tcg_raise(c, EXC_DB);
     return false;
@@ -381,6 +414,8 @@ void tcg_step(X86CPU *c)
     if (log_on(LOG_IN_ASM | LOG_EXEC | LOG_CPU))
         tcg_log_insn(c, &i);
     tcg_execute(c, &i);
+    if (c->debug.single_step)
+        debug_hit(c, DEBUG_STEP, 0);
 }
 
 /* Events. */
@@ -411,6 +446,10 @@ static void take_events(X86CPU *c)
 {
     unsigned r = __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE);
 
+    if (r & CPU_INTERRUPT_A20) {
+        clear_requests(c, CPU_INTERRUPT_A20);
+        tcg_flush_tlb(c, true);
+    }
     if (!r || c->interrupt_shadow)
         return;
     if (r & (CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE))
@@ -425,14 +464,45 @@ static void take_events(X86CPU *c)
         deliver(c, EXC_NMI, EVENT_NMI, false, 0);
         return;
     }
-    if (r & CPU_INTERRUPT_HARD && c->rflags & FLAG_IF)
+    if (r & CPU_INTERRUPT_HARD && c->rflags & FLAG_IF && !(c->debug.single_step && c->debug.no_irq))
         take_hard(c);
 }
 
-/* State came from elsewhere: reset, INIT, migration, a monitor. */
+/* Events that were on their way in when the state was taken elsewhere (KVM_GET_VCPU_EVENTS' words). */
+static void take_injected(X86CPU *c)
+{
+    unsigned vector = c->exception_nr;
+
+    if (c->exception_injected || c->exception_pending) {
+        bool has_error = c->exception_has_error;
+
+        if (c->exception_pending && c->exception_has_payload && vector == EXC_PF)
+            c->cr2 = c->exception_payload;
+        if (c->exception_pending && c->exception_has_payload && vector == EXC_DB)
+            c->dr[6] |= c->exception_payload & ~(uint64_t)(1 << 16);
+        c->exception_injected = c->exception_pending = c->exception_has_payload = false;
+        deliver(c, vector, vector == EXC_DB ? EVENT_TRAP : EVENT_FAULT, has_error, c->exception_error);
+    } else if (c->nmi_injected) {
+        c->nmi_injected = false;
+        deliver(c, EXC_NMI, EVENT_NMI, false, 0);
+    } else if (c->interrupt_injected) {
+        bool soft = c->interrupt_soft;
+
+        c->interrupt_injected = c->interrupt_soft = false;
+        TCG(c)->next_rip = c->rip;
+        deliver(c, c->interrupt_nr, soft ? EVENT_SOFT_INT : EVENT_INTERRUPT, false, 0);
+    }
+    if (c->nmi_pending) {
+        c->nmi_pending = false;
+        __atomic_fetch_or(&c->interrupt_request, CPU_INTERRUPT_NMI, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* State came from elsewhere: reset, INIT, migration, a monitor, KVM. */
 static void import(X86CPU *c)
 {
     c->state_dirty = false;
+    TCG(c)->imported = true;
     tcg_fpu_import(c);
     tcg_mode_changed(c);
     tcg_flush_tlb(c, true);
@@ -452,8 +522,6 @@ static VcpuExit loop(X86CPU *c)
 
     if (__builtin_setjmp(t->env)) {
         t->in_jit = false;
-        if (t->debug_exit)
-            return VCPU_EXIT_DEBUG;
         if (!deliver_raised(c)) {
             tcg_outside_begin(c);
             VcpuExit e = triple_fault(c);
@@ -470,8 +538,14 @@ static VcpuExit loop(X86CPU *c)
         }
         if (vcpu_must_leave(c))
             return VCPU_EXIT_AGAIN;
+        if (t->imported) {
+            t->imported = false;
+            take_injected(c);
+        }
         if (__atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE))
             take_events(c);
+        if (t->debug_exit)
+            return VCPU_EXIT_DEBUG;
         if (t->jit && !(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow) {
             t->in_jit = true;
             jit_run(c);
@@ -479,15 +553,18 @@ static VcpuExit loop(X86CPU *c)
         } else {
             do {
                 tcg_step(c);
-            } while (!t->exit_halt && !__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) &&
+            } while (!t->exit_halt && !t->debug_exit && !__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) &&
                      (!t->jit || t->mode & (TM_TF | TM_DEBUG)));
+        }
+        if (t->debug_exit) {
+            c->halted = t->exit_halt;
+            t->exit_halt = false;
+            return VCPU_EXIT_DEBUG;
         }
         if (t->exit_halt) {
             t->exit_halt = false;
             return VCPU_EXIT_HALTED;
         }
-        if (t->debug_exit)
-            return VCPU_EXIT_DEBUG;
     }
 }
 

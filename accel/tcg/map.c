@@ -69,14 +69,22 @@ static void request_all_and_wait(uint32_t what)
 
 static void rebuild(MemoryListener *l)
 {
+    AddressSpace *spaces[2] = {&as_memory, cpu_smm_space};
     g_autoptr(GArray) sections = g_array_new(false, false, sizeof(TcgRamSection));
     TcgRamMap *old = tcg_map;
+    unsigned n[2] = {0, 0};
 
-    as_foreach(&as_memory, collect, sections);
-    TcgRamMap *m = g_malloc(sizeof(*m) + sections->len * sizeof(m->s[0]));
-    m->n = sections->len;
-    if (m->n)
-        memcpy(m->s, sections->data, m->n * sizeof(m->s[0]));
+    for (unsigned i = 0; i < 2; i++) {
+        if (spaces[i])
+            as_foreach(spaces[i], collect, sections);
+        n[i] = sections->len - (i ? n[0] : 0);
+    }
+    TcgRamMap *m = g_malloc(sizeof(*m) + sections->len * sizeof(TcgRamSection));
+    TcgRamSection *all = (TcgRamSection *)(m + 1);
+
+    if (sections->len)
+        memcpy(all, sections->data, sections->len * sizeof(TcgRamSection));
+    *m = (TcgRamMap){.n = {n[0], n[1]}, .s = {all, all + n[0]}};
     __atomic_store_n(&tcg_map, m, __ATOMIC_SEQ_CST);
     request_all_and_wait(TCG_NEW_MAP);
     g_free(old);
@@ -87,18 +95,23 @@ static void log_changed(MemoryListener *l, const FlatRange *r)
     rebuild(l);
 }
 
-static MemoryListener listener = {
-    .name = "tcg",
-    .priority = 10,
-    .commit = rebuild,
-    .log_start = log_changed,
-    .log_stop = log_changed,
-};
+#define LISTENER                                                                                                       \
+    {                                                                                                                  \
+        .name = "tcg", .priority = 10, .commit = rebuild, .log_start = log_changed, .log_stop = log_changed            \
+    }
+static MemoryListener listener = LISTENER, smm_listener = LISTENER;
 
 void tcg_map_init(void)
 {
     ram_code_written = tcg_code_written;
     memory_listener_register(&listener, &as_memory);
+}
+
+void tcg_map_add_smm(void)
+{
+    ASSERT_VM_LOCKED();
+    if (cpu_smm_space && !smm_listener.as)
+        memory_listener_register(&smm_listener, cpu_smm_space);
 }
 
 /* Code. */

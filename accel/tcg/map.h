@@ -16,13 +16,15 @@ typedef struct TcgRamSection {
     bool logged;   /* writes must be marked (display, migration) */
 } TcgRamSection;
 
+/* [0]: system memory, [1]: what a CPU in SMM sees (cpu_smm_space). */
 struct TcgRamMap {
-    unsigned n;
-    TcgRamSection s[]; /* by address */
+    unsigned n[2];
+    TcgRamSection *s[2]; /* by address; in the same allocation */
 };
 
 extern TcgRamMap *tcg_map; /* atomic; the newest */
 void tcg_map_init(void);
+void tcg_map_add_smm(void); /* once the board is there; VM lock */
 /* A page of RAM that holds translated code: writes to it take the slow path. Atomic bitmaps of the blocks (DIRTY_CODE):
  * 1: no code. */
 void tcg_code_written(RamBlock *b, uint64_t off, uint64_t len); /* any thread */

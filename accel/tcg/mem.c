@@ -33,17 +33,21 @@ static void copy(void *to, const void *from, unsigned len)
 static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
 {
     const TcgRamMap *m = TCG(c)->ram_map;
-    unsigned lo = 0, hi = m ? m->n : 0;
+
+    if (!m)
+        return NULL;
+    unsigned space = c->in_smm && m->n[1], lo = 0, n = m->n[space], hi = n;
+    const TcgRamSection *s = m->s[space];
 
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
 
-        if (gpa > m->s[mid].last)
+        if (gpa > s[mid].last)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return m && lo < m->n && m->s[lo].gpa <= gpa ? &m->s[lo] : NULL;
+    return lo < n && s[lo].gpa <= gpa ? &s[lo] : NULL;
 }
 
 uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable)
@@ -340,7 +344,7 @@ uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
 
     if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
         check_alignment(c, lin, size, mmu);
-        tcg_note_data_access(c, lin, size, false);
+        tcg_note_access(c, lin, size, false);
     }
     if (e->read == ((lin + size - 1) & PAGE_MASK)) {
         const void *p = (const void *)(lin + e->addend);
@@ -375,7 +379,7 @@ void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigne
 
     if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
         check_alignment(c, lin, size, mmu);
-        tcg_note_data_access(c, lin, size, true);
+        tcg_note_access(c, lin, size, true);
     }
     if (e->write == ((lin + size - 1) & PAGE_MASK)) {
         void *p = (void *)(lin + e->addend);
@@ -417,7 +421,7 @@ static void move(X86CPU *c, uint64_t lin, uint8_t *buf, unsigned len, unsigned m
     if (!len)
         return;
     if (__builtin_expect(t->mode & TM_DEBUG, 0))
-        tcg_note_data_access(c, lin, len, write);
+        tcg_note_access(c, lin, len, write);
     target(c, lin, write ? ACCESS_W : ACCESS_R, mmu, &to[0]);
     if (first < len)
         target(c, (lin + first) & t->lin_mask, write ? ACCESS_W : ACCESS_R, mmu, &to[1]);
@@ -464,7 +468,7 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
 
     if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
         check_alignment(c, lin, size, mmu);
-        tcg_note_data_access(c, lin, size, access & ACCESS_W);
+        tcg_note_access(c, lin, size, access & ACCESS_W);
     }
     if ((!(access & ACCESS_W) || e->write == last) && (!(access & ACCESS_R) || e->read == last))
         return (void *)(lin + e->addend);

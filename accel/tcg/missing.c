@@ -6,42 +6,6 @@
 
 #define MISSING __attribute__((weak))
 
-MISSING void tcg_deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error)
-{
-    abort();
-}
-MISSING void tcg_enter_smm(X86CPU *c)
-{
-}
-MISSING bool tcg_check_code_breakpoint(X86CPU *c, uint64_t lin)
-{
-    return false;
-}
-MISSING void tcg_note_data_access(X86CPU *c, uint64_t lin, unsigned size, bool write)
-{
-}
-MISSING void tcg_note_io_access(X86CPU *c, uint16_t port, unsigned size)
-{
-}
-MISSING uint64_t tcg_tsc(X86CPU *c)
-{
-    return 0;
-}
-MISSING void tcg_check_io(X86CPU *c, uint16_t port, unsigned size)
-{
-}
-MISSING DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsigned code_size, bool real,
-                                 const uint32_t *features)
-{
-    return DECODE_UD;
-}
-MISSING void insn_print(const Insn *i, uint64_t pc, GString *out)
-{
-}
-MISSING uint32_t tcg_cpuid_supported(uint32_t leaf, uint32_t subleaf, CpuidReg reg)
-{
-    return 0;
-}
 MISSING bool jit_init(Error **errp)
 {
     return error_set(errp, "tcg, the x86 engine, is not whole yet");

@@ -3,6 +3,7 @@
 #include "accel/tcg/tcg.h"
 #include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
+#include "accel/tcg/sys.h"
 #include "accel/tcg/vec.h"
 #include "softmmu/vcpus.h"
 #include "util/log.h"
@@ -25,6 +26,7 @@ static const Prop tcg_props[] = {
 static bool tcg_init(Error **errp)
 {
     tcg_map_init();
+    tcg_tsc_init();
     if (!tcg_vec_init(errp))
         return false;
     return tcg_config.interpreter || jit_init(errp);
@@ -35,6 +37,8 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
     TcgCpu *t = TCG(c);
 
     t->delivering = -1;
+    tcg_map_add_smm();
+    tcg_sys_cpu_init(c);
     tcg_mem_init(c);
     if (!tcg_vec_cpu_init(c, errp))
         return false;
@@ -99,6 +103,17 @@ static void tcg_print_info(GString *out)
     }
 }
 
+static bool tcg_update_debug(X86CPU *c, Error **errp)
+{
+    tcg_mode_changed(c);
+    return true;
+}
+
+static bool tcg_has_smm(void)
+{
+    return true;
+}
+
 const AccelDesc accel_tcg = {
     .name = "tcg",
     .summary = "x86 engine in software",
@@ -109,6 +124,9 @@ const AccelDesc accel_tcg = {
     .vcpu_destroy = tcg_vcpu_destroy,
     .vcpu_run = tcg_run,
     .vcpu_kick = tcg_kick,
+    .update_debug = tcg_update_debug,
+    .has_a20 = true,
+    .has_smm = tcg_has_smm,
     .guest_tsc = tcg_tsc,
     .cpuid_supported = tcg_cpuid_supported,
     .print_info = tcg_print_info,

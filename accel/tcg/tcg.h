@@ -189,6 +189,7 @@ typedef struct TcgCpu {
     bool resume_flag; /* the handler has set RF for the next instruction (IRET, task switch): the run loop leaves it */
     bool trap_flag_off; /* the handler says: no single-step trap after this instruction (MOV SS) */
     bool debug_exit;    /* gdb's breakpoint: the run loop returns VCPU_EXIT_DEBUG */
+    bool imported;      /* the state has just come from elsewhere, perhaps with an event on its way in */
     bool exit_halt;     /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
     bool debug_armed;   /* breakpoints in DR7 or gdb's */
     uint64_t lin_mask;  /* ~0 in long mode, 0xffffffff else */
@@ -199,9 +200,9 @@ typedef struct TcgCpu {
     unsigned n_code_requests;
     bool code_requests_lost;
     bool bus_locked;
-    uint32_t pending_dr6;                                   /* breakpoints that the instruction hit: #DB after it */
-    struct TcgVec *vec; /* vec.h */
-    bool ignne;         /* atomic: IGNNE#: pending x87 exceptions are not looked at (port F0h was written) */
+    uint32_t pending_dr6; /* breakpoints that the instruction hit: #DB after it */
+    struct TcgVec *vec;   /* vec.h */
+    bool ignne;           /* atomic: IGNNE#: pending x87 exceptions are not looked at (port F0h was written) */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
     unsigned
         tlb_touched[MMU_MODES]; /* entries filled since the last flush; TLB_TOUCHED_MAX + 1: more than are listed */
@@ -338,11 +339,11 @@ static inline bool tcg_canonical(X86CPU *c, uint64_t lin)
 }
 static inline AddressSpace *tcg_address_space(X86CPU *c)
 {
-    return &as_memory;
+    return cpu_address_space(c);
 }
 static inline uint64_t tcg_a20_mask(X86CPU *c)
 {
-    return ~(uint64_t)0;
+    return __atomic_load_n(&c->a20_mask, __ATOMIC_RELAXED);
 }
 /* Physical memory as this CPU sees it (SMRAM, A20); light, as far as it is RAM. */
 uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size);
@@ -379,6 +380,7 @@ void tcg_enter_smm(X86CPU *c);
 bool tcg_check_code_breakpoint(X86CPU *c,
                                uint64_t lin); /* true: DR6 is set: #DB fault before the instruction (RF is 0) */
 void tcg_note_data_access(X86CPU *c, uint64_t lin, unsigned size, bool write); /* only called while TM_DEBUG */
+void tcg_note_access(X86CPU *c, uint64_t lin, unsigned size, bool write);      /* the same, and gdb's watchpoints */
 void tcg_note_io_access(X86CPU *c, uint16_t port, unsigned size);
 extern uint64_t tcg_tsc(X86CPU *c); /* the time stamp counter as RDTSC gives it */
 

@@ -306,6 +306,15 @@ static void leaves_kvm(X86CPU *c)
     add(c, 0x40000001, -1, f->features[F_KVM], 0, 0, f->features[F_KVM_HINTS]);
 }
 
+/* The engine's name, in the leaves where hypervisors tell theirs. */
+static void leaves_tcg(X86CPU *c)
+{
+    if (!c->config.tcg_cpuid || cpu_accel_is_kvm() || !host(0x40000000, 0, CPUID_EAX))
+        return;
+    add_host(c, 0x40000000, -1);
+    add(c, 0x40000001, -1, 0, 0, 0, 0);
+}
+
 /* APM volume 3, table E-4: associativity codes of leaf 0x80000006. */
 static uint32_t amd_assoc(unsigned ways)
 {
@@ -483,5 +492,6 @@ void cpu_build_cpuid(X86CPU *c)
     leaf_xsave(c);
     leaf_1f(c, &t);
     leaves_kvm(c);
+    leaves_tcg(c);
     leaves_extended(c, &t);
 }

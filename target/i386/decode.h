@@ -52,8 +52,8 @@ enum { ACCESS_R = 1, ACCESS_W = 2, ACCESS_RW = 3 };
 typedef struct InsnOperand {
     uint8_t kind; /* OperandKind */
     uint8_t reg;
-    uint8_t size;   /* bytes */
     uint8_t access; /* ACCESS_* */
+    uint16_t size;  /* bytes */
 } InsnOperand;
 
 enum { REG_NONE = 0xff, BASE_RIP = 0x10 };
@@ -142,8 +142,11 @@ typedef struct Insn {
     uint16_t imm2;    /* ENTER's level, selector of a far pointer */
     uint8_t imm_size; /* bytes in the encoding, 0: none; moffs count as displacement */
     uint8_t n_operands;
-    InsnOperand operand[5]; /* in the order of Intel's syntax, implicit ones that the assembler writes included ("shl
-                               rax, cl") */
+    /* In the order of Intel's syntax, implicit ones that the assembler writes included ("shl rax, cl"). String
+     * instructions have theirs (MOVS: ES:[rDI], seg:[rSI]); base is RSI where one of them is seg:[rSI], else RDI with
+     * seg ES. MASKMOV's last one is seg:[rDI], XLAT's is seg:[rBX] (AL is to be added), MONITOR's and CLZERO's
+     * seg:[rAX]. */
+    InsnOperand operand[5];
 } Insn;
 
 typedef enum DecodeResult {
@@ -168,10 +171,11 @@ DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsign
 typedef struct InsnForm {
     const InsnDesc *desc;
     uint8_t encoding, map, opcode;
-    int8_t pp;      /* -1: none mandatory */
-    int8_t reg, rm; /* modrm.reg where it selects the form; rm where it does too (with mod 3); -1 */
-    int8_t is_mem;  /* 0: mod == 3 only, 1: memory only, -1: both */
-    int8_t w, vl;   /* VEX.W or REX.W, VEX.L where they select; -1 */
+    int8_t pp;       /* -1: none mandatory */
+    int8_t reg, rm;  /* modrm.reg where it selects the form; rm where it does too (with mod 3); -1 */
+    int8_t is_mem;   /* 0: mod == 3 only, 1: memory only, -1: both */
+    int8_t w, vl;    /* VEX.W or REX.W, VEX.L where they select; -1 */
+    int8_t osz, asz; /* operand and address size in bytes where they select; -1 */
     bool only64, no64;
 } InsnForm;
 bool insn_form(unsigned n, InsnForm *out);

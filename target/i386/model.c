@@ -138,14 +138,19 @@ static const Prop cpu_props[] = {
     {},
 };
 
-/* What KVM adds to every model but `base`, and takes away. */
-static const struct {
+/* What KVM adds to every model but `base`, and takes away; and what the engine takes away without a word. */
+typedef struct AccelDefault {
     FeatureWord word;
     uint32_t on, off;
-} kvm_defaults[] = {
+} AccelDefault;
+static const AccelDefault kvm_defaults[] = {
     {F_KVM, 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 24, 0},
     {F_1_ECX, 1 << 21, 1 << 3},   /* x2apic; monitor */
     {F_1_EDX, 0, 1 << 22},        /* acpi */
+    {F_8000_0001_ECX, 0, 1 << 2}, /* svm, and what is part of it */
+    {F_SVM, 0, 0xffffffff},
+};
+static const AccelDefault tcg_defaults[] = {
     {F_8000_0001_ECX, 0, 1 << 2}, /* svm, and what is part of it */
     {F_SVM, 0, 0xffffffff},
 };
@@ -245,7 +250,7 @@ static void load_host(X86CPU *c)
     f->min_xlevel = accel->cpuid_supported(0x80000000, 0, CPUID_EAX);
     f->min_xlevel2 = accel->cpuid_supported(0xc0000000, 0, CPUID_EAX);
     f->host_phys_bits = true;
-    f->pmu = true;
+    f->pmu = cpu_accel_is_kvm();
 }
 
 static void load_model(X86CPU *c)
@@ -267,17 +272,21 @@ static void load_model(X86CPU *c)
         load_host(c);
     if (m->base)
         return;
-    if (!cpu_accel_is_kvm())
+    bool kvm = cpu_accel_is_kvm();
+    const AccelDefault *defaults = kvm ? kvm_defaults : tcg_defaults;
+
+    if (!accel || !accel->cpuid_supported)
         return;
-    if (!m->host) {
+    if (!m->host && kvm) {
         g_autofree char *vendor = host_vendor();
 
         set_string(&f->vendor, vendor);
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(kvm_defaults); i++) {
-        if (!m->host || kvm_defaults[i].word == F_KVM)
-            f->features[kvm_defaults[i].word] =
-                (f->features[kvm_defaults[i].word] & ~kvm_defaults[i].off) | kvm_defaults[i].on;
+    for (unsigned i = 0; i < (kvm ? ARRAY_SIZE(kvm_defaults) : ARRAY_SIZE(tcg_defaults)); i++) {
+        const AccelDefault *d = &defaults[i];
+
+        if (!m->host || d->word == F_KVM)
+            f->features[d->word] = (f->features[d->word] & ~d->off) | d->on;
     }
 }
 
@@ -447,7 +456,7 @@ static void expand_levels(X86CPU *c)
         f->xlevel2 = f->min_xlevel2;
 }
 
-static void complain(FeatureWord w, unsigned bit, const char *why)
+static void complain(FeatureWord w, unsigned bit, const char *who)
 {
     static const char *const regs[] = {"EAX", "EBX", "ECX", "EDX"};
     const FeatureWordInfo *i = &feature_words[w];
@@ -455,12 +464,14 @@ static void complain(FeatureWord w, unsigned bit, const char *why)
     g_autofree char *where =
         i->msr ? g_strdup_printf("MSR(%XH)", i->msr) : g_strdup_printf("CPUID.%02XH:%s", i->leaf, regs[i->reg]);
 
-    warn_report("%s: %s%s%s [bit %u]", why, where, name ? "." : "", name ? name : "", bit);
+    warn_report("%s doesn't support requested feature: %s%s%s [bit %u]", who, where, name ? "." : "", name ? name : "",
+                bit);
 }
 
 static bool filter(X86CPU *c, Error **errp)
 {
     CpuConfig *f = &c->config;
+    const char *who = cpu_accel_is_kvm() ? "host" : "TCG";
     bool any = false;
 
     memset(f->filtered, 0, sizeof(f->filtered));
@@ -478,10 +489,11 @@ static bool filter(X86CPU *c, Error **errp)
                 continue;
             any = true;
             if ((f->check || f->enforce) && !c->index)
-                complain(w, b, "host doesn't support requested feature");
+                complain(w, b, who);
         }
     }
-    return !any || !f->enforce || error_set(errp, "Host doesn't support requested features");
+    return !any || !f->enforce ||
+           error_set(errp, "%s doesn't support requested features", cpu_accel_is_kvm() ? "Host" : "TCG");
 }
 
 static bool expand_address_width(X86CPU *c, Error **errp)
@@ -669,7 +681,7 @@ bool cpus_create(Error **errp)
 
     if (!m)
         return error_set(errp, "unable to find CPU model '%s'", name);
-    if (!strcmp(m->name, "host") && !(accel && accel->cpuid_supported))
+    if (!strcmp(m->name, "host") && !cpu_accel_is_kvm())
         return error_set(errp, "CPU model 'host' requires KVM");
     for (unsigned i = 0; i < machine->smp.cpus; i++) {
         new_model_name = name;
@@ -735,7 +747,7 @@ Json *cpu_model_expand(const char *name, const Json *props, bool full, Error **e
         error_set(errp, "CPU model '%s' not found", name);
         return NULL;
     }
-    if (!strcmp(name, "host") && !(accel && accel->cpuid_supported)) {
+    if (!strcmp(name, "host") && !cpu_accel_is_kvm()) {
         error_set(errp, "CPU model 'host' requires KVM");
         return NULL;
     }

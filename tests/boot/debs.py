@@ -79,11 +79,23 @@ class Debs:
             with open(made, encoding='ascii') as f:
                 return f.read()
 
-    def locked(self):
+    def locked(self, name='lock'):
         """Tests run side by side and share the cache."""
-        f = open(os.path.join(self.root, 'lock'), 'w', encoding='ascii')  # closed, and so unlocked, by the caller's with
+        f = open(os.path.join(self.root, name), 'w', encoding='ascii')  # closed, and so unlocked, by the caller's with
         fcntl.flock(f, fcntl.LOCK_EX)
         return f
+
+    def download(self, package, folder):
+        """Its .deb, in this folder."""
+        self.update()
+        os.makedirs(folder, exist_ok=True)
+        status, _, err = self.run(['apt-get', *self.options(), '-qq', 'download', package], DOWNLOAD_LIMIT, folder)
+        files = [f for f in os.listdir(folder) if f.startswith(package + '_')]
+        if status or len(files) != 1:
+            os.unlink(os.path.join(self.apt, 'updated'))  # the lists may be old: the next call asks for new ones
+            why = 'is not in the lists of apt' if 'Unable to locate' in err else 'does not download'
+            raise Missing(f'{package}:{self.arch} {why}')
+        return os.path.join(folder, files[0])
 
     def tree(self, package):
         """The folder with this package's files."""
@@ -91,23 +103,23 @@ class Debs:
         with self.locked():
             if os.path.isdir(done):
                 return done
-            self.update()
             work = done + '.part'
             shutil.rmtree(work, ignore_errors=True)
-            os.mkdir(work)
-            status, _, err = self.run(['apt-get', *self.options(), '-qq', 'download', package], DOWNLOAD_LIMIT, work)
-            files = [f for f in os.listdir(work) if f.endswith('.deb')]
-            if status or len(files) != 1:
-                os.unlink(os.path.join(self.apt, 'updated'))  # the lists may be old: the next call asks for new ones
-                why = 'is not in the lists of apt' if 'Unable to locate' in err else 'does not download'
-                raise Missing(f'{package}:{self.arch} {why}')
-            deb = os.path.join(work, files[0])
+            deb = self.download(package, work)
             status, _, err = self.run(['dpkg-deb', '-x', deb, os.path.join(work, 'files')], DOWNLOAD_LIMIT)
             if status:
                 raise Missing(f'{package}:{self.arch}: dpkg-deb: {err.strip()}')
             os.rename(os.path.join(work, 'files'), done)
             shutil.rmtree(work)
         return done
+
+    def sources(self):
+        """Debian's among the machine's sources, as lines of a sources.list."""
+        with self.locked():
+            self.update()
+        form = '$(ORIGIN)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)'
+        _, text, _ = self.run(['apt-get', *self.options(), 'indextargets', '--format', form, 'Created-By: Packages'], 60)
+        return [line.partition('|')[2] for line in text.splitlines() if line.startswith('Debian|')]
 
     def kernel(self, package):
         """(vmlinuz, folder of modules) of the kernel that this package follows."""

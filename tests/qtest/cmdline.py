@@ -49,8 +49,8 @@ def bad(name, args, *texts):
     case(name, (['-display', 'none'] if '-display' not in args else []) + args + ['-accel', 'qtest'], 1, *texts)
 
 
-def asks(name, args, command, arguments, check):
-    """Start stopped, ask one question, quit: check() says whether the answer is right."""
+def asks(name, args, command, arguments, check, *says):
+    """Start stopped, ask one question, quit: check() says whether the answer is right; says: what stands on standard error then."""
     global count, failed
     count += 1
     ask = [{'execute': 'qmp_capabilities'}, {'execute': command, 'arguments': arguments, 'id': 'question'}, {'execute': 'quit'}]
@@ -61,7 +61,8 @@ def asks(name, args, command, arguments, check):
         r = subprocess.run(line, input='\n'.join(map(json.dumps, ask)), capture_output=True, timeout=60, text=True)
         said, status = r.stderr, r.returncode
         answer = next((a for a in map(json.loads, r.stdout.splitlines()) if a.get('id') == 'question'), {})
-        right = status == 0 and 'Sanitizer' not in said and 'return' in answer and check(answer['return'])
+        right = status == 0 and 'Sanitizer' not in said and 'return' in answer and check(answer['return']) and \
+            all(text in said for text in says)
     except (subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as e:
         right, said = False, f'{type(e).__name__}: {e}'
     failed += not right
@@ -233,6 +234,15 @@ def main():
     asks('-set on a drive', ['-drive', f'file={image},format=raw,id=d,if=none', '-device', 'ide-cd,drive=d', '-set',
                              'drive.d.readonly=on'], 'query-block', {}, inserted('d', ro=True))
     asks('-msg without a value', ['-msg', 'timestamp,guest-name=on'], 'query-status', {}, lambda got: not got['running'])
+
+    # At the end each node is flushed, one of a device and one that nobody uses, and a failure is told.
+    fails = 'inject-error.0.event=none,inject-error.0.iotype=flush,inject-error.0.errno=28'
+    asks('last flush', ['-blockdev', f'file,node-name=f1,filename={image}', '-blockdev', f'blkdebug,node-name=used,image=f1,{fails}',
+                        '-blockdev', f'file,node-name=f2,filename={file("other", bytes(4096))}',
+                        '-blockdev', f'blkdebug,node-name=unused,image=f2,{fails}', '-device', 'ide-hd,drive=used'],
+         'query-status', {}, lambda got: not got['running'], "block node 'used'", "block node 'unused'", 'No space left on device')
+    asks('no last flush with cache=unsafe', ['-drive', f'file={image},format=raw,if=none,id=d,cache=unsafe'], 'query-status', {},
+         lambda got: not got['running'])
 
     busy = socket.socket(socket.AF_UNIX)
     busy.bind(os.path.join(t, 'busy'))

@@ -13,27 +13,6 @@ enum { SRB = 0x3f1, DOR = 0x3f2, TDR = 0x3f3, MSR = 0x3f4, DSR = 0x3f4, FIFO = 0
 enum { RQM = 0x80, DIO = 0x40, NONDMA = 0x20, BUSY = 0x10 };
 enum { SIZE_144 = 2880 * 512, BUFFER = 0x20000 };
 
-static char *dir;
-
-static char *make_image(const char *name, size_t size, unsigned seed)
-{
-    char *path = g_build_filename(dir, name, NULL);
-    g_autofree uint32_t *data = g_malloc(size);
-    GRand *r = g_rand_new_with_seed(seed);
-    for (size_t i = 0; i < size / 4; i++)
-        data[i] = g_rand_int(r);
-    g_rand_free(r);
-    g_assert_true(g_file_set_contents(path, (char *)data, (gssize)size, NULL));
-    return path;
-}
-
-static void file_part(const char *path, uint64_t off, void *buf, size_t len)
-{
-    int fd = open(path, O_RDONLY);
-    g_assert_cmpint(pread(fd, buf, len, (off_t)off), ==, (ssize_t)len);
-    close(fd);
-}
-
 static void send_byte(QTest *q, uint8_t b)
 {
     g_assert_cmphex(qtest_inb(q, MSR) & (RQM | DIO), ==, RQM);
@@ -92,7 +71,7 @@ static uint8_t cmos(QTest *q, uint8_t reg)
 
 static void test_cmos(void)
 {
-    g_autofree char *img = make_image("cmos.img", SIZE_144, 1);
+    g_autofree char *img = qtest_image("cmos.img", SIZE_144, 1);
     QTest *q = start_with(img);
     g_assert_cmphex(cmos(q, 0x10), ==, 0x40);
     qtest_quit(q);
@@ -117,7 +96,7 @@ static void dma_setup(QTest *q, bool to_memory, uint32_t addr, uint32_t len)
 
 static void test_dma(void)
 {
-    g_autofree char *img = make_image("dma.img", SIZE_144, 2);
+    g_autofree char *img = qtest_image("dma.img", SIZE_144, 2);
     QTest *q = start_with(img);
     uint8_t want[512 * 20], got[512 * 20], r[7];
     controller_reset(q, true);
@@ -127,7 +106,7 @@ static void test_dma(void)
     g_assert_cmphex(r[0] & 0xc0, ==, 0);
     g_assert_cmphex(r[3], ==, 4); /* the next: cylinder 4, sector 1 */
     g_assert_cmphex(r[5], ==, 1);
-    file_part(img, (3 * 36 + 16) * 512, want, sizeof(want));
+    qtest_file_part(img, (3 * 36 + 16) * 512, want, sizeof(want));
     qtest_memread(q, BUFFER, got, sizeof(got));
     g_assert_cmpmem(got, sizeof(got), want, sizeof(want));
     /* Write two sectors. */
@@ -137,7 +116,7 @@ static void test_dma(void)
     dma_setup(q, false, BUFFER, 1024);
     COMMAND(q, r, 7, 0xc5, 0, 7, 0, 4, 2, 18, 0x1b, 0xff);
     g_assert_cmphex(r[0] & 0xc0, ==, 0);
-    file_part(img, (7 * 36 + 3) * 512, got, 1024);
+    qtest_file_part(img, (7 * 36 + 3) * 512, got, 1024);
     g_assert_cmpmem(got, 1024, want, 1024);
     /* VERIFY needs no DMA. */
     COMMAND(q, r, 7, 0x56, 0, 0, 0, 1, 2, 1, 0x1b, 0xff);
@@ -148,13 +127,13 @@ static void test_dma(void)
 
 static void test_pio(void)
 {
-    g_autofree char *img = make_image("pio.img", SIZE_144, 3);
+    g_autofree char *img = qtest_image("pio.img", SIZE_144, 3);
     static const uint8_t counts[] = {1, 18};
     QTest *q = start_with(img);
     uint8_t want[512 * 18], r[7];
     controller_reset(q, false);
     for (size_t k = 0; k < sizeof(counts); k++) {
-        file_part(img, 5 * 36 * 512, want, sizeof(want));
+        qtest_file_part(img, 5 * 36 * 512, want, sizeof(want));
         COMMAND(q, NULL, 0, 0x46, 0, 5, 0, 1, 2, counts[k], 0x1b, 0xff);
         for (int i = 0; i < counts[k] * 512; i++) {
             if (i % 512 == 0)
@@ -177,7 +156,7 @@ static void test_pio(void)
     for (int i = 0; i < 7; i++)
         r[i] = result_byte(q);
     g_assert_cmphex(r[0], ==, 0x24);
-    file_part(img, (6 * 36 + 18 + 1) * 512, want, 512);
+    qtest_file_part(img, (6 * 36 + 18 + 1) * 512, want, 512);
     for (int i = 0; i < 512; i++)
         g_assert_cmphex(want[i], ==, (uint8_t)(i ^ 0x5a));
     /* Not there: sector 19, cylinder 90, drive B, another data rate. */
@@ -197,7 +176,7 @@ static void test_pio(void)
 
 static void test_format(void)
 {
-    g_autofree char *img = make_image("format.img", SIZE_144, 4);
+    g_autofree char *img = qtest_image("format.img", SIZE_144, 4);
     QTest *q = start_with(img);
     if (qtest_is_debian(q)) {
         g_test_skip("QEMU's FORMAT TRACK does nothing");
@@ -215,7 +194,7 @@ static void test_format(void)
     dma_setup(q, false, BUFFER, sizeof(ids));
     COMMAND(q, r, 7, 0x4d, 4, 2, 18, 0x54, 0xf6);
     g_assert_cmphex(r[0] & 0xc0, ==, 0);
-    file_part(img, (9 * 36 + 18) * 512, got, sizeof(got));
+    qtest_file_part(img, (9 * 36 + 18) * 512, got, sizeof(got));
     for (size_t i = 0; i < sizeof(got); i++)
         g_assert_cmphex(got[i], ==, 0xf6);
     qtest_quit(q);
@@ -224,7 +203,7 @@ static void test_format(void)
 
 static void test_small_commands(void)
 {
-    g_autofree char *img = make_image("small.img", SIZE_144, 5);
+    g_autofree char *img = qtest_image("small.img", SIZE_144, 5);
     QTest *q = start_with(img);
     uint8_t r[16];
     controller_reset(q, true);
@@ -272,7 +251,7 @@ static void test_small_commands(void)
 
 static void test_read_id(void)
 {
-    g_autofree char *img = make_image("id.img", SIZE_144, 6);
+    g_autofree char *img = qtest_image("id.img", SIZE_144, 6);
     QTest *q = start_with(img);
     if (!qtest_has_clock(q)) {
         g_test_skip("needs the virtual clock");
@@ -306,7 +285,7 @@ static void test_read_id(void)
 
 static void test_media_change(void)
 {
-    g_autofree char *img = make_image("media.img", SIZE_144, 7);
+    g_autofree char *img = qtest_image("media.img", SIZE_144, 7);
     QTest *q = start_with(NULL);
     uint8_t r[7];
     controller_reset(q, false);
@@ -334,7 +313,7 @@ static void test_media_change(void)
 
 static void test_read_only(void)
 {
-    g_autofree char *img = make_image("ro.img", SIZE_144, 8);
+    g_autofree char *img = qtest_image("ro.img", SIZE_144, 8);
     QTest *q = qtest_start("-m 32 -drive file=%s,format=raw,if=floppy,index=0,readonly=on", img);
     uint8_t r[7];
     if (qtest_is_debian(q)) {
@@ -355,7 +334,7 @@ static void test_read_only(void)
 /* Whatever comes: the controller stays alive, and answers after a reset. */
 static void test_fuzz(void)
 {
-    g_autofree char *img = make_image("fuzz.img", SIZE_144, 9);
+    g_autofree char *img = qtest_image("fuzz.img", SIZE_144, 9);
     QTest *q = start_with(img);
     GRand *r = g_rand_new_with_seed(11);
     for (int i = 0; i < 20000; i++) {
@@ -425,7 +404,7 @@ static void test_walk(void)
     } ops[] = {{0x46, 9}, {0xc6, 9}, {0x42, 9}, {0x0f, 3}, {0x07, 2}, {0x08, 1}, {0x04, 2}, {0x03, 3},
                {0x0e, 1}, {0x10, 1}, {0x12, 2}, {0x13, 4}, {0x14, 1}, {0x94, 1}, {0x18, 1}, {0x2e, 1},
                {0xcf, 3}, {0x8f, 3}, {0x17, 3}, {0x33, 2}, {0x4c, 9}, {0x49, 9}, {0x01, 1}, {0x1f, 1}};
-    g_autofree char *imgs[2] = {make_image("w0.img", SIZE_144, 10), make_image("w1.img", SIZE_144, 10)};
+    g_autofree char *imgs[2] = {qtest_image("w0.img", SIZE_144, 10), qtest_image("w1.img", SIZE_144, 10)};
     g_autofree char *a0 = g_strdup_printf("-m 32 -drive file=%s,format=raw,if=floppy,index=0", imgs[0]);
     g_autofree char *a1 = g_strdup_printf("-m 32 -drive file=%s,format=raw,if=floppy,index=0", imgs[1]);
     Pair p = {.q = {qtest_start("%s", a0), qtest_start_binary(DEBIAN_BINARY, a1)}, .log = g_string_new(NULL)};
@@ -517,7 +496,6 @@ static void test_walk(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    dir = g_dir_make_tmp("qtest-floppy-XXXXXX", NULL);
     g_test_add_func("/floppy/cmos", test_cmos);
     g_test_add_func("/floppy/dma", test_dma);
     g_test_add_func("/floppy/pio", test_pio);
@@ -528,7 +506,5 @@ int main(int argc, char **argv)
     g_test_add_func("/floppy/read-only", test_read_only);
     g_test_add_func("/floppy/fuzz", test_fuzz);
     g_test_add_func("/floppy/walk", test_walk);
-    int r = g_test_run();
-    g_rmdir(dir);
-    return r;
+    return g_test_run();
 }

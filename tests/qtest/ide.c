@@ -19,20 +19,6 @@ enum { BM_START = 1, BM_TO_MEMORY = 8, BM_ACTIVE = 1, BM_INT = 4 };
 enum { PRI = 0x1f0, SEC = 0x170, BM = 0xc000, IDE_DEVFN = 1 << 3 | 1, PRD_EOT = 1u << 31 };
 enum { DISK_SIZE = 4 << 20, CD_SIZE = 1 << 20, PRD_TABLE = 0x10000, BUFFER = 0x20000 };
 
-static char *dir;
-
-static char *make_image(const char *name, size_t size, unsigned seed)
-{
-    char *path = g_build_filename(dir, name, NULL);
-    g_autofree uint32_t *data = g_malloc(size);
-    GRand *r = g_rand_new_with_seed(seed);
-    for (size_t i = 0; i < size / 4; i++)
-        data[i] = g_rand_int(r);
-    g_rand_free(r);
-    g_assert_true(g_file_set_contents(path, (char *)data, (gssize)size, NULL));
-    return path;
-}
-
 /* A binary with a disk as primary master and a CD as secondary master, the bus master at port BM. */
 typedef struct Ide {
     QTest *q;
@@ -42,7 +28,7 @@ typedef struct Ide {
 static Ide ide_start_on(const char *binary, const char *tag, const char *extra)
 {
     g_autofree char *d = g_strdup_printf("disk-%s.img", tag), *c = g_strdup_printf("cd-%s.img", tag);
-    Ide t = {.disk = make_image(d, DISK_SIZE, 1), .cd = make_image(c, CD_SIZE, 2)};
+    Ide t = {.disk = qtest_image(d, DISK_SIZE, 1), .cd = qtest_image(c, CD_SIZE, 2)};
     g_autofree char *args = g_strdup_printf("-m 32 -nodefaults -drive file=%s,format=raw,if=ide,index=0,discard=unmap "
                                             "-drive file=%s,format=raw,if=ide,index=2,media=cdrom %s",
                                             t.disk, t.cd, extra);
@@ -106,13 +92,6 @@ static void write_words(QTest *q, unsigned base, const uint8_t *buf, size_t len)
         qtest_outw(q, base, lduw_le(buf + i));
 }
 
-static void file_part(const char *path, uint64_t off, void *buf, size_t len)
-{
-    int fd = open(path, O_RDONLY);
-    g_assert_cmpint(pread(fd, buf, len, (off_t)off), ==, (ssize_t)len);
-    close(fd);
-}
-
 static void assert_text(const uint8_t *identify, unsigned word, const char *text)
 {
     for (size_t i = 0; text[i]; i++)
@@ -147,7 +126,7 @@ static void test_identify(void)
 
 static void test_properties(void)
 {
-    g_autofree char *img = make_image("prop.img", 1 << 20, 3);
+    g_autofree char *img = qtest_image("prop.img", 1 << 20, 3);
     g_autofree char *args =
         g_strdup_printf("-nodefaults -drive file=%s,format=raw,if=none,id=d -device "
                         "ide-hd,bus=ide.1,unit=1,drive=d,serial=abc,model=my-disk,ver=9.9,wwn=0x5001122334455667,"
@@ -176,7 +155,7 @@ static void test_pio(void)
     Ide t = ide_start("");
     uint8_t want[512 * 8], got[512 * 8];
     /* READ SECTORS, LBA28: an interrupt condition and DRQ for each. */
-    file_part(t.disk, 100 * 512, want, 1024);
+    qtest_file_part(t.disk, 100 * 512, want, 1024);
     regs(t.q, PRI, 0xe0, 2, 100);
     g_assert_cmphex(command(t.q, PRI, 0x20), ==, 0x58);
     read_words(t.q, PRI, got, 512);
@@ -187,7 +166,7 @@ static void test_pio(void)
     /* SET MULTIPLE 8; READ MULTIPLE EXT of 8 is one piece; by 32-bit accesses. */
     regs(t.q, PRI, 0xe0, 8, 0);
     g_assert_cmphex(command(t.q, PRI, 0xc6), ==, 0x50);
-    file_part(t.disk, 0, want, sizeof(want));
+    qtest_file_part(t.disk, 0, want, sizeof(want));
     regs(t.q, PRI, 0xe0, 0, 0);
     regs(t.q, PRI, 0xe0, 8, 0);
     g_assert_cmphex(command(t.q, PRI, 0x29), ==, 0x58);
@@ -204,7 +183,7 @@ static void test_pio(void)
     write_words(t.q, PRI, want, 512);
     g_assert_cmphex(idle(t.q, PRI), ==, 0x50);
     g_assert_cmphex(command(t.q, PRI, 0xe7), ==, 0x50);
-    file_part(t.disk, ((1 * 16 + 2) * 63 + 2) * 512, got, 512);
+    qtest_file_part(t.disk, ((1 * 16 + 2) * 63 + 2) * 512, got, 512);
     g_assert_cmpmem(got, 512, want, 512);
     /* Past the end: ABRT. */
     regs(t.q, PRI, 0xe0, 1, DISK_SIZE / 512);
@@ -260,7 +239,7 @@ static void test_dma(void)
     uint8_t want[4096], got[4096];
     /* Pieces that begin and end anywhere. */
     const Prd pieces[] = {{BUFFER, 1000}, {BUFFER + 0x4000, 2}, {BUFFER + 0x8002, 3094 | PRD_EOT}};
-    file_part(t.disk, 5 * 512, want, 4096);
+    qtest_file_part(t.disk, 5 * 512, want, 4096);
     g_assert_cmphex(dma_command(t.q, 0xc8, 8, 5, pieces), ==, BM_INT);
     g_assert_cmphex(qtest_inb(t.q, PRI + R_STATUS), ==, 0x50);
     qtest_memread(t.q, BUFFER, got, 1000);
@@ -274,7 +253,7 @@ static void test_dma(void)
     const Prd one[] = {{BUFFER, 4096 | PRD_EOT}};
     regs(t.q, PRI, 0xe0, 0, 0);
     g_assert_cmphex(dma_command(t.q, 0x35, 8, 77, one), ==, BM_INT);
-    file_part(t.disk, 77 * 512, got, 4096);
+    qtest_file_part(t.disk, 77 * 512, got, 4096);
     g_assert_cmpmem(got, 4096, want, 4096);
     /* A list that is too short moves nothing and raises nothing; one that is too long leaves the engine active. */
     qtest_memset(t.q, BUFFER, 0xaa, 4096);
@@ -314,7 +293,7 @@ static void test_trim(void)
     qtest_outb(t.q, PRI + R_STATUS, 0x06);
     g_assert_cmphex(run_dma(t.q, BM, false), ==, BM_INT);
     g_assert_cmphex(qtest_inb(t.q, PRI + R_STATUS), ==, 0x50);
-    file_part(t.disk, 30 * 512, got, 512);
+    qtest_file_part(t.disk, 30 * 512, got, 512);
     for (int i = 0; i < 512; i++)
         g_assert_cmphex(got[i], ==, 0);
     /* Beyond the end: refused. */
@@ -344,7 +323,7 @@ static void test_atapi(void)
     const uint8_t tur[12] = {0}, read10[12] = {0x28, 0, 0, 0, 0, 7, 0, 0, 2},
                   beyond[12] = {0x28, 0, 0, 0, 2, 0, 0, 0, 1};
     const uint8_t sense[12] = {3, 0, 0, 0, 18}, capacity[12] = {0x25};
-    file_part(t.cd, 7 * 2048, want, 4096);
+    qtest_file_part(t.cd, 7 * 2048, want, 4096);
     g_assert_cmphex(packet(t.q, tur, false, 0), ==, 0x50);
     g_assert_cmphex(packet(t.q, capacity, false, 8), ==, 0x58);
     read_words(t.q, SEC, got, 8);
@@ -386,7 +365,7 @@ static void test_media(void)
     const uint8_t tur[12] = {0}, prevent[12] = {0x1e, 0, 0, 0, 1}, allow[12] = {0x1e}, capacity[12] = {0x25};
     const uint8_t event[12] = {0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8};
     uint8_t got[8];
-    g_autofree char *other = make_image("other.iso", 3 * 2048, 4), *text = NULL;
+    g_autofree char *other = qtest_image("other.iso", 3 * 2048, 4), *text = NULL;
     g_assert_cmphex(packet(t.q, prevent, false, 0), ==, 0x50);
     text = qtest_qmp_error(t.q, "{'execute':'eject','arguments':{'device':'ide1-cd0'}}");
     g_assert_nonnull(strstr(text, "is locked"));
@@ -479,7 +458,7 @@ static void test_kill(void)
     g_assert_cmphex(idle(t.q, PRI), ==, 0x50);
     g_assert_cmphex(command(t.q, PRI, 0xea), ==, 0x50);
     qtest_kill(t.q);
-    file_part(t.disk, 1234 * 512, got, 512);
+    qtest_file_part(t.disk, 1234 * 512, got, 512);
     g_assert_cmpmem(got, 512, want, 512);
     /* The lock went with the process. */
     t = ide_start("");
@@ -502,9 +481,9 @@ static Ide start_failing(const char *event, int sector)
     g_autofree char *where = sector < 0 ? g_strdup("") : g_strdup_printf("sector = \"%d\"\n", sector);
     g_autofree char *rules =
         g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nonce = \"on\"\n%s", event, where);
-    g_autofree char *config = g_build_filename(dir, "rules", NULL);
+    g_autofree char *config = g_build_filename(qtest_dir(), "rules", NULL);
     g_assert_true(g_file_set_contents(config, rules, -1, NULL));
-    Ide t = {.disk = make_image("failing.img", DISK_SIZE, 5), .cd = g_strdup("")};
+    Ide t = {.disk = qtest_image("failing.img", DISK_SIZE, 5), .cd = g_strdup("")};
     t.q = qtest_start("-m 32 -nodefaults -drive file=blkdebug:%s:%s,format=raw,if=ide,index=0,werror=stop,rerror=stop",
                       config, t.disk);
     qtest_pci_write(t.q, 0, IDE_DEVFN, 0x20, 4, BM | 1);
@@ -546,7 +525,7 @@ static void test_retry_pio(void)
         return;
     Ide t = start_failing("read_aio", 9);
     uint8_t want[512], got[512];
-    file_part(t.disk, 9 * 512, want, 512);
+    qtest_file_part(t.disk, 9 * 512, want, 512);
     regs(t.q, PRI, 0xe0, 1, 9);
     qtest_outb(t.q, PRI + R_STATUS, 0x20);
     stop_and_cont(t.q, "read");
@@ -560,7 +539,7 @@ static void test_retry_pio(void)
     write_words(t.q, PRI, want, 512);
     stop_and_cont(t.q, "write");
     g_assert_cmphex(idle(t.q, PRI), ==, 0x50);
-    file_part(t.disk, 3 * 512, got, 512);
+    qtest_file_part(t.disk, 3 * 512, got, 512);
     g_assert_cmpmem(got, 512, want, 512);
     ide_quit(&t);
 }
@@ -578,7 +557,7 @@ static void test_retry_dma(void)
             memset(want, 0x3c, sizeof(want));
             qtest_memwrite(t.q, BUFFER, want, 4096);
         } else {
-            file_part(t.disk, 40 * 512, want, 4096);
+            qtest_file_part(t.disk, 40 * 512, want, 4096);
         }
         regs(t.q, PRI, 0xe0, 8, 40);
         qtest_outb(t.q, PRI + R_STATUS, write ? 0xca : 0xc8);
@@ -593,12 +572,66 @@ static void test_retry_dma(void)
         g_assert_cmphex(st, ==, BM_INT);
         g_assert_cmphex(qtest_inb(t.q, PRI + R_STATUS), ==, 0x50);
         if (write)
-            file_part(t.disk, 40 * 512, got, 4096);
+            qtest_file_part(t.disk, 40 * 512, got, 4096);
         else
             qtest_memread(t.q, BUFFER, got, 4096);
         g_assert_cmpmem(got, 4096, want, 4096);
         ide_quit(&t);
     }
+}
+
+/* ---- the end of the process ---- */
+
+/* What an error stopped keeps nobody waiting: `quit` and SIGTERM end a machine whose disk stands still. */
+static void test_quit_stopped(void)
+{
+    if (!errors_possible())
+        return;
+    static const struct {
+        const char *event;
+        uint8_t command;
+        bool dma;
+    } cases[] = {{"flush_to_disk", 0xe7, false}, {"read_aio", 0x20, false}, {"write_aio", 0xca, true}};
+    for (unsigned i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+        unsigned k = i / 2;
+        Ide t = start_failing(cases[k].event, cases[k].command == 0xe7 ? -1 : 42);
+        const Prd pieces[] = {{BUFFER, 1024}, {BUFFER + 1024, 3072 | PRD_EOT}};
+        put_prds(t.q, pieces);
+        regs(t.q, PRI, 0xe0, cases[k].dma ? 8 : 1, cases[k].dma ? 40 : 42);
+        qtest_outb(t.q, PRI + R_STATUS, cases[k].command);
+        if (cases[k].dma) {
+            qtest_outl(t.q, BM + 4, PRD_TABLE);
+            qtest_outb(t.q, BM, BM_START);
+        }
+        json_unref(qtest_event(t.q, "BLOCK_IO_ERROR"));
+        json_unref(qtest_event(t.q, "STOP"));
+        gint64 from = g_get_monotonic_time();
+        if (i & 1) {
+            json_unref(qtest_qmp(t.q, "{'execute':'quit'}"));
+            g_assert_cmpint(qtest_wait_exit(t.q), ==, 0);
+        } else {
+            qtest_quit(t.q);
+        }
+        g_assert_cmpint(g_get_monotonic_time() - from, <, 10 * G_USEC_PER_SEC);
+        g_unlink(t.disk);
+        g_free(t.disk);
+        g_free(t.cd);
+    }
+}
+
+/* What is in flight is waited for. */
+static void test_quit_in_flight(void)
+{
+    if (!errors_possible())
+        return;
+    QTest *q = qtest_start("-m 32 -nodefaults -blockdev null-aio,node-name=n0,size=1M,latency-ns=400000000 "
+                           "-device ide-hd,drive=n0,bus=ide.0");
+    regs(q, PRI, 0xe0, 1, 9);
+    gint64 from = g_get_monotonic_time();
+    qtest_outb(q, PRI + R_STATUS, 0x20);
+    json_unref(qtest_qmp(q, "{'execute':'quit'}"));
+    g_assert_cmpint(qtest_wait_exit(q), ==, 0);
+    g_assert_cmpint(g_get_monotonic_time() - from, >=, 400000);
 }
 
 /* ---- beside Debian's binary ---- */
@@ -809,7 +842,6 @@ static void test_walk_cd(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    dir = g_dir_make_tmp("qtest-ide-XXXXXX", NULL);
     g_test_add_func("/ide/identify", test_identify);
     g_test_add_func("/ide/properties", test_properties);
     g_test_add_func("/ide/pio", test_pio);
@@ -823,9 +855,9 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/retry/flush", test_retry_flush);
     g_test_add_func("/ide/retry/pio", test_retry_pio);
     g_test_add_func("/ide/retry/dma", test_retry_dma);
+    g_test_add_func("/ide/quit/stopped", test_quit_stopped);
+    g_test_add_func("/ide/quit/in-flight", test_quit_in_flight);
     g_test_add_func("/ide/walk/disk", test_walk_disk);
     g_test_add_func("/ide/walk/cd", test_walk_cd);
-    int r = g_test_run();
-    g_rmdir(dir);
-    return r;
+    return g_test_run();
 }

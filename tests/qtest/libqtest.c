@@ -4,6 +4,7 @@
 
 #include "tests/qtest/libqtest-internal.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
@@ -497,6 +498,50 @@ int64_t qtest_clock_step(QTest *q, int64_t ns)
 int64_t qtest_clock_set(QTest *q, int64_t ns)
 {
     return (int64_t)must(q, "clock_set %" PRIi64, ns);
+}
+
+static char *files_dir;
+
+static void remove_files(void)
+{
+    GDir *d = g_dir_open(files_dir, 0, NULL);
+    const char *name;
+    while (d && (name = g_dir_read_name(d))) {
+        g_autofree char *path = g_build_filename(files_dir, name, NULL);
+        g_unlink(path);
+    }
+    if (d)
+        g_dir_close(d);
+    g_rmdir(files_dir);
+}
+
+const char *qtest_dir(void)
+{
+    if (!files_dir) {
+        files_dir = g_dir_make_tmp("qtest-XXXXXX", NULL);
+        g_assert_nonnull(files_dir);
+        atexit(remove_files);
+    }
+    return files_dir;
+}
+
+char *qtest_image(const char *name, size_t size, unsigned seed)
+{
+    char *path = g_build_filename(qtest_dir(), name, NULL);
+    g_autofree uint32_t *data = g_malloc(size);
+    GRand *r = g_rand_new_with_seed(seed);
+    for (size_t i = 0; i < size / 4; i++)
+        data[i] = g_rand_int(r);
+    g_rand_free(r);
+    g_assert_true(g_file_set_contents(path, (char *)data, (gssize)size, NULL));
+    return path;
+}
+
+void qtest_file_part(const char *path, uint64_t off, void *buf, size_t len)
+{
+    int fd = open(path, O_RDONLY);
+    g_assert_cmpint(pread(fd, buf, len, (off_t)off), ==, (ssize_t)len);
+    close(fd);
 }
 
 void qtest_irq_intercept_in(QTest *q, const char *path)

@@ -62,6 +62,12 @@ int64_t qtest_clock_step_next(QTest *q); /* to the next timer */
 int64_t qtest_clock_step(QTest *q, int64_t ns);
 int64_t qtest_clock_set(QTest *q, int64_t ns);
 
+/* Files: a folder of the test program's own, which goes with it. An image of random bytes (size a multiple of 4), its
+ * path for the caller to free; a part of a file. */
+const char *qtest_dir(void);
+char *qtest_image(const char *name, size_t size, unsigned seed);
+void qtest_file_part(const char *path, uint64_t off, void *buf, size_t len);
+
 /* Interrupts: intercept a device's inputs ("ioapic", "/machine/...") once, then ask for levels, which the messages keep
  * up to date. */
 void qtest_irq_intercept_in(QTest *q, const char *path);

@@ -122,7 +122,7 @@ static void segments(void)
     try("ds of DPL 3 at CPL3", C64("mov ds, eax"));
     in.ds = 0;
     in.ax = 0;
-    try("ds null at CPL3", C64("mov ds, eax; mov ecx, [rsp - 8]"));
+    try("ds null at CPL3", C64("mov ds, eax; cmp ecx, [rsp - 8]"));
 }
 
 int main(void)

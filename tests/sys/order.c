@@ -21,6 +21,7 @@ int main(void)
     /* Invalid opcodes before the privilege. */
     try("mov from cr1", C64("mov rax, cr1"));
     try("mov to cr7", C64(".byte 0x0f, 0x22, 0xf8"));
+    try("mov from dr8", C64(".byte 0x44, 0x0f, 0x21, 0xc0"));
     try("mov from cr0", C64("mov rax, cr0"));
     try("0f 01 /5", C64(".byte 0x0f, 0x01, 0x28"));
     try("group 7, e9h", C64(".byte 0x0f, 0x01, 0xe9"));

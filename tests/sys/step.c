@@ -38,6 +38,7 @@ int main(void)
     try("cpuid", C64("cpuid; nop"));
     try("rdtsc", C64("rdtsc; nop"));
     try("cld", C64("cld; nop"));
+    flags_shown &= ~(word)F_RF; /* SDM: set between iterations, AMD's processors: not */
     try("stosb", C64("stosb; nop"));
     try("rep stosb", C64("rep stosb; nop"));
     in.cx = 1;
@@ -49,6 +50,7 @@ int main(void)
     try("repe cmpsb", C64("repe cmpsb; nop"));
     try("repne scasb that ends", C64("repne scasb; nop"));
     try("rep lodsb", C64("rep lodsb; nop"));
+    flags_shown |= F_RF;
     try("fld1", C64("fld1; nop"));
     try("fninit", C64("fninit; nop"));
     try("addps", C64("addps xmm0, xmm1; nop"));
@@ -62,7 +64,9 @@ int main(void)
     try("popfq that sets TF before jmp", C64("push 0x102; popfq; jmp 1f; nop; 1: nop"));
     try("popfq that sets TF before a fault", C64("push 0x102; popfq; hlt; nop"));
     try("popfq that sets, then clears", C64("mov rax, rsp; push 2; push 0x102; popfq; popfq; nop; nop"));
+    flags_shown &= ~(word)F_RF;
     try("popfq that sets TF before rep stosb", C64("push 0x102; popfq; rep stosb; nop"));
+    flags_shown |= F_RF;
     try("iretq that sets TF", C64("mov rax, rsp; mov edx, ss; push rdx; push rax; push 0x102; mov edx, cs; push rdx; "
                                   "lea rax, [rip + 1f]; push rax; "
                                   "iretq; nop; 1: nop; nop"));
