@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make            build (installs the packages that a build needs and the machine lacks)
-# make run        boot a rescue CD, show its screen, type at it
+# make run        boot Debian's kernel to a shell (GRUB's rescue CD where only a KVM that runs in software is there)
 # make check      everything that tests this tree, in about ten minutes; check-long takes longer
 # make bench      how long things take, beside Debian's QEMU: a start, an exit, then guest work (half an hour); BENCH=--quick is shorter
 # make install    DESTDIR and PREFIX as usual

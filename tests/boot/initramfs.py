@@ -6,14 +6,15 @@ import stat
 INIT = """#!/bin/busybox sh
 echo "init: started"
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/ TERM=dumb PS1='guest# '
+export PATH=/bin HOME=/ TERM=dumb PS1='guest# ' ENV=/profile
 mkdir -p /proc /sys /dev /tmp
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
 stty -F /dev/console cols 250
 echo "init: a shell"
-exec setsid cttyhack sh
+setsid cttyhack sh
+poweroff -f
 """
 
 
@@ -60,6 +61,7 @@ def busybox(path, init=INIT, files=()):
     with open(path, 'rb') as f:
         a.file('bin/busybox', f.read(), 0o755)
     a.file('init', init.encode(), 0o755)
+    a.file('profile', b"alias poweroff='poweroff -f'\n")
     for name, data in files:
         a.file(name, data)
     return a.bytes()

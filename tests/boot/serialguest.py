@@ -24,10 +24,15 @@ class GuestError(Exception):
 
 def serves(binary, accel):
     """Whether the binary has this accelerator and this host can use it."""
-    if accel == 'kvm' and not os.access('/dev/kvm', os.R_OK | os.W_OK):
+    if accel.startswith('kvm') and not os.access('/dev/kvm', os.R_OK | os.W_OK):
         return False
     known = subprocess.run([binary, '-accel', 'help'], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
-    return accel in known.stdout.split()
+    if accel.split(',', maxsplit=1)[0] not in known.stdout.split():
+        return False
+    tried = subprocess.run([binary, '-accel', accel, '-machine', 'none', '-display', 'none', '-S', '-monitor', 'none', '-serial', 'none',
+                            '-qmp', 'stdio'], input='{"execute": "qmp_capabilities"}{"execute": "quit"}', capture_output=True, text=True,
+                           timeout=60, check=False)
+    return 'is not whole yet' not in tried.stderr
 
 
 def native_kvm():
