@@ -57,7 +57,7 @@ HANDLER(MOVS)
 
     if (nothing_to_do(c, i))
         return;
-    do {
+    for (;;) {
         uint64_t from = gpr_get(c, R_RSI, i->asz), to = gpr_get(c, R_RDI, i->asz), count = gpr_get(c, R_RCX, i->asz);
         uint64_t n = MIN(run_length(c, i, i->seg, from, size, count), run_length(c, i, SEG_ES, to, size, count));
 
@@ -95,9 +95,9 @@ HANDLER(MOVS)
         tcg_store(c, SEG_ES, to, size, tcg_load(c, i->seg, from, size));
         advance(c, i, R_RSI, step_of(c, size));
         advance(c, i, R_RDI, step_of(c, size));
-        if (!i->rep)
+        if (!i->rep || !again(c, i, 1))
             return;
-    } while (again(c, i, 1));
+    }
 }
 
 HANDLER(STOS)
@@ -106,7 +106,7 @@ HANDLER(STOS)
 
     if (nothing_to_do(c, i))
         return;
-    do {
+    for (;;) {
         uint64_t to = gpr_get(c, R_RDI, i->asz), n = run_length(c, i, SEG_ES, to, size, gpr_get(c, R_RCX, i->asz));
 
         if (n > 1) {
@@ -137,9 +137,9 @@ HANDLER(STOS)
         }
         tcg_store(c, SEG_ES, to, size, c->gpr[R_RAX] & size_mask(size));
         advance(c, i, R_RDI, step_of(c, size));
-        if (!i->rep)
+        if (!i->rep || !again(c, i, 1))
             return;
-    } while (again(c, i, 1));
+    }
 }
 
 HANDLER(LODS)

@@ -43,6 +43,7 @@ void tcg_fpu_to_host(X86CPU *c)
 
     if (t->fpu_live)
         return;
+    c->xsave[XS_XSTATE_BV + 1] = 0; /* PKRU, which tcg_fpu_export() has put there: not every host knows it */
     if (tcg_vec_host.xsave)
         __asm__ volatile("xrstor64 (%0)" ::"r"(c->xsave), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
     else
