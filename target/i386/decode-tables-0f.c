@@ -60,7 +60,7 @@ static const Node group7_reg[8] = {
        NP(IF(PKU, RDPKRU, "rdpkru", 0, 0, (), GR(gCX), GW(gAX | gDX))), NP(IF(PKU, WRPKRU, "wrpkru", END, 0, (), GR(gAX | gCX | gDX)))),
     I(LMSW, "lmsw", C0 | END | INSN_SERIALIZE, 0, (Ew), ),
     RM(IF(LM, SWAPGS, "swapgs", C0, R_ONLY64, (), ), IF(RDTSCP, RDTSCP, "rdtscp", 0, 0, (), GW(gAX | gCX | gDX)), UD, UD,
-       NP(IF(CLZERO, CLZERO, "clzero", 0, 0, (W AX64), GR(gAX))), UD, UD, UD),
+       IF(CLZERO, CLZERO, "clzero", 0, 0, (W AX64), GR(gAX)), UD, UD, UD),
 };
 static const Node group15_mem[8] = {
     NP(WV(IF(FXSR, FXSAVE, "fxsave", INSN_ALIGN16, 0, (W M512), ), IF(FXSR, FXSAVE, "fxsave64", INSN_ALIGN16, 0, (W M512), ))),
@@ -83,8 +83,8 @@ static const Node group9_mem[8] = {
        IF(CX16, CMPXCHG8B, "cmpxchg16b", LK | INSN_ALIGN16, 0, (RW Mdq), FW(ZF), GR(gAX | gDX | gBX | gCX), GW(gAX | gDX))),
     UD,
     NP(WV(IF(XSAVES, XRSTORS, "xrstors", C0 | END, 0, (M_), GR(gAX | gDX)), IF(XSAVES, XRSTORS, "xrstors64", C0 | END, 0, (M_), GR(gAX | gDX)))),
-    NP(WV(IF(XSAVEC, XSAVEC, "xsavec", 0, 0, (RW M_), GR(gAX | gDX)), IF(XSAVEC, XSAVEC, "xsavec64", 0, 0, (RW M_), GR(gAX | gDX)))),
-    NP(WV(IF(XSAVES, XSAVES, "xsaves", C0, 0, (RW M_), GR(gAX | gDX)), IF(XSAVES, XSAVES, "xsaves64", C0, 0, (RW M_), GR(gAX | gDX)))),
+    NP(WV(IF(XSAVEC, XSAVEC, "xsavec", 0, 0, (W M_), GR(gAX | gDX)), IF(XSAVEC, XSAVEC, "xsavec64", 0, 0, (W M_), GR(gAX | gDX)))),
+    NP(WV(IF(XSAVES, XSAVES, "xsaves", C0, 0, (W M_), GR(gAX | gDX)), IF(XSAVES, XSAVES, "xsaves64", C0, 0, (W M_), GR(gAX | gDX)))),
     PP(VMX("vmptrld", (Mq)), VMX("vmclear", (Mq)), VMX("vmxon", (Mq)), UD), NP(VMX("vmptrst", (W Mq))),
 };
 static const Node group9_reg[8] = {
@@ -127,9 +127,9 @@ const Node decode_0f[256] = {
                     RM(HINT("nop", (Ev)), HINT("nop", (Ev)), HINT("endbr64", ()), HINT("endbr32", ()), HINT("nop", (Ev)), HINT("nop", (Ev)), HINT("nop", (Ev)), HINT("nop", (Ev))))),
                 HINT("nop", (Ev))),
     [0x1f] = HINT("nop", (Ev)),
-    [0x20] = I(MOV_FROM_CR, "mov", C0, R_NOMEM, (W Fn, Cn), FU(ARITH)), [0x21] = I(MOV_FROM_DR, "mov", C0, R_NOMEM, (W Fn, Dn), FU(ARITH)),
-    [0x22] = I(MOV_TO_CR, "mov", C0 | END | INSN_SERIALIZE, R_NOMEM, (W Cn, Fn), FU(ARITH)),
-    [0x23] = I(MOV_TO_DR, "mov", C0 | END | INSN_SERIALIZE, R_NOMEM, (W Dn, Fn), FU(ARITH)),
+    [0x20] = I(MOV_FROM_CR, "mov", C0, R_NOMEM, (W Fn, Cn), ), [0x21] = I(MOV_FROM_DR, "mov", C0, R_NOMEM, (W Fn, Dn), ),
+    [0x22] = I(MOV_TO_CR, "mov", C0 | END | INSN_SERIALIZE, R_NOMEM, (W Cn, Fn), ),
+    [0x23] = I(MOV_TO_DR, "mov", C0 | END | INSN_SERIALIZE, R_NOMEM, (W Dn, Fn), ),
     [0x28] = PP(S(SSE, T1, "movaps", (W Vdq, Wdq), ), S(SSE2, T1, "movapd", (W Vdq, Wdq), ), UD, UD),
     [0x29] = PP(S(SSE, T1, "movaps", (W Wdq, Vdq), ), S(SSE2, T1, "movapd", (W Wdq, Vdq), ), UD, UD),
     [0x2a] = PP(S(SSE, T5FP | INSN_MMX, "cvtpi2ps", (W Vq, Qq), ), MOD(S(SSE2, T5, "cvtpi2pd", (W Vdq, Mq), ), S(SSE2, T5 | INSN_MMX, "cvtpi2pd", (W Vdq, Nq), )),
@@ -186,7 +186,7 @@ const Node decode_0f[256] = {
     [0xb2] = I(LSEG, "lss", END, 0, (W Gv, Mp), ), [0xb3] = I(BTR, "btr", LK, 0, (RW Ev, Gv), BT_FLAGS), [0xb4] = I(LSEG, "lfs", 0, 0, (W Gv, Mp), ),
     [0xb5] = I(LSEG, "lgs", 0, 0, (W Gv, Mp), ), [0xb6] = I(MOVZX, "movzx", 0, 0, (W Gv, Eb), ), [0xb7] = I(MOVZX, "movzx", 0, 0, (W Gv, Ew), ),
     [0xb8] = PP(UD, UD, H(POPCNT, "popcnt", 0, 0, (W Gv, Ev), FW(ARITH)), UD),
-    [0xb9] = I(UD, "ud1", END, 0, (Gv, Ev), ),
+    [0xb9] = I(UD, "ud1", END, 0, (Gd, Ed), ),
     [0xba] = REG(UD, UD, UD, UD, I(BT, "bt", 0, 0, (Ev, Ib), BT_FLAGS), I(BTS, "bts", LK, 0, (RW Ev, Ib), BT_FLAGS), I(BTR, "btr", LK, 0, (RW Ev, Ib), BT_FLAGS),
                  I(BTC, "btc", LK, 0, (RW Ev, Ib), BT_FLAGS)),
     [0xbb] = I(BTC, "btc", LK, 0, (RW Ev, Gv), BT_FLAGS),
@@ -219,5 +219,5 @@ const Node decode_0f[256] = {
     [0xf7] = PP(FORM("maskmovq", OP_MASKMOV, EXEC_OP, INSN_MMX, FEAT_SSE, FEATURE_NONE, 0, (Pq, Nq, W DIq), GR(gDI)),
                 FORM("maskmovdqu", OP_MASKMOV, EXEC_OP, INSN_SSE, FEAT_SSE2, FEATURE_NONE, 0, (Vdq, Udq, W DIdq), GR(gDI)), UD, UD),
     [0xf8] = MM("psubb"), [0xf9] = MM("psubw"), [0xfa] = MM("psubd"), [0xfb] = MM_AS(SSE2, "psubq"), [0xfc] = MM("paddb"), [0xfd] = MM("paddw"), [0xfe] = MM("paddd"),
-    [0xff] = I(UD, "ud0", END, 0, (Gv, Ev), ),
+    [0xff] = I(UD, "ud0", END, 0, (Gd, Ed), ),
 };

@@ -4,7 +4,7 @@
 
 /* clang-format off */
 
-#define FCOMI_FLAGS    FW(ZF | PF | CF), FM(OF | SF | AF)
+#define FCOMI_FLAGS    FM(ARITH) /* not where an unmasked exception is pending */
 #define ARITH_MEM(m, p)                                                                                     \
     REG(X87(p "add", (m), ), X87(p "mul", (m), ), X87(p "com", (m), ), X87(p "comp", (m), ),                \
         X87(p "sub", (m), ), X87(p "subr", (m), ), X87(p "div", (m), ), X87(p "divr", (m), ))
@@ -22,7 +22,7 @@ const Node decode_x87[8][2] = {
             X87C(FNSTENV, "fnstenv", INSN_FPU, (W Menv), ), X87C(FNSTCW, "fnstcw", INSN_FPU, (W Mw), )),
         REG(X87("fld", (STi), ), X87("fxch", (RW ST0, RW STi), ),
             RM(X87C(FNOP, "fnop", INSN_FPU | INSN_FPU_WAIT, (), ), UD, UD, UD, UD, UD, UD, UD),
-            X87("fstp", (W STi, ST0), ),
+            X87("fstpnce", (W STi, ST0), ),
             RM(X87("fchs", (), ), X87("fabs", (), ), UD, UD, X87("ftst", (), ), X87("fxam", (), ), UD, UD),
             RM(X87("fld1", (), ), X87("fldl2t", (), ), X87("fldl2e", (), ), X87("fldpi", (), ), X87("fldlg2", (), ), X87("fldln2", (), ), X87("fldz", (), ), UD),
             RM(X87("f2xm1", (), ), X87("fyl2x", (), ), X87("fptan", (), ), X87("fpatan", (), ), X87("fxtract", (), ), X87("fprem1", (), ), X87("fdecstp", (), ), X87("fincstp", (), )),

@@ -331,8 +331,7 @@ static DecodeResult decode_operands(Insn *i, Bytes *b, const Form *f)
         case A_Y:
             if (!i->has_mem) {
                 set_mem(i, o, R_RDI);
-                if (!(f->all & OPC_MODRM) && !i->seg_override)
-                    i->seg = SEG_ES;
+                i->seg = SEG_ES; /* no override changes it */
             } else {
                 set_opnd(o, OPND_MEM, 0);
             }
@@ -374,7 +373,7 @@ DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsign
     DecodeResult r;
     uint64_t v;
     uint8_t op, rep = 0;
-    unsigned pp;
+    unsigned pp, used_vvvv = 0;
 
     *i = (Insn){.code_size = (uint8_t)code_size, .base = REG_NONE, .index = REG_NONE, .seg = SEG_DS};
 
@@ -455,6 +454,7 @@ DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsign
         i->vvvv = ~p1 >> 3 & 15;
         i->vl = p1 >> 2 & 1;
         pp = p1 & 3;
+        used_vvvv = i->vvvv;
         if (!code64) {
             i->rex &= 8;
             i->vvvv &= 7;
@@ -579,7 +579,7 @@ DecodeResult insn_decode(Insn *out, const uint8_t *bytes, unsigned avail, unsign
         i->osz = 8;
     if (i->encoding == ENC_VEX) {
         if ((rules & R_L0 && i->vl) || (rules & R_L1 && !i->vl) || (rules & R_W0 && i->vex_w) ||
-            (rules & R_W1 && !i->vex_w) || (i->vvvv && !(f->all & OPC_VVVV)))
+            (rules & R_W1 && !i->vex_w) || (used_vvvv && !(f->all & OPC_VVVV)))
             goto ud;
     }
 
