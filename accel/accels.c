@@ -41,8 +41,14 @@ static bool set_options(const AccelDesc *a, const Json *opts, Error **errp)
 
         if (!strcmp(key, "accel"))
             continue;
-        if (!p)
-            return error_set(errp, "Property '%s.%s' not found", owner, key);
+        if (!p) {
+            const char *near = nearest_prop(key, a->props, NULL);
+
+            error_set(errp, "Property '%s.%s' not found", owner, key);
+            if (near)
+                error_hint(errp, "Did you mean '%s'?", near);
+            return false;
+        }
         if (!(text ? prop_set_text(owner, p, a->config, text, errp)
                    : prop_set_json(owner, p, a->config, json_val_at(opts, i), errp)))
             return false;
@@ -50,10 +56,8 @@ static bool set_options(const AccelDesc *a, const Json *opts, Error **errp)
     return true;
 }
 
-static bool try(const AccelDesc *a, const Json *opts, Error **errp)
+static bool try(const AccelDesc *a, Error **errp)
 {
-    if (!set_options(a, opts, errp))
-        return false;
     accel = a;
     if (!a->init || a->init(errp))
         return true;
@@ -80,7 +84,9 @@ bool accel_init(GPtrArray *opts, Error **errp)
             }
             if (!a)
                 error_set(&last, "invalid accelerator %s", *n);
-            else if (try(a, opts->pdata[i], &last))
+            else if (!set_options(a, opts->pdata[i], errp))
+                return false; /* what is spelt wrong is no reason to take another */
+            else if (try(a, &last))
                 return true;
         }
     }

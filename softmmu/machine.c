@@ -53,15 +53,12 @@ bool machine_set(Machine *m, const char *typed, const Json *val, bool text, Erro
     if (!p)
         p = prop_find(machine_common_props, name);
     if (!p) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
-        for (int k = 0; k < 2; k++)
-            for (const Prop *q = k ? m->desc->props : machine_common_props; q && q->name; q++)
-                g_ptr_array_add(names, (void *)q->name);
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(name, (const char *const *)names->pdata);
+        const char *near = nearest_prop(name, machine_common_props, m->desc->props);
         error_set(errp, "Property '%s-machine.%s' not found", m->desc->name, name);
-        error_hint(errp, near ? "Did you mean '%s'? '-machine %s,help' lists the properties."
-                              : "%s'-machine %s,help' lists the properties.", near ? near : "", m->desc->name);
+        error_hint(errp,
+                   near ? "Did you mean '%s'? '-machine %s,help' lists the properties."
+                        : "%s'-machine %s,help' lists the properties.",
+                   near ? near : "", m->desc->name);
         return false;
     }
     g_autofree char *owner = g_strdup_printf("%s-machine", m->desc->name);
@@ -102,7 +99,8 @@ static bool smp_number(const Json *opts, const char *key, unsigned *out, Error *
     if (!parse_u64(text, &v) || v > UINT32_MAX)
         return error_set(errp, "-smp: %s=%s is not a number", key, text);
     if (!v)
-        return error_set(errp, "Invalid CPU topology: CPU topology parameters must be greater than zero (-smp %s=0)", key);
+        return error_set(errp, "Invalid CPU topology: CPU topology parameters must be greater than zero (-smp %s=0)",
+                         key);
     *out = v;
     return true;
 }
@@ -114,7 +112,8 @@ bool machine_set_smp(Machine *m, const Json *opts, Error **errp)
         const char *key = json_key_at(opts, i);
         if (!g_strv_contains(keys, key)) {
             const char *near = nearest_name(key, keys);
-            return error_set(errp, "-smp: Invalid parameter '%s'%s%s%s", key, near ? "; did you mean '" : "", near ? near : "",
+            return error_set(errp, "-smp: Invalid parameter '%s'%s%s%s", key, near ? "; did you mean '" : "",
+                             near ? near : "",
                              near ? "'?" : "; known are cpus, maxcpus, sockets, dies, clusters, cores, threads");
         }
     }
@@ -148,16 +147,20 @@ bool machine_set_smp(Machine *m, const Json *opts, Error **errp)
     uint64_t topology = (uint64_t)sockets * d * cores * threads;
     uint64_t n_max = max ? max : topology, n = cpus ? cpus : n_max;
     if (topology != n_max)
-        return error_set(errp, "Invalid CPU topology: product of the hierarchy must match maxcpus: "
-                               "sockets (%u) * dies (%u) * cores (%u) * threads (%u) != maxcpus (%" PRIu64 ")",
+        return error_set(errp,
+                         "Invalid CPU topology: product of the hierarchy must match maxcpus: "
+                         "sockets (%u) * dies (%u) * cores (%u) * threads (%u) != maxcpus (%" PRIu64 ")",
                          sockets, (unsigned)d, cores, threads, given_max ? given_max : (uint64_t)n);
     if (n_max < n)
-        return error_set(errp, "Invalid CPU topology: maxcpus must be equal to or greater than smp: "
-                               "maxcpus (%" PRIu64 ") < smp_cpus (%" PRIu64 ")", n_max, n);
+        return error_set(errp,
+                         "Invalid CPU topology: maxcpus must be equal to or greater than smp: "
+                         "maxcpus (%" PRIu64 ") < smp_cpus (%" PRIu64 ")",
+                         n_max, n);
     if (n_max > m->desc->max_cpus)
-        return error_set(errp, "Invalid SMP CPUs %" PRIu64 ". The max CPUs supported by machine '%s' is %u", n_max, m->desc->name,
-                         m->desc->max_cpus);
-    m->smp = (SmpConfig){.cpus = n, .max_cpus = n_max, .sockets = sockets, .dies = d, .clusters = 1, .cores = cores, .threads = threads};
+        return error_set(errp, "Invalid SMP CPUs %" PRIu64 ". The max CPUs supported by machine '%s' is %u", n_max,
+                         m->desc->name, m->desc->max_cpus);
+    m->smp = (SmpConfig){
+        .cpus = n, .max_cpus = n_max, .sockets = sockets, .dies = d, .clusters = 1, .cores = cores, .threads = threads};
     return true;
 }
 
@@ -190,11 +193,16 @@ bool machine_set_memory(Machine *m, const Json *opts, Error **errp)
         size = m->desc->default_ram;
     if (json_get_str(opts, "maxmem")) {
         if (max < size)
-            return error_set(errp, "invalid value of maxmem: maximum memory size (0x%" PRIx64 ") must be at least the initial "
-                                   "memory size (0x%" PRIx64 ")", max, size);
+            return error_set(errp,
+                             "invalid value of maxmem: maximum memory size (0x%" PRIx64
+                             ") must be at least the initial "
+                             "memory size (0x%" PRIx64 ")",
+                             max, size);
         if (slots && max == size)
-            return error_set(errp, "invalid value of maxmem: memory slots were specified but maximum memory size (0x%" PRIx64
-                                   ") is equal to the initial memory size (0x%" PRIx64 ")", max, size);
+            return error_set(errp,
+                             "invalid value of maxmem: memory slots were specified but maximum memory size (0x%" PRIx64
+                             ") is equal to the initial memory size (0x%" PRIx64 ")",
+                             max, size);
     } else if (slots) {
         return error_set(errp, "slots specified but no max-size: -m needs maxmem= with slots=");
     }
@@ -209,8 +217,9 @@ static bool boot_order(const char *order, const char *key, char **out, Error **e
     unsigned seen = 0;
     for (const char *p = order; *p; p++) {
         if (*p < 'a' || *p > 'p')
-            return error_set(errp, "-boot: Invalid boot device '%c' in %s=%s: letters a (floppy), c (disk), d (CD-ROM), n (network)", *p,
-                             key, order);
+            return error_set(
+                errp, "-boot: Invalid boot device '%c' in %s=%s: letters a (floppy), c (disk), d (CD-ROM), n (network)",
+                *p, key, order);
         if (seen & BIT32(*p - 'a'))
             return error_set(errp, "-boot: Boot device '%c' was given twice in %s=%s", *p, key, order);
         seen |= BIT32(*p - 'a');
@@ -238,11 +247,15 @@ static bool boot_ms(const Json *opts, const char *key, int32_t *out, Error **err
 
 bool machine_set_boot(Machine *m, const Json *opts, Error **errp)
 {
-    static const char *const keys[] = {"order", "once", "menu", "splash", "splash-time", "reboot-timeout", "strict", NULL};
+    static const char *const keys[] = {"order",       "once",           "menu",   "splash",
+                                       "splash-time", "reboot-timeout", "strict", NULL};
     for (size_t i = 0; i < json_length(opts); i++) {
         if (!g_strv_contains(keys, json_key_at(opts, i)))
-            return error_set(errp, "-boot: Invalid parameter '%s'; known are order, once, menu, splash, splash-time, reboot-timeout, "
-                                   "strict", json_key_at(opts, i));
+            return error_set(
+                errp,
+                "-boot: Invalid parameter '%s'; known are order, once, menu, splash, splash-time, reboot-timeout, "
+                "strict",
+                json_key_at(opts, i));
     }
     const char *s;
     if ((s = json_get_str(opts, "order")) && !boot_order(s, "order", &m->boot_order, errp))
@@ -257,27 +270,31 @@ bool machine_set_boot(Machine *m, const Json *opts, Error **errp)
         g_free(m->splash);
         m->splash = g_strdup(s);
     }
-    return boot_ms(opts, "splash-time", &m->splash_time, errp) && boot_ms(opts, "reboot-timeout", &m->reboot_timeout, errp);
+    return boot_ms(opts, "splash-time", &m->splash_time, errp) &&
+           boot_ms(opts, "reboot-timeout", &m->reboot_timeout, errp);
 }
 
 bool machine_init_ram(Machine *m, Error **errp)
 {
-    ram_default_flags = (m->mem_merge ? RAM_MERGE : 0) | (m->dump_guest_core ? 0 : RAM_DUMP_OFF); /* of the devices' own RAM */
+    ram_default_flags =
+        (m->mem_merge ? RAM_MERGE : 0) | (m->dump_guest_core ? 0 : RAM_DUMP_OFF); /* of the devices' own RAM */
     if (m->memdev) {
         Object *o = object_use(m->memdev, "memory-backend", errp);
         if (!o)
             return error_prepend(errp, "-machine memory-backend=%s: ", m->memdev);
         m->ram_block = memory_backend_block(o);
         if (m->ram_size_given && m->ram_block->size != m->ram_size)
-            return error_set(errp, "-machine memory-backend=%s: the backend has 0x%" PRIx64 " bytes, -m says 0x%" PRIx64, m->memdev,
-                             m->ram_block->size, m->ram_size);
+            return error_set(errp,
+                             "-machine memory-backend=%s: the backend has 0x%" PRIx64 " bytes, -m says 0x%" PRIx64,
+                             m->memdev, m->ram_block->size, m->ram_size);
         m->ram_size = m->ram_block->size;
         m->max_ram_size = MAX(m->max_ram_size, m->ram_size);
     } else {
         unsigned flags = (m->mem_prealloc ? RAM_PREALLOC : 0) | (m->dump_guest_core ? 0 : RAM_DUMP_OFF) |
                          (m->mem_merge ? RAM_MERGE : 0);
-        m->ram_block = m->mem_path ? ram_block_file(m->desc->default_ram_id, m->mem_path, m->ram_size, 0, 0, flags, errp)
-                                   : ram_block_anon(m->desc->default_ram_id, m->ram_size, flags, errp);
+        m->ram_block = m->mem_path
+                           ? ram_block_file(m->desc->default_ram_id, m->mem_path, m->ram_size, 0, 0, flags, errp)
+                           : ram_block_anon(m->desc->default_ram_id, m->ram_size, flags, errp);
         if (!m->ram_block)
             return error_prepend(errp, "-m %" PRIu64 "M: ", m->ram_size / MIB);
     }

@@ -7,29 +7,37 @@
 
 #include <stdio.h>
 
-#define ABSENT(n, arg) {.name = n, .id = OPT_ABSENT, .has_arg = arg}
+#define ABSENT(n, arg)                                                                                                 \
+    {                                                                                                                  \
+        .name = n, .id = OPT_ABSENT, .has_arg = arg                                                                    \
+    }
 
 static const OptDesc options[] = {
     {"h", OPT_HELP, false, NULL, "", "this list"},
     {"help", OPT_HELP, false, NULL, "", "this list"},
     {"version", OPT_VERSION, false, NULL, "", "version and exit"},
-    {"machine", OPT_MACHINE, true, "machine", "[type=]NAME[,prop=value...]", "machine model; '-machine help' lists them"},
+    {"machine", OPT_MACHINE, true, "machine", "[type=]NAME[,prop=value...]",
+     "machine model; '-machine help' lists them"},
     {"M", OPT_MACHINE, true, NULL, "NAME", "as -machine"},
     {"cpu", OPT_CPU, true, NULL, "MODEL[,+feature...]", "CPU model; '-cpu help' lists them"},
-    {"accel", OPT_ACCEL, true, "accel", "[accel=]NAME[,prop=value...]", "accelerator; repeat for fall-backs; '-accel help' lists them"},
-    {"smp", OPT_SMP, true, "smp-opts", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "number and topology of CPUs"},
+    {"accel", OPT_ACCEL, true, "accel", "[accel=]NAME[,prop=value...]",
+     "accelerator; repeat for fall-backs; '-accel help' lists them"},
+    {"smp", OPT_SMP, true, "smp-opts", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
+     "number and topology of CPUs"},
     {"m", OPT_MEMORY, true, "memory", "[size=]MEGS[,slots=N,maxmem=SIZE]", "guest memory"},
     {"mem-path", OPT_MEM_PATH, true, NULL, "PATH", "guest memory from a file"},
     {"mem-prealloc", OPT_MEM_PREALLOC, false, NULL, "", "touch guest memory at start (use with -mem-path)"},
     {"boot", OPT_BOOT, true, "boot-opts",
      "[order=DRIVES][,once=DRIVES][,menu=on|off][,splash=FILE][,splash-time=MS][,reboot-timeout=MS][,strict=on|off]",
      "boot order: a floppy, c disk, d CD-ROM, n network"},
-    {"device", OPT_DEVICE, true, "device", "DRIVER[,prop=value...]", "add a device; '-device help' and '-device DRIVER,help' list"},
+    {"device", OPT_DEVICE, true, "device", "DRIVER[,prop=value...]",
+     "add a device; '-device help' and '-device DRIVER,help' list"},
     {"global", OPT_GLOBAL, true, "global", "DRIVER.PROP=VALUE", "another default for a property of a device"},
     {"set", OPT_SET, true, NULL, "GROUP.ID.ARG=VALUE", "set an argument of an option given before"},
     {"name", OPT_NAME, true, "name", "[guest=]NAME[,process=NAME][,debug-threads=on|off]", "name of the guest"},
     {"uuid", OPT_UUID, true, NULL, "UUID", "UUID of the guest"},
-    {"object", OPT_OBJECT, true, "object", "TYPE,id=ID[,prop=value...]", "make an object; '-object help' lists the types"},
+    {"object", OPT_OBJECT, true, "object", "TYPE,id=ID[,prop=value...]",
+     "make an object; '-object help' lists the types"},
     {"enable-kvm", OPT_ENABLE_KVM, false, NULL, "", "as -accel kvm"},
     {"drive", OPT_DRIVE, true, "drive", "[file=FILE][,if=TYPE][,index=N][,media=disk|cdrom][,format=F]...", "a drive"},
     {"blockdev", OPT_BLOCKDEV, true, "blockdev", "[driver=]DRIVER[,node-name=N]...", "a block node"},
@@ -54,7 +62,8 @@ static const OptDesc options[] = {
     {"netdev", OPT_NETDEV, true, "netdev", "TYPE,id=ID...", "a network back end"},
     {"audio", OPT_AUDIO, true, "audio", "[driver=]none", "audio back end"},
     {"audiodev", OPT_AUDIODEV, true, "audiodev", "[driver=]none,id=ID", "audio back end"},
-    {"chardev", OPT_CHARDEV, true, "chardev", "BACKEND,id=ID[,prop=value...]", "a character back end; '-chardev help' lists"},
+    {"chardev", OPT_CHARDEV, true, "chardev", "BACKEND,id=ID[,prop=value...]",
+     "a character back end; '-chardev help' lists"},
     {"serial", OPT_SERIAL, true, NULL, "DEV", "serial port to a character back end"},
     {"parallel", OPT_PARALLEL, true, NULL, "DEV", "parallel port to a character back end"},
     {"monitor", OPT_MONITOR, true, NULL, "DEV", "human monitor on a character back end"},
@@ -68,14 +77,19 @@ static const OptDesc options[] = {
     {"append", OPT_APPEND, true, NULL, "TEXT", "command line of the kernel"},
     {"initrd", OPT_INITRD, true, NULL, "FILE", "initial ram disk of the kernel"},
     {"option-rom", OPT_OPTION_ROM, true, "option-rom", "[romfile=]FILE[,bootindex=N]", "an option ROM"},
-    {"fw_cfg", OPT_FW_CFG, true, "fw_cfg", "[name=]NAME,file=FILE|string=TEXT", "an item of the firmware configuration"},
+    {"fw_cfg", OPT_FW_CFG, true, "fw_cfg", "[name=]NAME,file=FILE|string=TEXT",
+     "an item of the firmware configuration"},
     {"L", OPT_FIRMWARE_DIR, true, NULL, "DIR", "where firmware is looked for first"},
-    {"rtc", OPT_RTC, true, "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", "date and clock of the guest"},
+    {"rtc", OPT_RTC, true, "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
+     "date and clock of the guest"},
     {"no-hpet", OPT_NO_HPET, false, NULL, "", "as -machine hpet=off"},
-    {"no-fd-bootchk", OPT_NO_FD_BOOTCHK, false, NULL, "", "as -machine fd-bootchk=off: boot floppies without a signature"},
+    {"no-fd-bootchk", OPT_NO_FD_BOOTCHK, false, NULL, "",
+     "as -machine fd-bootchk=off: boot floppies without a signature"},
     {"no-acpi", OPT_NO_ACPI, false, NULL, "", "as -machine acpi=off"},
-    {"action", OPT_ACTION, true, "action", "reboot=reset|shutdown, shutdown=poweroff|pause, panic=..., watchdog=...", "what events do"},
-    {"watchdog-action", OPT_WATCHDOG_ACTION, true, NULL, "ACTION", "reset, shutdown, poweroff, inject-nmi, pause, debug, none"},
+    {"action", OPT_ACTION, true, "action", "reboot=reset|shutdown, shutdown=poweroff|pause, panic=..., watchdog=...",
+     "what events do"},
+    {"watchdog-action", OPT_WATCHDOG_ACTION, true, NULL, "ACTION",
+     "reset, shutdown, poweroff, inject-nmi, pause, debug, none"},
     {"no-reboot", OPT_NO_REBOOT, false, NULL, "", "exit in place of a reset"},
     {"no-shutdown", OPT_NO_SHUTDOWN, false, NULL, "", "stop in place of exit when the guest powers off"},
     {"S", OPT_STOPPED, false, NULL, "", "start stopped"},
@@ -85,7 +99,8 @@ static const OptDesc options[] = {
     {"no-user-config", OPT_NO_USER_CONFIG, false, NULL, "", "no configuration files of the user (there are none)"},
     {"readconfig", OPT_READCONFIG, true, NULL, "FILE", "read options from a file"},
     {"msg", OPT_MSG, true, "msg", "[timestamp=on|off][,guest-name=on|off]", "form of error messages"},
-    {"add-fd", OPT_ADD_FD, true, "add-fd", "fd=N,set=N[,opaque=TEXT]", "give an open file descriptor to a set: /dev/fdset/N"},
+    {"add-fd", OPT_ADD_FD, true, "add-fd", "fd=N,set=N[,opaque=TEXT]",
+     "give an open file descriptor to a set: /dev/fdset/N"},
     {"overcommit", OPT_OVERCOMMIT, true, "overcommit", "[mem-lock=on|off][,cpu-pm=on|off]", "host resources"},
     {"d", OPT_LOG, true, NULL, "ITEM,...", "log; '-d help' lists the items"},
     {"D", OPT_LOG_FILE, true, NULL, "FILE", "where the log goes"},
@@ -95,17 +110,55 @@ static const OptDesc options[] = {
     {"qtest", OPT_QTEST, true, NULL, "DEV", "test protocol on a character back end"},
     {"qtest-log", OPT_QTEST_LOG, true, NULL, "FILE", "log of the test protocol"},
     /* What QEMU 8.2 has besides. */
-    ABSENT("numa", true), ABSENT("add-to-numa", true), ABSENT("acpitable", true), ABSENT("smbios", true), ABSENT("vnc", true),
-    ABSENT("spice", true), ABSENT("usb", false), ABSENT("usbdevice", true), ABSENT("virtfs", true), ABSENT("fsdev", true),
-    ABSENT("tpmdev", true), ABSENT("incoming", true), ABSENT("loadvm", true), ABSENT("only-migratable", false),
-    ABSENT("preconfig", false), ABSENT("sandbox", true), ABSENT("runas", true), ABSENT("chroot", true), ABSENT("run-with", true),
-    ABSENT("icount", true), ABSENT("mtdblock", true), ABSENT("iscsi", true), ABSENT("dtb", true), ABSENT("shim", true),
-    ABSENT("dump-vmstate", true), ABSENT("seed", true), ABSENT("plugin", true), ABSENT("perfmap", false), ABSENT("jitdump", false),
-    ABSENT("compat", true), ABSENT("win2k-hack", false), ABSENT("alt-grab", false), ABSENT("ctrl-grab", false),
-    ABSENT("g", true), ABSENT("dfilter", true), ABSENT("one-insn-per-tb", false), ABSENT("singlestep", false), ABSENT("tb-size", true),
-    ABSENT("semihosting", false), ABSENT("semihosting-config", true), ABSENT("xen-domid", true), ABSENT("xen-attach", false),
-    ABSENT("async-teardown", false), ABSENT("enable-sync-profile", false), ABSENT("prom-env", true), ABSENT("rotate", true),
-    ABSENT("portrait", false), ABSENT("no-quit", false), ABSENT("sdl", false),
+    ABSENT("numa", true),
+    ABSENT("add-to-numa", true),
+    ABSENT("acpitable", true),
+    ABSENT("smbios", true),
+    ABSENT("vnc", true),
+    ABSENT("spice", true),
+    ABSENT("usb", false),
+    ABSENT("usbdevice", true),
+    ABSENT("virtfs", true),
+    ABSENT("fsdev", true),
+    ABSENT("tpmdev", true),
+    ABSENT("incoming", true),
+    ABSENT("loadvm", true),
+    ABSENT("only-migratable", false),
+    ABSENT("preconfig", false),
+    ABSENT("sandbox", true),
+    ABSENT("runas", true),
+    ABSENT("chroot", true),
+    ABSENT("run-with", true),
+    ABSENT("icount", true),
+    ABSENT("mtdblock", true),
+    ABSENT("iscsi", true),
+    ABSENT("dtb", true),
+    ABSENT("shim", true),
+    ABSENT("dump-vmstate", true),
+    ABSENT("seed", true),
+    ABSENT("plugin", true),
+    ABSENT("perfmap", false),
+    ABSENT("jitdump", false),
+    ABSENT("compat", true),
+    ABSENT("win2k-hack", false),
+    ABSENT("alt-grab", false),
+    ABSENT("ctrl-grab", false),
+    ABSENT("g", true),
+    ABSENT("dfilter", true),
+    ABSENT("one-insn-per-tb", false),
+    ABSENT("singlestep", false),
+    ABSENT("tb-size", true),
+    ABSENT("semihosting", false),
+    ABSENT("semihosting-config", true),
+    ABSENT("xen-domid", true),
+    ABSENT("xen-attach", false),
+    ABSENT("async-teardown", false),
+    ABSENT("enable-sync-profile", false),
+    ABSENT("prom-env", true),
+    ABSENT("rotate", true),
+    ABSENT("portrait", false),
+    ABSENT("no-quit", false),
+    ABSENT("sdl", false),
 };
 static const OptDesc image = {.name = "image", .id = OPT_IMAGE, .has_arg = true};
 
@@ -126,16 +179,13 @@ static const OptDesc *find(const char *name)
 
 static bool unknown(const char *typed, Error **errp)
 {
-    const char *names[ARRAY_SIZE(options) + 1];
-    size_t n = 0;
+    Nearest near = nearest(typed);
     for (size_t i = 0; i < ARRAY_SIZE(options); i++)
         if (options[i].id != OPT_ABSENT)
-            names[n++] = options[i].name;
-    names[n] = NULL;
-    const char *near = nearest_name(typed, names);
+            nearest_try(&near, options[i].name);
     error_set(errp, "-%s: invalid option", typed);
-    if (near)
-        error_hint(errp, "Did you mean '-%s'? '-help' lists the options.", near);
+    if (near.name)
+        error_hint(errp, "Did you mean '-%s'? '-help' lists the options.", near.name);
     else
         error_hint(errp, "'-help' lists the options.");
     return false;
@@ -228,7 +278,8 @@ static bool readconfig(const char *path, Error **errp)
         if (!*line || *line == '#')
             continue;
         if (strlen(line) >= sizeof(value))
-            return error_set(errp, "-readconfig %s:%d: the line is longer than %zu bytes", path, n + 1, sizeof(value) - 1);
+            return error_set(errp, "-readconfig %s:%d: the line is longer than %zu bytes", path, n + 1,
+                             sizeof(value) - 1);
         bool with_id = sscanf(line, "[ %63s \"%63[^\"]\" ]", group, id) == 2;
         if (with_id || sscanf(line, "[ %63[^]] ]", group) == 1) {
             if (!section_end(d, out, n + 1, path, errp))
@@ -247,7 +298,8 @@ static bool readconfig(const char *path, Error **errp)
         value[0] = 0;
         if (sscanf(line, "%63[^= \t] = \"%1023[^\"]\"", key, value) != 2 &&
             !(sscanf(line, "%63[^= \t] = \"\"", key) == 1 && g_str_has_suffix(line, "\"\"")))
-            return error_set(errp, "-readconfig %s:%d: parse error: '%s' is neither [group] nor key = \"value\"", path, n + 1, line);
+            return error_set(errp, "-readconfig %s:%d: parse error: '%s' is neither [group] nor key = \"value\"", path,
+                             n + 1, line);
         if (!d)
             return error_set(errp, "-readconfig %s:%d: '%s' stands before any [group]", path, n + 1, key);
         g_autofree char *v = escape_commas(value);
@@ -318,7 +370,8 @@ Json *options_merged(OptId id, const char *implied_key, Error **errp)
 
 void options_help(void)
 {
-    printf("%s\nusage: qemu-system-x86_64 [options] [disk_image]\n\n'disk_image' is a raw hard disk image for IDE hard disk 0\n\n",
+    printf("%s\nusage: qemu-system-x86_64 [options] [disk_image]\n\n'disk_image' is a raw hard disk image for IDE hard "
+           "disk 0\n\n",
            version_text);
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
         const OptDesc *d = &options[i];
@@ -340,7 +393,8 @@ static const struct {
 } parameters[] = {
     {OPT_SMP, "cpus:number sockets:number dies:number clusters:number cores:number threads:number maxcpus:number"},
     {OPT_MEMORY, "size:size slots:number maxmem:size"},
-    {OPT_BOOT, "order:string once:string menu:boolean splash:string splash-time:number reboot-timeout:number strict:boolean"},
+    {OPT_BOOT,
+     "order:string once:string menu:boolean splash:string splash-time:number reboot-timeout:number strict:boolean"},
     {OPT_NAME, "guest:string process:string debug-threads:boolean"},
     {OPT_RTC, "base:string clock:string driftfix:string"},
     {OPT_ACTION, "reboot:string shutdown:string panic:string watchdog:string"},

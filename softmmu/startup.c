@@ -87,16 +87,14 @@ static bool choose_machine(Error **errp)
         if ((*d)->is_default)
             desc = *d;
     if (type && !(desc = machine_find_desc(type))) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        Nearest near = nearest(type);
         for (const MachineDesc *const *d = machine_table; *d; d++) {
-            g_ptr_array_add(names, (void *)(*d)->name);
+            nearest_try(&near, (*d)->name);
             if ((*d)->alias)
-                g_ptr_array_add(names, (void *)(*d)->alias);
+                nearest_try(&near, (*d)->alias);
         }
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(type, (const char *const *)names->pdata);
-        error_set(errp, "-machine: unsupported machine type '%s'%s%s%s", type, near ? "; did you mean '" : "",
-                  near ? near : "", near ? "'?" : "");
+        error_set(errp, "-machine: unsupported machine type '%s'%s%s%s", type, near.name ? "; did you mean '" : "",
+                  near.name ? near.name : "", near.name ? "'?" : "");
         error_hint(errp, "Use -machine help to list supported machines");
         return false;
     }

@@ -91,13 +91,8 @@ static bool set(Device *dev, const char *name, const Json *val, bool text, Error
 {
     const Prop *p = device_desc_prop(dev->desc, name);
     if (!p) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
         const BusDesc *bd = bus_desc(dev->desc->bus);
-        for (int k = 0; k < 2; k++)
-            for (const Prop *q = k ? dev->desc->props : bd ? bd->props : NULL; q && q->name; q++)
-                g_ptr_array_add(names, (void *)q->name);
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(name, (const char *const *)names->pdata);
+        const char *near = nearest_prop(name, bd ? bd->props : NULL, dev->desc->props);
         error_set(errp, "Property '%s.%s' not found", dev->desc->name, name);
         if (near)
             error_hint(errp, "Did you mean '%s'? '-device %s,help' lists the properties.", near, dev->desc->name);
@@ -424,15 +419,13 @@ Device *device_add(const Json *opts, bool text, Error **errp)
     }
     const DeviceDesc *desc = device_find_desc(driver);
     if (!desc) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        Nearest near = nearest(driver);
         for (const DeviceDesc *const *d = device_table; *d; d++)
             if (!((*d)->flags & DEV_NO_USER))
-                g_ptr_array_add(names, (void *)(*d)->name);
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(driver, (const char *const *)names->pdata);
+                nearest_try(&near, (*d)->name);
         error_set(errp, "'%s' is not a valid device model name", driver);
-        if (near)
-            error_hint(errp, "Did you mean '%s'? '-device help' lists the devices.", near);
+        if (near.name)
+            error_hint(errp, "Did you mean '%s'? '-device help' lists the devices.", near.name);
         return NULL;
     }
     if (desc->flags & DEV_NO_USER) {

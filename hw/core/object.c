@@ -41,11 +41,7 @@ static bool set(Object *o, const char *name, const Json *val, bool text, Error *
 {
     const Prop *p = prop_find(o->desc->props, name);
     if (!p) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
-        for (const Prop *q = o->desc->props; q && q->name; q++)
-            g_ptr_array_add(names, (void *)q->name);
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(name, (const char *const *)names->pdata);
+        const char *near = nearest_prop(name, o->desc->props, NULL);
         error_set(errp, o->completed ? "Property '%s.%s' not found" : "Parameter '%s' is unexpected",
                   o->completed ? o->desc->name : name, name);
         if (near)
@@ -64,14 +60,12 @@ Object *object_new(const char *type, const char *id, const Json *props, bool tex
     ASSERT_VM_LOCKED();
     const ObjectDesc *desc = object_find_desc(type);
     if (!desc) {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        Nearest near = nearest(type);
         for (const ObjectDesc *const *d = object_table; *d; d++)
-            g_ptr_array_add(names, (void *)(*d)->name);
-        g_ptr_array_add(names, NULL);
-        const char *near = nearest_name(type, (const char *const *)names->pdata);
+            nearest_try(&near, (*d)->name);
         error_set(errp, "Parameter 'qom-type' does not accept value '%s'", type);
-        if (near)
-            error_hint(errp, "Did you mean '%s'?", near);
+        if (near.name)
+            error_hint(errp, "Did you mean '%s'?", near.name);
         return NULL;
     }
     if (!id_wellformed(id)) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The types of properties, and text to value. Types that name a back end are beside that back end (chardev, block, pci). */
+/* The types of properties, and text to value. Types that name a back end are beside that back end (chardev, block,
+ * pci). */
 #include "hw/core/prop.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
 
 bool parse_u64(const char *text, uint64_t *out)
 {
@@ -97,20 +97,38 @@ static unsigned distance(const char *a, const char *b)
     return row[lb];
 }
 
+Nearest nearest(const char *typed)
+{
+    return (Nearest){typed, NULL, MAX(strlen(typed) / 2, 2) + 1};
+}
+
+void nearest_try(Nearest *n, const char *name)
+{
+    unsigned d = distance(n->typed, name);
+    if (strlen(n->typed) >= 3 && strstr(name, n->typed))
+        d = MIN(d, 2);
+    if (d < n->distance) {
+        n->distance = d;
+        n->name = name;
+    }
+}
+
 const char *nearest_name(const char *typed, const char *const *names)
 {
-    const char *best = NULL;
-    unsigned best_d = MAX(strlen(typed) / 2, 2) + 1;
-    for (; *names; names++) {
-        unsigned d = distance(typed, *names);
-        if (strlen(typed) >= 3 && strstr(*names, typed))
-            d = MIN(d, 2);
-        if (d < best_d) {
-            best_d = d;
-            best = *names;
-        }
-    }
-    return best;
+    Nearest n = nearest(typed);
+    for (; *names; names++)
+        nearest_try(&n, *names);
+    return n.name;
+}
+
+const char *nearest_prop(const char *typed, const Prop *table, const Prop *more)
+{
+    Nearest n = nearest(typed);
+    for (; table && table->name; table++)
+        nearest_try(&n, table->name);
+    for (; more && more->name; more++)
+        nearest_try(&n, more->name);
+    return n.name;
 }
 
 static void *field(const void *obj, const Prop *p)
@@ -358,7 +376,9 @@ static bool set_mac(void *obj, const Prop *p, const Json *val, bool text, Error 
     const char *s = json_get_string(val);
     unsigned b[6];
     int n = -1;
-    if (!s || sscanf(s, "%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &n) != 6 ||
+    if (!s ||
+        sscanf(s, "%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%*1[:-]%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+               &n) != 6 ||
         n < 0 || s[n])
         return bad_value(p, "a MAC address as 52:54:00:12:34:56", errp);
     uint8_t *f = field(obj, p);
@@ -393,8 +413,8 @@ static bool set_uuid(void *obj, const Prop *p, const Json *val, bool text, Error
 static Json *get_uuid(const void *obj, const Prop *p)
 {
     const uint8_t *u = field(obj, p);
-    return json_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4],
-                       u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    return json_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
+                       u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 const PropType prop_uuid = {.name = "str", .set = set_uuid, .get = get_uuid, .is_string = true};
 

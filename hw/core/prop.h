@@ -76,8 +76,16 @@ bool prop_set_json(const char *owner, const Prop *p, void *obj, const Json *val,
 bool prop_set_text(const char *owner, const Prop *p, void *obj, const char *text, Error **errp);
 Json *prop_get(const Prop *p, const void *obj); /* the caller owns it */
 void props_release(const Prop *table, void *obj);
-/* The name in names (NULL-ended) that is nearest to what was typed, NULL where none is near. */
+/* "Did you mean": the name that is nearest to what was typed, NULL where none is near. Of names tried one by one, of a NULL-ended list, of
+ * one or two tables of properties (NULL: none). */
+typedef struct Nearest {
+    const char *typed, *name;
+    unsigned distance;
+} Nearest;
+Nearest nearest(const char *typed);
+void nearest_try(Nearest *n, const char *name);
 const char *nearest_name(const char *typed, const char *const *names);
+const char *nearest_prop(const char *typed, const Prop *table, const Prop *more);
 
 /* Text to number as QEMU's options take them: decimal, 0x hex; parse_size also k K M G T P E suffixes (1024-based) with a
  * default suffix ('B' or 'M') where none is given, fractions allowed before a suffix. */

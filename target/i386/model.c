@@ -327,13 +327,7 @@ static bool set_feature(X86CPU *c, const char *type, const char *name, const cha
         return refuse_absent(name, val, errp);
     p = find_prop(name);
     if (!p) {
-        const char *known[ARRAY_SIZE(cpu_props)];
-        unsigned n = 0;
-
-        for (; cpu_props[n].name; n++)
-            known[n] = cpu_props[n].name;
-        known[n] = NULL;
-        const char *near = nearest_name(name, known);
+        const char *near = nearest_prop(name, cpu_props, NULL);
 
         error_set(errp, "Property '%s.%s' not found", type, name);
         if (near)

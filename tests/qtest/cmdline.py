@@ -99,6 +99,8 @@ def main():
     good('d help', ['-d', 'help'], 'guest_errors')
     good('machine NAME,help', ['-machine', 'pc,help'], 'kernel-irqchip=<', 'memory-backend=<')
 
+    bad('unknown property of an accelerator', ['-accel', 'kvm,kernel-irqchp=on'], "'kvm-accel.kernel-irqchp' not found",
+        "Did you mean 'kernel-irqchip'?")
     bad('unknown option', ['-machin', 'pc'], '-machin: invalid option', "Did you mean '-machine'?")
     case('option without its argument', ['-machine', 'none', '-m'], 1, '-m: requires an argument')
     bad('option not there yet', ['-vnc', ':0'], '-vnc', 'not supported yet')
