@@ -106,7 +106,7 @@ static void report(int sig, const DebugHit *hit)
     gdb_append_thread(s, gdb.c_cpu);
     g_string_append_c(s, ';');
     if (hit && hit->kind >= DEBUG_WRITE && hit->kind <= DEBUG_ACCESS)
-        g_string_append_printf(s, "%s:%" PRIx64 ";", watch_names[hit->kind], hit->addr);
+        g_string_append_printf(s, "%s:%016" PRIx64 ";", watch_names[hit->kind], hit->addr);
     gdb.waiting = false;
     gdb_reply(s->str, s->len);
 }
@@ -291,17 +291,25 @@ static void receive(void *opaque, const uint8_t *buf, size_t len)
         line_byte(buf[i]);
 }
 
+/* The debugger is gone: the machine goes on running, or stays stopped, without its points. */
+static void end_session(void)
+{
+    gdb.connected = gdb.waiting = false;
+    bool ran = debug_point_count && vm_stop(RUN_PAUSED); /* points change with the machine stopped only */
+    debug_points_clear();
+    if (ran)
+        vm_start();
+}
+
 static void line_event(void *opaque, CharEvent ev)
 {
     if (ev == CHAR_OPENED) {
-        gdb.connected = true;
-        new_session();
+        gdb.waiting = false;
         vm_stop(RUN_PAUSED);
+        new_session();
+        gdb.connected = true;
     } else if (ev == CHAR_CLOSED) {
-        gdb.connected = gdb.waiting = false;
-        if (runstate_running()) /* points change with the machine stopped only */
-            return;
-        debug_points_clear();
+        end_session();
     } else if (ev == CHAR_BREAK) {
         vm_stop(RUN_PAUSED);
     }
@@ -323,16 +331,10 @@ static void stop_listening(void)
 {
     if (!gdb.on)
         return;
-    if (runstate_running() && debug_point_count) {
-        vm_stop(RUN_PAUSED);
-        debug_points_clear();
-        vm_start();
-    } else {
-        debug_points_clear();
-    }
+    end_session();
     Chardev *chr = gdb.fe.chr;
     g_autofree char *id = gdb.own_device ? g_strdup(chardev_id(chr)) : NULL;
-    gdb.on = gdb.connected = false;
+    gdb.on = false;
     on_stdio = false;
     runstate_unregister(state_changed, NULL);
     char_detach(&gdb.fe);

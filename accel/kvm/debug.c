@@ -158,13 +158,15 @@ bool kvm_debug_hit(X86CPU *c, const struct kvm_debug_exit_arch *e)
 {
     KvmVcpu *v = KVM_VCPU(c);
 
+    if (e->exception != EXC_BP && e->exception != EXC_DB)
+        return true; /* nothing that a guest could be given */
     if (e->exception == EXC_BP) {
         const DebugPoint *p = debug_point_at(e->pc);
         if (p && p->kind == DEBUG_SOFTWARE) {
             c->debug_hit = (DebugHit){DEBUG_SOFTWARE, e->pc};
             return true;
         }
-    } else if (e->exception == EXC_DB) {
+    } else {
         for (unsigned i = 0; i < ARRAY_SIZE(v->debug_points); i++) {
             if (e->dr6 & 1 << i && v->debug_points[i].kind != DEBUG_NONE) {
                 c->debug_hit = v->debug_points[i];

@@ -3,7 +3,7 @@
  * accel/kvm against a kernel that this test plays: missing capabilities and refused calls at the start, every exit
  * reason, kicks, memory slots and dirty pages, routes, the way of the state in and out.
  */
-#include "accel/kvm/kvm.h"
+#include "tests/unit/accel/kvm-fake.h"
 #include "hw/core/clock.h"
 #include "hw/core/machine.h"
 #include "softmmu/mainloop.h"
@@ -11,266 +11,6 @@
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
 #include <linux/kvm_para.h>
-
-enum { DEV_FD = 100, VM_FD, VCPU_FD };
-
-/* The kernel */
-
-typedef int RunStep(struct kvm_run *run); /* fills the exit; < 0: -errno of KVM_RUN */
-static struct {
-    int open_error;
-    int caps[512]; /* -1: absent; 0: present with 1; else the value */
-    unsigned long refuse[4];
-    int refuse_errno;
-    unsigned opens, closes;
-    struct kvm_run *run;
-    RunStep *const *steps;
-    unsigned step;
-    uint8_t immediate_exit_seen;
-    /* what it was told */
-    struct kvm_userspace_memory_region slots[64];
-    unsigned n_slot_calls;
-    uint8_t dirty_log[4096];
-    struct kvm_clear_dirty_log clear;
-    unsigned clears;
-    struct kvm_irq_routing_entry routes[128];
-    unsigned n_routes;
-    struct kvm_irq_level line;
-    struct kvm_msi msi;
-    struct kvm_irqfd irqfd;
-    struct kvm_ioeventfd ioeventfd;
-    struct kvm_coalesced_mmio_zone zone;
-    struct kvm_interrupt interrupt;
-    unsigned nmis, interrupts, ring_resets;
-    struct kvm_regs regs;
-    struct kvm_sregs2 sregs;
-    struct kvm_vcpu_events events;
-    struct kvm_xsave xsave;
-    struct kvm_xcrs xcrs;
-    struct kvm_debugregs debugregs;
-    struct kvm_mp_state mp;
-    struct kvm_lapic_state lapic;
-    uint64_t msrs[0x800];
-    uint32_t refused_msr;
-    unsigned long order[64];
-    unsigned n_order;
-    struct kvm_dirty_gfn ring[1024];
-} k;
-
-static const uint32_t msr_list[] = {0x174, 0x175, 0x176, 0xc0000081, 0x10, 0x3b, 0x1a0, 0x8b, MSR_KVM_SYSTEM_TIME_NEW};
-
-static int fake_open(const char *path, int flags)
-{
-    if (k.open_error)
-        return -k.open_error;
-    k.opens++;
-    return DEV_FD;
-}
-static int fake_close(int fd)
-{
-    k.closes++;
-    return 0;
-}
-static void *fake_mmap(int fd, size_t len, off_t off)
-{
-    if (off)
-        return k.ring;
-    k.run = g_malloc0(len);
-    return k.run;
-}
-static void fake_munmap(void *p, size_t len)
-{
-    if (p != k.ring)
-        g_free(p);
-}
-
-static int cap(unsigned long n)
-{
-    if (n >= ARRAY_SIZE(k.caps) || k.caps[n] < 0)
-        return 0;
-    if (k.caps[n])
-        return k.caps[n];
-    switch (n) {
-    case KVM_CAP_COALESCED_MMIO:
-        return 2;
-    case KVM_CAP_NR_MEMSLOTS:
-        return 64;
-    case KVM_CAP_NR_VCPUS:
-        return 4;
-    case KVM_CAP_IRQ_ROUTING:
-        return 30;
-    case KVM_CAP_SYNC_REGS:
-        return 7;
-    case KVM_CAP_XSAVE2:
-        return 4096;
-    case KVM_CAP_X86_NOTIFY_VMEXIT:
-    case KVM_CAP_TSC_CONTROL:
-        return 0;
-    case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-        return 3;
-    case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
-        return 65536 * 16;
-    default:
-        return 1;
-    }
-}
-
-static int msrs(struct kvm_msrs *m, bool set)
-{
-    for (unsigned i = 0; i < m->nmsrs; i++) {
-        if (m->entries[i].index == k.refused_msr)
-            return i;
-        uint64_t *v = &k.msrs[(m->entries[i].index ^ m->entries[i].index >> 20) % ARRAY_SIZE(k.msrs)];
-        if (set)
-            *v = m->entries[i].data;
-        else
-            m->entries[i].data = *v;
-    }
-    return m->nmsrs;
-}
-
-static int fake_ioctl(int fd, unsigned long req, void *arg)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(k.refuse); i++) {
-        if (k.refuse[i] == req && req)
-            return -k.refuse_errno;
-    }
-    if (k.n_order < ARRAY_SIZE(k.order))
-        k.order[k.n_order++] = req;
-#define STORE(x)                                                                                                       \
-    memcpy(&(x), arg, sizeof(x));                                                                                      \
-    return 0
-#define LOAD(x)                                                                                                        \
-    memcpy(arg, &(x), sizeof(x));                                                                                      \
-    return 0
-    switch (req) {
-    case KVM_GET_API_VERSION:
-        return 12;
-    case KVM_CREATE_VM:
-        return VM_FD;
-    case KVM_CREATE_VCPU:
-        return VCPU_FD;
-    case KVM_CHECK_EXTENSION:
-        return cap((uintptr_t)arg);
-    case KVM_GET_VCPU_MMAP_SIZE:
-        return 3 * 4096;
-    case KVM_GET_TSC_KHZ:
-        return 2000000;
-    case KVM_GET_MSR_INDEX_LIST: {
-        struct kvm_msr_list *l = arg;
-        if (l->nmsrs < ARRAY_SIZE(msr_list)) {
-            l->nmsrs = ARRAY_SIZE(msr_list);
-            return -E2BIG;
-        }
-        memcpy(l->indices, msr_list, sizeof(msr_list));
-        return 0;
-    }
-    case KVM_GET_SUPPORTED_CPUID: {
-        struct kvm_cpuid2 *c = arg;
-        static const struct kvm_cpuid_entry2 e[] = {
-            {.function = 0, .eax = 0xd, .ebx = 0x756e6547, .edx = 0x49656e69, .ecx = 0x6c65746e},
-            {.function = 1, .eax = 0x806e9, .ecx = 0x7ffafbff & ~8U, .edx = 0xbfebfbff},
-            {.function = 0x80000001, .ecx = 0x121, .edx = 0x2c100800},
-            {.function = 0x80000000, .eax = 0x80000008},
-            {.function = 0x80000008, .eax = 0x3027},
-            {.function = 0x40000000, .eax = 0x40000001, .ebx = 0x4b4d564b, .ecx = 0x564b4d56, .edx = 0x4d},
-            {.function = 0x40000001, .eax = 0x01007efb},
-        };
-        memcpy(c->entries, e, sizeof(e));
-        c->nent = ARRAY_SIZE(e);
-        return 0;
-    }
-    case KVM_SET_USER_MEMORY_REGION: {
-        struct kvm_userspace_memory_region *r = arg;
-        g_assert_cmpuint(r->slot, <, ARRAY_SIZE(k.slots));
-        k.slots[r->slot] = *r;
-        k.n_slot_calls++;
-        return 0;
-    }
-    case KVM_GET_DIRTY_LOG: {
-        struct kvm_dirty_log *l = arg;
-        memcpy(l->dirty_bitmap, k.dirty_log, ROUND_UP(k.slots[l->slot].memory_size / 4096, 64) / 8);
-        return 0;
-    }
-    case KVM_CLEAR_DIRTY_LOG:
-        k.clears++;
-        STORE(k.clear);
-    case KVM_SET_GSI_ROUTING: {
-        struct kvm_irq_routing *r = arg;
-        k.n_routes = MIN(r->nr, ARRAY_SIZE(k.routes));
-        memcpy(k.routes, r->entries, k.n_routes * sizeof(k.routes[0]));
-        return 0;
-    }
-    case KVM_RESET_DIRTY_RINGS:
-        k.ring_resets++;
-        return 0;
-    case KVM_IRQ_LINE:
-        STORE(k.line);
-    case KVM_SIGNAL_MSI:
-        STORE(k.msi);
-    case KVM_IRQFD:
-        STORE(k.irqfd);
-    case KVM_IOEVENTFD:
-        STORE(k.ioeventfd);
-    case KVM_REGISTER_COALESCED_MMIO:
-        STORE(k.zone);
-    case KVM_NMI:
-        k.nmis++;
-        return 0;
-    case KVM_INTERRUPT:
-        k.interrupts++;
-        STORE(k.interrupt);
-    case KVM_GET_REGS:
-        LOAD(k.regs);
-    case KVM_SET_REGS:
-        STORE(k.regs);
-    case KVM_GET_SREGS2:
-        LOAD(k.sregs);
-    case KVM_SET_SREGS2:
-        STORE(k.sregs);
-    case KVM_GET_VCPU_EVENTS:
-        LOAD(k.events);
-    case KVM_SET_VCPU_EVENTS:
-        STORE(k.events);
-    case KVM_GET_XSAVE:
-        LOAD(k.xsave);
-    case KVM_SET_XSAVE:
-        STORE(k.xsave);
-    case KVM_GET_XCRS:
-        LOAD(k.xcrs);
-    case KVM_SET_XCRS:
-        STORE(k.xcrs);
-    case KVM_GET_DEBUGREGS:
-        LOAD(k.debugregs);
-    case KVM_SET_DEBUGREGS:
-        STORE(k.debugregs);
-    case KVM_GET_MP_STATE:
-        LOAD(k.mp);
-    case KVM_SET_MP_STATE:
-        STORE(k.mp);
-    case KVM_GET_LAPIC:
-        LOAD(k.lapic);
-    case KVM_SET_LAPIC:
-        STORE(k.lapic);
-    case KVM_GET_MSRS:
-        return fd == DEV_FD ? 0 : msrs(arg, false);
-    case KVM_SET_MSRS:
-        return msrs(arg, true);
-    case KVM_RUN: {
-        k.immediate_exit_seen = k.run->immediate_exit;
-        if (k.run->immediate_exit)
-            return -EINTR;
-        g_assert_nonnull(k.steps[k.step]);
-        return k.steps[k.step++](k.run);
-    }
-    default:
-        return 0;
-    }
-#undef STORE
-#undef LOAD
-}
-
-static const KvmSys fake = {fake_open, fake_close, fake_ioctl, fake_mmap, fake_munmap};
 
 /* Starts that fail */
 
@@ -388,14 +128,8 @@ static void test_options(void)
 /* One that works, for the rest */
 
 static X86CPU *cpu;
-static GString *reported;
 static uint8_t port_value = 0x40, port_log[256];
 static unsigned port_writes, port_size, eois;
-
-static void report(const char *line, void *opaque)
-{
-    g_string_append_printf(reported, "%s\n", line);
-}
 
 static uint64_t port_read(void *opaque, uint64_t off, unsigned size)
 {
@@ -482,21 +216,7 @@ static void start(void)
     cpu_reset(cpu);
 }
 
-/* Runs steps; the VM lock is not held meanwhile, as in a vCPU's thread. */
-static VcpuExit run(RunStep *const *steps)
-{
-    k.steps = steps;
-    k.step = 0;
-    g_string_truncate(reported, 0);
-    error_report_hook = report;
-    cpu->stop = false;
-    vm_unlock();
-    VcpuExit e = accel_kvm.vcpu_run(cpu);
-    vm_lock();
-    error_report_hook = NULL;
-    return e;
-}
-#define RUN(...) run((RunStep *const[]){__VA_ARGS__, NULL})
+#define RUN(...) kvm_fake_run(cpu, (RunStep *const[]){__VA_ARGS__, NULL})
 
 static int halt(struct kvm_run *r)
 {
@@ -1304,7 +1024,7 @@ static void test_vmstate(void)
 static void test_refused_msr(void)
 {
     g_string_truncate(reported, 0);
-    error_report_hook = report;
+    error_report_hook = kvm_fake_report;
     k.refused_msr = 0x174;
     g_assert_true(accel_kvm.put_state(cpu, CPU_STATE_FULL, NULL));
     g_assert_true(accel_kvm.put_state(cpu, CPU_STATE_FULL, NULL));
@@ -1346,8 +1066,7 @@ int main(int argc, char **argv)
     clock_init();
     memory_init();
     machine = &m;
-    kvm_sys = &fake;
-    reported = g_string_new(NULL);
+    kvm_sys = &kvm_fake;
     g_test_add_func("/kvm/start-open", test_open);
     g_test_add_func("/kvm/start-capabilities", test_capabilities);
     g_test_add_func("/kvm/start-refused", test_refused);
