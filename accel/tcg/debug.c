@@ -41,6 +41,7 @@ bool tcg_check_code_breakpoint(X86CPU *c, uint64_t lin)
     if (!hits)
         return false;
     c->dr[6] = (c->dr[6] & ~15ULL) | hits;
+    TCG(c)->code_breakpoint = true;
     return true;
 }
 

@@ -25,8 +25,10 @@ static _Noreturn void gp_ext(X86CPU *c)
 static uint64_t flags_image(X86CPU *c, unsigned vector, EventKind kind)
 {
     uint64_t f = c->rflags;
+    bool at_breakpoint = TCG(c)->code_breakpoint;
 
-    if (kind == EVENT_FAULT && vector != EXC_DB)
+    TCG(c)->code_breakpoint = false;
+    if (kind == EVENT_FAULT && !(vector == EXC_DB && at_breakpoint))
         return f | FLAG_RF;
     if (kind == EVENT_SOFT_INT || kind == EVENT_SOFT_EXC || kind == EVENT_ICEBP || kind == EVENT_TRAP)
         f &= ~(uint64_t)FLAG_RF;

@@ -163,6 +163,8 @@ static _Noreturn void leave(X86CPU *c, unsigned vector, bool has_error, uint32_t
     t->exc.has_error = has_error;
     t->exc.error = error;
     t->exc.kind = kind;
+    if (kind == EVENT_FAULT)
+        t->pending_dr6 = 0;
     if (t->bus_locked)
         tcg_bus_unlock(c);
     __builtin_longjmp(t->env, 1);
@@ -379,12 +381,14 @@ void tcg_execute(X86CPU *c, const Insn *i)
         h(c, i);
     }
     t->steps++;
-    c->rip = t->next_rip;
-    if (rf && !t->resume_flag)
+    /* Between the iterations of a string instruction RF stays. */
+    if (rf && !t->resume_flag && !(d->attrs & INSN_STRING && i->rep && t->next_rip == c->rip))
         c->rflags &= ~(uint64_t)FLAG_RF;
+    c->rip = t->next_rip;
     if (d->attrs & (INSN_END | INSN_IO) && __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
         __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
-    if (__builtin_expect((tf && !t->trap_flag_off) || t->pending_dr6, 0))
+    /* Breakpoints that loading SS hit are held until the next instruction's end. */
+    if (__builtin_expect((tf && !t->trap_flag_off) || t->pending_dr6, 0) && !(c->interrupt_shadow & SHADOW_SS))
         debug_trap(c, tf && !t->trap_flag_off);
 }
 
@@ -399,7 +403,7 @@ static bool debug_before(X86CPU *c)
             return true;
         }
     }
-    if (!(c->rflags & FLAG_RF) && tcg_check_code_breakpoint(c, lin))
+    if (!(c->rflags & FLAG_RF) && !(c->interrupt_shadow & SHADOW_SS) && tcg_check_code_breakpoint(c, lin))
         tcg_raise(c, EXC_DB);
     return false;
 }
@@ -450,8 +454,12 @@ static void take_events(X86CPU *c)
         clear_requests(c, CPU_INTERRUPT_A20);
         tcg_flush_tlb(c, true);
     }
-    if (!r || c->interrupt_shadow)
+    if (!r)
         return;
+    if (c->interrupt_shadow) {
+        __atomic_store_n(&TCG(c)->exit_request, 1, __ATOMIC_RELAXED); /* come back after one instruction */
+        return;
+    }
     if (r & (CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE))
         clear_requests(c, CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE);
     if (r & CPU_INTERRUPT_SMI && !c->in_smm) {

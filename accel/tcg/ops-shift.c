@@ -72,10 +72,13 @@ SHIFT_HANDLER(SAR, sh_sar)
     HANDLER(NAME)                                                                                                      \
     {                                                                                                                  \
         unsigned size = i->operand[0].size;                                                                            \
-        uint64_t b = op_get(c, i, 1), count = op_get(c, i, 2) & (size == 8 ? 63 : 31), a = op_get(c, i, 0);            \
+        uint64_t b = op_get(c, i, 1), count = op_get(c, i, 2) & (size == 8 ? 63 : 31), a;                              \
         uint8_t cf = c->rflags & FLAG_CF;                                                                              \
         uint16_t ax;                                                                                                   \
                                                                                                                        \
+        if (op_is_mem(i, 0))                                                                                           \
+            tcg_probe_lin(c, op_mem_lin(c, i, 0, ACCESS_W), size, ACCESS_RW, tcg_mmu(c));                              \
+        a = op_get(c, i, 0);                                                                                           \
         if (!count) {                                                                                                  \
             op_set(c, i, 0, a);                                                                                        \
             return;                                                                                                    \

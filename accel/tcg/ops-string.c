@@ -201,8 +201,8 @@ HANDLER(CMPS)
     if (nothing_to_do(c, i))
         return;
     do {
-        uint64_t a = tcg_load(c, i->seg, gpr_get(c, R_RSI, i->asz), size);
         uint64_t b = tcg_load(c, SEG_ES, gpr_get(c, R_RDI, i->asz), size);
+        uint64_t a = tcg_load(c, i->seg, gpr_get(c, R_RSI, i->asz), size);
 
         compare(c, size, a, b);
         advance(c, i, R_RSI, step_of(c, size));

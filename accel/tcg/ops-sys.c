@@ -58,7 +58,7 @@ HANDLER(STI)
 {
     if (TCG(c)->mode & TM_IOPL) {
         if (!(c->rflags & FLAG_IF))
-            c->interrupt_shadow = 2;
+            c->interrupt_shadow = SHADOW_STI;
         c->rflags |= FLAG_IF;
     } else if (virtual_if(c) && !(c->rflags & FLAG_VIP)) {
         c->rflags |= FLAG_VIF;

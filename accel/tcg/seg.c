@@ -286,7 +286,7 @@ void seg_inner_stack(X86CPU *c, unsigned dpl, InnerStack *out)
 /* Interrupts wait for one instruction after SS was loaded, debug traps too (SDM volume 3, 6.8.3). */
 static void shadow_after_ss(X86CPU *c)
 {
-    c->interrupt_shadow = 1;
+    c->interrupt_shadow = SHADOW_SS;
     TCG(c)->trap_flag_off = true;
 }
 

@@ -48,6 +48,8 @@ enum {
     CR4_SMAP = 1 << 21,
     CR4_PKE = 1 << 22,
 };
+/* Why interrupts wait for one instruction: X86CPU.interrupt_shadow (KVM's values). */
+enum { SHADOW_SS = 1, SHADOW_STI = 2 };
 /* Descriptor flags: SegReg.flags, a descriptor's second dword. */
 enum {
     DESC_A = 1 << 8,
@@ -201,6 +203,7 @@ typedef struct TcgCpu {
     bool code_requests_lost;
     bool bus_locked;
     uint32_t pending_dr6; /* breakpoints that the instruction hit: #DB after it */
+    bool code_breakpoint; /* the #DB on its way is that of an instruction breakpoint */
     struct TcgVec *vec;   /* vec.h */
     bool ignne;           /* atomic: IGNNE#: pending x87 exceptions are not looked at (port F0h was written) */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
