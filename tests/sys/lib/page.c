@@ -74,6 +74,14 @@ void pt_set(unsigned level, uint64_t va, uint64_t v)
 }
 
 #if BITS == 64
+/* The first 4 GiB for the supervisor only. */
+void no_user(void)
+{
+    for (unsigned i = 0; i < 4; i++)
+        ((uint64_t *)(boot_pml4[0] & ~0xfffUL))[i] &= ~(uint64_t)PT_U;
+    wrcr3(rdcr3());
+}
+
 /* Memory for cases at CPL3, as mmap() would give: the page keeps its contents when only the rights change. */
 void page(word va, unsigned rights)
 {

@@ -185,6 +185,7 @@ void pt_set(unsigned level, uint64_t va, uint64_t v);
 void pt_on(unsigned levels);
 #endif
 enum { NONE, READ, WRITE = 2, EXEC = 4, RW = 3, RX = 5, RWX = 7 };
+void no_user(void);                  /* 64-bit guests: the first 4 GiB for the supervisor only */
 void page(word va, unsigned rights); /* 64-bit guests: a page for CPL3 */
 
 /* Intrinsics. */
