@@ -4,8 +4,9 @@
 
 #include "softmmu/memory.h"
 #include "softmmu/vcpus.h"
+#include "target/i386/decode.h"
 
-enum { LINE_BYTES = 16, MAX_DUMP = 1 << 20 };
+enum { LINE_BYTES = 16, MAX_DUMP = 1 << 20, MAX_INSNS = 1 << 16 };
 
 static uint64_t arg(const Json *args, const char *name)
 {
@@ -90,6 +91,43 @@ static void dump(X86CPU *c, void *opaque)
     }
 }
 
+static unsigned code_size(const X86CPU *c)
+{
+    enum { DESC_L = 1 << 21, DESC_DB = 1 << 22 };
+    uint32_t cs = c->seg[SEG_CS].flags;
+    return c->efer & EFER_LMA && cs & DESC_L ? 8 : cs & DESC_DB ? 4 : 2;
+}
+
+/* Instructions, as the code segment that the CPU is in has them. */
+static void disassemble(X86CPU *c, void *opaque)
+{
+    const Dump *d = opaque;
+    unsigned size = 2;
+    bool real = true;
+    if (c) {
+        cpu_sync_get(c);
+        real = !(c->cr0 & CR0_PE) || c->rflags & FLAG_VM;
+        size = code_size(c);
+    }
+    g_autoptr(GString) out = g_string_new(NULL);
+    uint64_t addr = d->addr;
+    for (uint64_t k = 0; k < d->len; k++) {
+        uint8_t bytes[INSN_MAX_LEN];
+        unsigned n = 0;
+        Insn i;
+        while (n < INSN_MAX_LEN && dump_read(d, c, addr + n, bytes + n, 1))
+            n++;
+        if (!n) {
+            g_string_append_printf(out, "0x%08" PRIx64 ": unable to read memory\n", addr);
+            break;
+        }
+        bool ok = insn_decode(&i, bytes, n, size, real, NULL) == DECODE_OK;
+        insn_print_line(ok ? &i : NULL, addr, bytes, out);
+        addr += ok ? i.len : 1;
+    }
+    hmp_print(d->h, "%s", out->str);
+}
+
 static void dump_command(Hmp *h, const Json *args, bool physical)
 {
     X86CPU *c = hmp_cpu(h);
@@ -107,9 +145,17 @@ static void dump_command(Hmp *h, const Json *args, bool physical)
     d.line = d.size == 1 ? LINE_BYTES / 2 : LINE_BYTES;
     if (d.format == 'c')
         d.size = 1;
-    if (d.format == 'i')
-        hmp_print(h, "Error: there is no disassembler in this build; use the formats x, d, u, o or c\n");
-    else if (physical)
+    if (d.format == 'i') {
+        d.len = count;
+        if (count > MAX_INSNS)
+            hmp_print(h, "Error: more than %d instructions at once\n", MAX_INSNS);
+        else if (c)
+            vcpu_run_on(c, disassemble, &d);
+        else if (physical)
+            disassemble(NULL, &d);
+        else
+            hmp_print(h, "Can not dump without CPU\n");
+    } else if (physical)
         dump(NULL, &d);
     else if (c)
         vcpu_run_on(c, dump, &d);

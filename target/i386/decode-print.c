@@ -191,3 +191,28 @@ void insn_print(const Insn *i, uint64_t pc, GString *out)
         put_operand(out, i, k, pc + i->len);
     }
 }
+
+void insn_print_line(const Insn *i, uint64_t pc, const uint8_t *bytes, GString *out)
+{
+    enum { IN_LINE = 8 };
+    unsigned len = i ? i->len : 1;
+    g_string_append_printf(out, "0x%08" PRIx64 ":  ", pc);
+    for (unsigned n = 0; n < IN_LINE; n++) {
+        if (n < len)
+            g_string_append_printf(out, "%02x ", bytes[n]);
+        else
+            g_string_append(out, "   ");
+    }
+    g_string_append_c(out, ' ');
+    if (i)
+        insn_print(i, pc, out);
+    else
+        g_string_append_printf(out, ".byte 0x%02x", bytes[0]);
+    g_string_append_c(out, '\n');
+    if (len > IN_LINE) {
+        g_string_append_printf(out, "0x%08" PRIx64 ": ", pc + IN_LINE);
+        for (unsigned n = IN_LINE; n < len; n++)
+            g_string_append_printf(out, " %02x", bytes[n]);
+        g_string_append_c(out, '\n');
+    }
+}

@@ -182,5 +182,7 @@ bool insn_form(unsigned n, InsnForm *out);
 
 /* Intel syntax, for -d in_asm and x/i; pc: its address. */
 void insn_print(const Insn *i, uint64_t pc, GString *out);
+/* A line, or two, of a listing: address, bytes, the above. i NULL: the first of bytes is no instruction. */
+void insn_print_line(const Insn *i, uint64_t pc, const uint8_t *bytes, GString *out);
 
 #endif

@@ -232,10 +232,39 @@ static void test_info_pc(void)
     every_info("-machine pc");
 }
 
+/* x/i: 16-bit code, as the CPU is after a reset. What is beside the text is QEMU's too. */
+static void test_disassembly(void)
+{
+    static const uint8_t code[] = {0xea, 0x5b, 0xe0, 0x00, 0xf0,                               /* jmp far */
+                                   0x66, 0x26, 0xc7, 0x86, 0x34, 0x12, 0x78, 0x56, 0x34, 0x12, /* ten bytes */
+                                   0xf3, 0xa4,                                                 /* rep movsb */
+                                   0x0f, 0x0b,                                                 /* ud2 */
+                                   0x0f, 0x04, 0x90};                                          /* none; nop */
+    QTest *q = qtest_start("-machine pc -nodefaults -m 16");
+    for (unsigned n = 0; n < sizeof(code); n++)
+        qtest_writeb(q, 0x1000 + n, code[n]);
+    for (unsigned physical = 0; physical < 2; physical++) {
+        g_autofree char *text = qtest_hmp(q, "%s/7i 0x1000", physical ? "xp" : "x");
+        g_assert_cmpstr(text, ==,
+                        "0x00001000:  ea 5b e0 00 f0           jmp far 0xf000:0xe05b\r\n"
+                        "0x00001005:  66 26 c7 86 34 12 78 56  mov dword ptr es:[bp+0x1234], 0x12345678\r\n"
+                        "0x0000100d:  34 12\r\n"
+                        "0x0000100f:  f3 a4                    rep movsb byte ptr es:[di], byte ptr [si]\r\n"
+                        "0x00001011:  0f 0b                    ud2\r\n"
+                        "0x00001013:  0f                       .byte 0x0f\r\n"
+                        "0x00001014:  04 90                    add al, 0x90\r\n"
+                        "0x00001016:  00 00                    add byte ptr [bx+si], al\r\n");
+    }
+    g_autofree char *many = qtest_hmp(q, "x/70000i 0");
+    g_assert_cmpstr(many, ==, "Error: more than 65536 instructions at once\r\n");
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hmp/texts", test_texts);
+    g_test_add_func("/hmp/disassembly", test_disassembly);
     g_test_add_func("/hmp/info-none", test_info_none);
     g_test_add_func("/hmp/info-pc", test_info_pc);
     return g_test_run();
