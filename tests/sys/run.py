@@ -170,7 +170,7 @@ def lists():
     print(f"{'not ok' if problems else 'ok'} 1 items, guests and expectations agree")
 
 
-def reason_to_skip(mode, binary):
+def reason_to_skip(mode, binary, images):
     if mode == "kvm":
         try:
             os.close(os.open("/dev/kvm", os.O_RDWR))
@@ -183,6 +183,10 @@ def reason_to_skip(mode, binary):
             return f"no {DEBIAN}"
     elif "tcg" not in subprocess.run([binary, "-accel", "help"], capture_output=True, text=True, check=False).stdout.split():
         return "this binary has no accelerator tcg"
+    else:
+        err = run(mode, binary, images, next(iter(GUESTS.values())))[2]
+        if err and "failed to initialize tcg" in err[0]:
+            return err[0].partition(": ")[2]
     return None
 
 
@@ -200,7 +204,7 @@ def main():
     if mode in ("kvm", "host"):
         names = [n for n in names if getattr(GUESTS[n], mode)]
     print(f"1..{len(names) + (mode == 'debian')}")
-    reason = reason_to_skip(mode, binary)
+    reason = reason_to_skip(mode, binary, images)
     if mode == "debian" and not reason:
         debian(binary, images, names)
         return
