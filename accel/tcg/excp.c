@@ -346,9 +346,9 @@ HANDLER(UD)
 HANDLER(BOUND)
 {
     unsigned size = i->osz;
-    uint64_t lin = tcg_lin(c, i->seg, tcg_ea(c, i), size * 2, ACCESS_R), mask = TCG(c)->lin_mask;
-    int64_t low = sign_extend(tcg_load_lin(c, lin, size, tcg_mmu(c)), size),
-            high = sign_extend(tcg_load_lin(c, (lin + size) & mask, size, tcg_mmu(c)), size),
+    uint64_t ea = tcg_ea(c, i);
+    int64_t low = sign_extend(tcg_load(c, i->seg, ea, size), size),
+            high = sign_extend(tcg_load(c, i->seg, (ea + size) & size_mask(i->asz), size), size),
             index = sign_extend(c->gpr[i->reg], size);
 
     if (index < low || index > high)

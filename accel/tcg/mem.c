@@ -277,7 +277,9 @@ static void target(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Targe
 
 static void check_alignment(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
 {
-    if (TCG(c)->mode & TM_AC && mmu == MMU_USER && lin & (size - 1) && !(size & (size - 1)))
+    unsigned mask = size == 10 ? 7 : size > 16 ? 15 : size - 1; /* an extended real has 8 bytes' alignment, YMM XMM's */
+
+    if (TCG(c)->mode & TM_AC && mmu == MMU_USER && lin & mask && !(size & (size - 1) & ~10U))
         tcg_raise_error(c, EXC_AC, 0);
 }
 

@@ -137,7 +137,7 @@ HANDLER(ENTER)
     Stack s = stack_begin(c);
 
     stack_push(c, &s, size, bp);
-    frame = s.sp & s.mask;
+    frame = s.sp; /* the whole register, also where the stack is 16 bits wide */
     for (unsigned n = 1; n < level; n++) {
         bp = (bp & ~s.mask) | ((bp - size) & s.mask);
         stack_push(c, &s, size, tcg_load(c, SEG_SS, bp & s.mask, size));

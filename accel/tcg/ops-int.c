@@ -496,7 +496,8 @@ HANDLER(CMPXCHG)
         }
     } else {
         old = op_get(c, i, 0);
-        op_set(c, i, 0, old == acc ? new : old);
+        if (old == acc) /* else it is not written at all: its upper half stays */
+            op_set(c, i, 0, new);
     }
     alu_sub(size, acc, old, &fl);
     c->rflags = fl;
@@ -518,13 +519,14 @@ static bool cas16(void *p, uint64_t *low, uint64_t *high, uint64_t new_low, uint
 HANDLER(CMPXCHG8B)
 {
     unsigned half = i->operand[0].size / 2, mmu = tcg_mmu(c);
+    uint64_t ea = tcg_ea(c, i);
+
+    if (half == 8 && (tcg_code64(c) && i->seg < SEG_FS ? ea : ea + c->seg[i->seg].base) & 15) /* before other checks */
+        tcg_raise_error(c, EXC_GP, 0);
     uint64_t lin = op_mem_lin(c, i, 0, ACCESS_RW);
     uint64_t low = gpr_get(c, R_RAX, half), high = gpr_get(c, R_RDX, half), new_low = gpr_get(c, R_RBX, half),
              new_high = gpr_get(c, R_RCX, half), was_low, was_high;
     bool equal;
-
-    if (half == 8 && lin & 15)
-        tcg_raise_error(c, EXC_GP, 0);
     void *p = tcg_host_lin(c, lin, half * 2, ACCESS_RW, mmu);
 
     was_low = low;

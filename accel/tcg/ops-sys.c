@@ -366,13 +366,13 @@ static void check_fsgsbase(X86CPU *c)
 static void read_base(X86CPU *c, const Insn *i, unsigned seg)
 {
     check_fsgsbase(c);
-    gpr_set(c, i->operand[0].reg, i->osz, c->seg[seg].base);
+    gpr_set(c, i->operand[0].reg, i->operand[0].size, c->seg[seg].base);
 }
 
 static void write_base(X86CPU *c, const Insn *i, unsigned seg)
 {
     check_fsgsbase(c);
-    uint64_t val = gpr_get(c, i->operand[0].reg, i->osz);
+    uint64_t val = gpr_get(c, i->operand[0].reg, i->operand[0].size);
 
     if (!tcg_canonical(c, val))
         gp0(c);

@@ -106,7 +106,7 @@ static void init_control(X86CPU *c, uint8_t *x)
     TcgCpu *t = TCG(c);
 
     img_set_w(x, XS_FCW, FCW_INIT);
-    img_set_w(x, XS_FSW, 0);
+    img_set_fsw(x, 0);
     x[XS_FTW] = 0;
     t->fpu_ip = t->fpu_dp = 0;
     t->fpu_cs = t->fpu_ds = t->fpu_op = 0;
@@ -124,9 +124,10 @@ HANDLER(FWAIT)
     tcg_fpu_check_pending(c);
 }
 
+/* FNOP, which waits for exceptions (its description says so), and the 8087's and 80287's FENI, FDISI and FSETPM, which
+ * do not. */
 HANDLER(FNOP)
 {
-    tcg_fpu_check_pending(c);
 }
 
 HANDLER(EMMS)
@@ -138,7 +139,7 @@ HANDLER(EMMS)
         uint8_t *x = fpu_image(c);
 
         x[XS_FTW] = 0;
-        img_set_w(x, XS_FSW, img_w(x, XS_FSW) & (uint16_t)~FSW_TOP);
+        img_set_fsw(x, img_w(x, XS_FSW) & (uint16_t)~FSW_TOP);
         img_in_use(x, XC_X87);
     }
 }
@@ -274,7 +275,7 @@ static void env_take(X86CPU *c, const Insn *i, uint8_t *x, const uint8_t *e)
     uint16_t fcw = (img_w(e, 0) & 0x1f3f) | 0x40;
 
     img_set_w(x, XS_FCW, fcw);
-    img_set_w(x, XS_FSW, fsw_summary(img_w(e, w), fcw));
+    img_set_fsw(x, fsw_summary(img_w(e, w), fcw));
     x[XS_FTW] = abridged_tags(img_w(e, 2 * w));
     t->fpu_op = t->fpu_cs = t->fpu_ds = 0;
     if (protected_format(c)) {
@@ -304,7 +305,11 @@ static void env_take(X86CPU *c, const Insn *i, uint8_t *x, const uint8_t *e)
 
 static uint64_t operand_lin(X86CPU *c, const Insn *i, unsigned size, unsigned access)
 {
-    return tcg_lin(c, i->seg, tcg_ea(c, i), size, access);
+    uint64_t lin = tcg_lin(c, i->seg, tcg_ea(c, i), size, access);
+
+    if (TCG(c)->mode & TM_AC && lin & (i->osz == 2 ? 1 : 3))
+        tcg_raise_error(c, EXC_AC, 0);
+    return lin;
 }
 
 HANDLER(FNSTENV)

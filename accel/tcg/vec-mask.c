@@ -24,47 +24,41 @@ static uint64_t element_lin(X86CPU *c, const Insn *i, uint64_t off, unsigned siz
     return tcg_lin(c, i->seg, off, size, access);
 }
 
+/* The whole operand must be in reach, whatever the mask (SDM leaves that open; AMD's CPUs do so). */
 HANDLER(MASKMOV)
 {
-    unsigned size = i->pp == 1 ? 16 : 8, mmu = tcg_mmu(c), seg = i->seg_override ? i->seg : SEG_DS;
-    uint64_t off = c->gpr[R_RDI] & size_mask(i->asz), lin[16];
+    unsigned size = i->pp == 1 ? 16 : 8, mmu = tcg_mmu(c);
+    uint64_t lin = tcg_lin(c, i->seg, tcg_ea(c, i), size, ACCESS_W);
     uint8_t data[16], mask[16], *x;
 
-    if (size == 8)
-        tcg_fpu_check_pending(c);
+    if (TCG(c)->mode & TM_AC && lin & 7)
+        tcg_raise_error(c, EXC_AC, 0);
+    tcg_probe_lin(c, lin, size, ACCESS_W, mmu);
     x = fpu_image(c);
     if (size == 16) {
         img_copy(data, x + XS_XMM + i->reg * 16, 16);
         img_copy(mask, x + XS_XMM + i->rm * 16, 16);
     } else {
-        /* MMn is the significand of physical register n. */
-        unsigned top = (img_w(x, XS_FSW) & FSW_TOP) >> FSW_TOP_SHIFT;
-
-        img_copy(data, x + XS_ST + ((i->reg - top) & 7) * 16, 8);
-        img_copy(mask, x + XS_ST + ((i->rm - top) & 7) * 16, 8);
-    }
-    for (unsigned n = 0; n < size; n++) {
-        if (!(mask[n] & 0x80))
-            continue;
-        lin[n] = tcg_lin(c, seg, (off + n) & size_mask(i->asz), 1, ACCESS_W);
-        tcg_probe_lin(c, lin[n], 1, ACCESS_W, mmu);
-    }
-    if (size == 8) {
-        /* The stack's registers stay where they are physically; TOP becomes 0, all are valid. */
-        unsigned top = (img_w(x, XS_FSW) & FSW_TOP) >> FSW_TOP_SHIFT;
-        uint8_t st[128];
-
-        img_copy(st, x + XS_ST, 128);
-        for (unsigned n = 0; n < 8; n++)
-            img_copy(x + XS_ST + n * 16, st + ((n - top) & 7) * 16, 16);
-        img_set_w(x, XS_FSW, img_w(x, XS_FSW) & (uint16_t)~FSW_TOP);
+        /* MMn is physical register n; all become valid. */
+        img_set_fsw(x, img_w(x, XS_FSW) & (uint16_t)~FSW_TOP);
         x[XS_FTW] = 0xff;
         img_in_use(x, XC_X87);
+        img_copy(data, x + XS_ST + (i->reg & 7) * 16, 8);
+        img_copy(mask, x + XS_ST + (i->rm & 7) * 16, 8);
     }
     for (unsigned n = 0; n < size; n++) {
         if (mask[n] & 0x80)
-            tcg_store_lin(c, lin[n], 1, data[n], mmu);
+            tcg_store_lin(c, (lin + n) & TCG(c)->lin_mask, 1, data[n], mmu);
     }
+}
+
+/* Elements of masked moves and gathers are not checked for alignment. */
+static uint64_t element_load(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
+{
+    uint64_t v = 0;
+
+    tcg_read_lin(c, lin, &v, size, mmu);
+    return v;
 }
 
 HANDLER(VMASKMOV)
@@ -89,7 +83,7 @@ HANDLER(VMASKMOV)
     if (store) {
         for (unsigned n = 0; n < count; n++) {
             if (mask[n * size + size - 1] & 0x80)
-                tcg_store_lin(c, lin[n], size, size == 8 ? img_q(data, n * 8) : img_l(data, n * 4), mmu);
+                tcg_write_lin(c, lin[n], data + n * size, size, mmu);
         }
         return;
     }
@@ -97,7 +91,7 @@ HANDLER(VMASKMOV)
     for (unsigned n = 0; n < count; n++) {
         if (!(mask[n * size + size - 1] & 0x80))
             continue;
-        uint64_t v = tcg_load_lin(c, lin[n], size, mmu);
+        uint64_t v = element_load(c, lin[n], size, mmu);
 
         if (size == 8)
             img_set_q(data, n * 8, v);
@@ -108,7 +102,7 @@ HANDLER(VMASKMOV)
 }
 
 /* Elements are loaded in order; with each, its part of the destination and of the mask is final: a fault leaves those
- * before it done. */
+ * before it done, and the rest of the mask as it was. */
 HANDLER(GATHER)
 {
     unsigned size = i->vex_w ? 8 : 4, index_size = i->opcode & 1 ? 8 : 4, bytes = i->vl ? 32 : 16;
@@ -124,24 +118,21 @@ HANDLER(GATHER)
     ymm_get(fpu_image(c), i->vvvv, mask);
     ymm_get(fpu_image(c), i->index, index);
     for (unsigned n = 0; n < count; n++) {
-        uint8_t sign = (uint8_t)((int8_t)mask[n * size + size - 1] >> 7);
-
-        for (unsigned b = 0; b < size; b++)
-            mask[n * size + b] = sign;
-    }
-    for (unsigned n = 0; n < count; n++) {
-        if (mask[n * size]) {
+        if (mask[n * size + size - 1] & 0x80) {
             uint64_t idx = index_size == 8 ? img_q(index, n * 8) : (uint64_t)(int64_t)(int32_t)img_l(index, n * 4);
-            uint64_t v = tcg_load_lin(c, element_lin(c, i, base + idx * i->scale, size, ACCESS_R), size, mmu);
+
+            if (n) {
+                ymm_set(fpu_image(c), i->reg, data);
+                ymm_set(fpu_image(c), i->vvvv, mask);
+            }
+            uint64_t v = element_load(c, element_lin(c, i, base + idx * i->scale, size, ACCESS_R), size, mmu);
 
             if (size == 8)
                 img_set_q(data, n * 8, v);
             else
                 img_set_l(data, n * 4, (uint32_t)v);
-            img_zero(mask + n * size, size);
-            ymm_set(fpu_image(c), i->reg, data);
-            ymm_set(fpu_image(c), i->vvvv, mask);
         }
+        img_zero(mask + n * size, size);
     }
     img_zero(mask, 32);
     if (count * size < 32)

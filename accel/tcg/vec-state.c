@@ -131,11 +131,13 @@ static bool fast_fxsave(X86CPU *c) /* the XMM registers are left out */
 
 static uint64_t fx_begin(X86CPU *c, const Insn *i, unsigned access)
 {
-    uint64_t lin = tcg_lin(c, i->seg, tcg_ea(c, i), 512, access);
+    if (TCG(c)->mode & (TM_EM | TM_TS))
+        tcg_raise(c, EXC_NM);
+    uint64_t ea = tcg_ea(c, i), lin = tcg_lin_unchecked(c, i, ea);
 
     if (lin & 15)
-        tcg_raise_error(c, EXC_GP, 0);
-    return lin;
+        tcg_raise_error(c, TCG(c)->mode & TM_AC && lin & 3 ? EXC_AC : EXC_GP, 0);
+    return tcg_lin(c, i->seg, ea, 512, access);
 }
 
 HANDLER(FXSAVE)
@@ -203,11 +205,11 @@ static Layout layout(X86CPU *c, uint64_t components, bool compact)
 
 static uint64_t area_begin(X86CPU *c, const Insn *i, unsigned size, unsigned access)
 {
-    uint64_t lin = tcg_lin(c, i->seg, tcg_ea(c, i), size, access);
+    uint64_t ea = tcg_ea(c, i);
 
-    if (lin & 63)
+    if (tcg_lin_unchecked(c, i, ea) & 63)
         tcg_raise_error(c, EXC_GP, 0);
-    return lin;
+    return tcg_lin(c, i->seg, ea, size, access);
 }
 
 /* opt: components in their initial state are not written. */

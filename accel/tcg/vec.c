@@ -144,13 +144,12 @@ static unsigned gpr_fields(const Insn *i)
     }
     if (!gpr)
         return 0;
-    if (vector) {
-        /* One of the two: CVTTSS2SI, CVTSS2SI, MOVMSKPS, PEXTRW and PMOVMSKB have it in reg, all others in rm. */
-        bool in_reg = i->map == MAP_0F && (i->opcode == 0x2c || i->opcode == 0x2d || i->opcode == 0x50 ||
-                                           i->opcode == 0xc5 || i->opcode == 0xd7);
+    /* CVTTSS2SI, CVTSS2SI, MOVMSKPS, PEXTRW and PMOVMSKB have it in reg, all others beside a vector register in rm. */
+    bool in_reg = i->map == MAP_0F && (i->opcode == 0x2c || i->opcode == 0x2d || i->opcode == 0x50 ||
+                                       i->opcode == 0xc5 || i->opcode == 0xd7);
 
+    if (vector || in_reg)
         return in_reg ? USE_REG : i->has_mem ? 0 : USE_RM;
-    }
     unsigned f = i->has_mem ? 0 : USE_RM;
 
     if (i->encoding == ENC_LEGACY)
@@ -171,8 +170,8 @@ static bool w_is_width(const Insn *i, unsigned gprs)
     switch (i->map) {
     case MAP_0F:
         return i->opcode == 0x2a || i->opcode == 0x6e || (i->opcode == 0x7e && i->pp == 1);
-    case MAP_0F3A:
-        return i->opcode == 0x16 || i->opcode == 0x22;
+    case MAP_0F3A: /* PEXTRD PINSRD, PCMPESTRM PCMPESTRI */
+        return i->opcode == 0x16 || i->opcode == 0x22 || i->opcode == 0x60 || i->opcode == 0x61;
     default:
         return false;
     }
@@ -231,18 +230,17 @@ typedef struct MemOperand {
     uint8_t size, access;
 } MemOperand;
 
-static void check_vec_alignment(X86CPU *c, const Insn *i, uint64_t lin, unsigned size)
+/* Comes before anything else is said of the address. */
+static void check_vec_alignment(X86CPU *c, const Insn *i, uint64_t ea, unsigned size)
 {
     uint32_t a = i->desc->attrs;
     unsigned mask = 0;
 
     if (a & INSN_ALIGN16)
         mask = 15;
-    else if (a & INSN_ALIGN_VEC)
+    else if (a & INSN_ALIGN_VEC || (a & INSN_ALIGN_LEGACY && i->encoding == ENC_LEGACY))
         mask = size - 1;
-    else if (a & INSN_ALIGN_LEGACY && i->encoding == ENC_LEGACY)
-        mask = size - 1;
-    if (lin & mask)
+    if (tcg_lin_unchecked(c, i, ea) & mask)
         tcg_raise_error(c, EXC_GP, 0);
 }
 
@@ -251,13 +249,15 @@ static void mem_begin(X86CPU *c, const Insn *i, MemOperand *m)
 {
     TcgVec *v = TCG(c)->vec;
     unsigned n = 0, mmu = tcg_mmu(c);
+    uint64_t ea;
 
     while (n + 1 < i->n_operands && i->operand[n].kind != OPND_MEM)
         n++;
     m->size = i->operand[n].size;
     m->access = i->operand[n].access;
-    m->lin = tcg_lin(c, i->seg, tcg_ea(c, i), m->size, m->access);
-    check_vec_alignment(c, i, m->lin, m->size);
+    ea = tcg_ea(c, i);
+    check_vec_alignment(c, i, ea, m->size);
+    m->lin = tcg_lin(c, i->seg, ea, m->size, m->access);
     m->host = tcg_host_lin(c, m->lin, m->size, m->access, mmu);
     if (m->host)
         return;

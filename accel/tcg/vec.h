@@ -108,6 +108,13 @@ extern void (*tcg_ferr_raised)(X86CPU *c);
 /* Port F0h: IGNNE# until the exception is cleared. Any thread. */
 void tcg_ignne(X86CPU *c);
 
+/* Linear address of an operand that must be aligned to mask + 1, as far as that matters for its alignment: this is
+ * checked before limits. */
+static inline uint64_t tcg_lin_unchecked(X86CPU *c, const Insn *i, uint64_t ea)
+{
+    return tcg_code64(c) && i->seg < SEG_FS ? ea : ea + c->seg[i->seg].base;
+}
+
 /* For the handlers in vec-*.c: the state in memory. */
 static inline uint8_t *fpu_image(X86CPU *c)
 {
@@ -172,6 +179,20 @@ static inline void img_zero(void *to, unsigned len)
 
     while (len--)
         *d++ = 0;
+}
+/* A status word's TOP: the registers stay where they are physically, and the image has them by their place in the
+ * stack. */
+static inline void img_set_fsw(uint8_t *x, uint16_t fsw)
+{
+    unsigned turn = ((unsigned)fsw >> FSW_TOP_SHIFT) - ((unsigned)img_w(x, XS_FSW) >> FSW_TOP_SHIFT);
+    uint8_t st[128];
+
+    if (turn & 7) {
+        img_copy(st, x + XS_ST, sizeof(st));
+        for (unsigned n = 0; n < 8; n++)
+            img_copy(x + XS_ST + n * 16, st + ((n + turn) & 7) * 16, 16);
+    }
+    img_set_w(x, XS_FSW, fsw);
 }
 /* ES and B as FCW and the flags of FSW make them. */
 static inline uint16_t fsw_summary(uint16_t fsw, uint16_t fcw)

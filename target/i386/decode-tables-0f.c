@@ -132,7 +132,7 @@ const Node decode_0f[256] = {
     [0x23] = I(MOV_TO_DR, "mov", C0 | END | INSN_SERIALIZE, R_NOMEM, (W Dn, Fn), ),
     [0x28] = PP(S(SSE, T1, "movaps", (W Vdq, Wdq), ), S(SSE2, T1, "movapd", (W Vdq, Wdq), ), UD, UD),
     [0x29] = PP(S(SSE, T1, "movaps", (W Wdq, Vdq), ), S(SSE2, T1, "movapd", (W Wdq, Vdq), ), UD, UD),
-    [0x2a] = PP(S(SSE, T5FP | INSN_MMX, "cvtpi2ps", (W Vq, Qq), ), MOD(S(SSE2, T5, "cvtpi2pd", (W Vdq, Mq), ), S(SSE2, T5 | INSN_MMX, "cvtpi2pd", (W Vdq, Nq), )),
+    [0x2a] = PP(MOD(S(SSE, T5FP, "cvtpi2ps", (W Vq, Mq), ), S(SSE, T5FP | INSN_MMX, "cvtpi2ps", (W Vq, Nq), )), MOD(S(SSE2, T5, "cvtpi2pd", (W Vdq, Mq), ), S(SSE2, T5 | INSN_MMX, "cvtpi2pd", (W Vdq, Nq), )),
                 S(SSE, T3, "cvtsi2ss", (W Vd, Ey), ), S(SSE2, T3, "cvtsi2sd", (W Vq, Ey), )),
     [0x2b] = PP(MEM(S(SSE, T1, "movntps", (W Mdq, Vdq), )), MEM(S(SSE2, T1, "movntpd", (W Mdq, Vdq), )), UD, UD),
     [0x2c] = PP(S(SSE, T5FP | INSN_MMX, "cvttps2pi", (W Pq, Wq), ), S(SSE2, T2 | INSN_MMX, "cvttpd2pi", (W Pq, Wdq), ),

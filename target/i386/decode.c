@@ -331,7 +331,8 @@ static DecodeResult decode_operands(Insn *i, Bytes *b, const Form *f)
         case A_Y:
             if (!i->has_mem) {
                 set_mem(i, o, R_RDI);
-                i->seg = SEG_ES; /* no override changes it */
+                if (OPC_ADDR(f->opnd[1]) != A_X) /* MOVS: the segment is its source's */
+                    i->seg = SEG_ES;             /* no override changes it */
             } else {
                 set_opnd(o, OPND_MEM, 0);
             }
