@@ -77,7 +77,7 @@ SHIFT_HANDLER(SAR, sh_sar)
         uint16_t ax;                                                                                                   \
                                                                                                                        \
         if (op_is_mem(i, 0))                                                                                           \
-            tcg_probe_lin(c, op_mem_lin(c, i, 0, ACCESS_W), size, ACCESS_RW, tcg_mmu(c));                              \
+            tcg_host_lin(c, op_mem_lin(c, i, 0, ACCESS_W), size, ACCESS_RW, tcg_mmu(c)); /* checks alignment too */    \
         a = op_get(c, i, 0);                                                                                           \
         if (!count) {                                                                                                  \
             op_set(c, i, 0, a);                                                                                        \

@@ -330,9 +330,11 @@ HANDLER(SYSEXIT)
     bool wide = i->osz == 8;
     uint16_t sel = (uint16_t)(c->sysenter_cs & 0xfffc);
 
+    if (!(c->cr0 & CR0_PE) || tcg_cpl(c)) /* AMD's CPUs look at this first, too */
+        gp0(c);
     if (no_sysenter(c))
         ud(c);
-    if (!(c->cr0 & CR0_PE) || sel_null(sel) || tcg_cpl(c))
+    if (sel_null(sel))
         gp0(c);
     if (wide && (!tcg_canonical(c, c->gpr[R_RCX]) || !tcg_canonical(c, c->gpr[R_RDX])))
         gp0(c);
