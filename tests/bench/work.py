@@ -161,7 +161,7 @@ class Emulated:
 
     def __init__(self, name, binary, accel, args, initrd):
         self.name, self.binary, self.accel, self.args, self.initrd = name, binary, accel, args, initrd
-        self.guest, self.dead = None, None  # dead: why no more guests are started
+        self.guest, self.failures, self.dead = None, 0, None  # dead: why no more guests are started
 
     def boot(self, initrd):
         """A guest at its first line; the time from exec to it."""
@@ -170,8 +170,11 @@ class Emulated:
         guest = Guest(self.binary, self.accel, [*self.args, '-initrd', initrd])
         try:
             guest.expect(rb'@ready', BOOT_LIMIT)
-        except GuestError:
+        except GuestError as e:
             guest.close()
+            self.failures += 1
+            if self.failures == 2:
+                self.dead = str(e)
             raise
         return guest, guest.seconds()
 
@@ -180,8 +183,7 @@ class Emulated:
             if not self.guest:
                 self.guest = self.boot(self.initrd)[0]
         except GuestError as e:
-            self.dead = str(e)
-            raise RowError(self.dead) from None
+            raise RowError(str(e)) from None
         try:
             self.guest.send(command + '\n')
             self.guest.expect(rb'@begin|(?=@failed)', 30)
@@ -284,7 +286,7 @@ class Table:
         self.rows.append({'name': name, 'seconds': {n: times[n] for n in times}, 'median': middle, 'ours/native': natively,
                           'ours/reference': beside, 'spread_percent': spread, 'failed': wrong})
         verdict = 'FAILED' if wrong else 'slower' if beside and beside > SLOWER else ''
-        print(f'{name:22}' + ''.join(f'{middle[n]:10.3f}' if middle.get(n) is not None else f'{"-":>10}' for n in self.names) +
+        print(f'{name:22}' + ''.join(f'{middle[n]:10.4f}' if middle.get(n) is not None else f'{"-":>10}' for n in self.names) +
               ''.join(f'{r:11.2f}' if r else f'{"-":>11}' for r in (natively, beside)) +
               (f'{spread:7.0f}%' if spread is not None else f'{"-":>8}') + (f'  {verdict}' if verdict else ''), flush=True)
         for n, why in wrong.items():
