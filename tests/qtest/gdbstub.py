@@ -403,6 +403,8 @@ def bad_devices():
 
 @test('a hostile peer')
 def hostile():
+    if DEBIAN:
+        raise Skip("Debian's 7.2 does not always answer afterwards")
     seed = int(os.environ.get('WALK_SEED', '1'))
     rng = random.Random(seed)
     words = ['qSupported', 'qC', 'g', 'G', 'p', 'P', 'm', 'M', 'X', 'Z0,', 'z1,', 'H', 'Hg', 'T', 'vAttach;', 'qXfer:features:read:target.xml:',
