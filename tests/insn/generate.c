@@ -6,6 +6,8 @@ const char *form_missing(const InsnForm *f)
 {
     const uint16_t need[2] = {f->desc->feature, f->desc->feature2};
 
+    if (f->desc->attrs & INSN_AVX && !(guest_cpu()->xcr0 & 4))
+        return "avx";
     for (unsigned n = 0; n < 2; n++) {
         if (need[n] != FEATURE_NONE && !(guest_features[need[n] >> 5] >> (need[n] & 31) & 1)) {
             const char *name = feature_name(need[n] >> 5, need[n] & 31);
@@ -594,7 +596,7 @@ static void tune(Rng *r, Case *k, const Insn *i)
     case OP_XSAVES:
     case OP_XRSTOR:
     case OP_XRSTORS:
-        g[R_RAX] &= ~0xfffffff8ULL; /* what both sides have */
+        g[R_RAX] &= ~0xfffffff8ULL & ~(7 & ~guest_cpu()->xcr0); /* what both sides have */
         g[R_RDX] = 0;
         break;
     default:
@@ -649,9 +651,9 @@ static void tune_memory(Rng *r, Case *k, Batch *b, const Insn *i, uint32_t targe
         random_state(r, m);
         memset(m + 6, 0, 18);
         memset(m + X_BV, 0, 64);
-        m[X_BV] = (uint8_t)below(r, 8);
+        m[X_BV] = (uint8_t)(below(r, 8) & guest_cpu()->xcr0);
         if (percent(r, 40)) {
-            m[X_BV + 8] = (uint8_t)(m[X_BV] | below(r, 8));
+            m[X_BV + 8] = (uint8_t)(m[X_BV] | (below(r, 8) & guest_cpu()->xcr0));
             m[X_BV + 15] = 0x80;
         }
         if (percent(r, 10))
@@ -746,7 +748,8 @@ bool generate(Case *k, Batch *b, const InsnForm *f, unsigned code_size, uint64_t
         aimed = !far;
         if (aimed)
             add_window(r, k, b, target - 64, target + wide + 64);
-        if (size > 2048 && (k->in.gpr[R_RAX] & 0xfffffff8 || (uint32_t)k->in.gpr[R_RDX])) /* used for the address */
+        if (size > 2048 && (k->in.gpr[R_RAX] & 0xffffffff & ~guest_cpu()->xcr0 ||
+                            (uint32_t)k->in.gpr[R_RDX])) /* used for the address */
             return false;
     }
     /* The displacement may have changed. */

@@ -33,6 +33,8 @@ const Pages *guest_pages(void)
     return &pages;
 }
 
+static uint32_t taken_away[FEATURE_WORDS];
+
 bool host_is_amd(void)
 {
     uint32_t a, b = 0, c, d;
@@ -53,11 +55,18 @@ static void read_host_features(void)
         if (__get_cpuid_count(f->leaf, f->subleaf < 0 ? 0 : (unsigned)f->subleaf, &r[0], &r[1], &r[2], &r[3]))
             guest_features[w] = r[f->reg];
     }
+    for (unsigned w = 0; w < FEATURE_WORDS; w++)
+        guest_features[w] &= ~taken_away[w];
     /* What the engine does not offer. */
     guest_features[F_8000_0001_ECX] &=
         ~(1U << 7 /* MISALIGNSSE */ | 1U << 6 /* SSE4A */ | 1U << 11 /* XOP */ | 1U << 16 /* FMA4 */);
     guest_features[F_7_0_EBX] &= ~(1U << 16 | 1U << 17 | 1U << 21 | 1U << 28 | 1U << 30 | 1U << 31); /* AVX-512 */
     guest_features[F_7_0_ECX] &= ~(1U << 1 | 1U << 6 | 1U << 11 | 1U << 12 | 1U << 14);
+}
+
+static void feature_off(FeatureWord w, unsigned bit)
+{
+    taken_away[w] |= 1U << bit;
 }
 
 static void make_page_tables(void)
@@ -121,7 +130,7 @@ static void set_segments(unsigned code_size, uint64_t fs_base, uint64_t gs_base)
 
 static uint64_t child_fs_base;
 
-void guest_init(uint64_t fs_base)
+void guest_init(uint64_t fs_base, const char *host)
 {
     static const MachineDesc desc = {.name = "test", .max_cpus = 1};
     static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
@@ -137,6 +146,10 @@ void guest_init(uint64_t fs_base)
     accel = &accel_tcg;
     tcg_map_init();
     g_assert_true(tcg_vec_init(NULL));
+    if (host) {
+        tcg_vec_host = (VecHost){.xsave = !strcmp(host, "sse"), .rfbm = XC_X87 | XC_SSE};
+        feature_off(F_1_ECX, 28);
+    }
     cpu = X86_CPU(device_new(&x86_cpu_desc));
     read_host_features();
     memcpy(cpu->config.features, guest_features, sizeof(guest_features));
@@ -186,6 +199,29 @@ static uint8_t step(const Case *k)
             return TRAP_TIMEOUT;
     } while (cpu->rip == k->in.rip);
     return TRAP_NONE;
+}
+
+X86CPU *guest_cpu(void)
+{
+    return cpu;
+}
+
+uint64_t guest_page_directory(void)
+{
+    return PD;
+}
+
+uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size)
+{
+    Case k = {.code_size = (uint8_t)code_size};
+
+    k.in.rip = code_size == 2 ? 0x800 : BASE + 0x800;
+    memcpy(page_at(&pages, BASE + 0x800), code, len);
+    cpu->rip = k.in.rip;
+    cpu->interrupt_shadow = 0;
+    set_segments(code_size, child_fs_base, GS_BASE);
+    tcg_mode_changed(cpu);
+    return step(&k);
 }
 
 void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory)

@@ -128,10 +128,20 @@ typedef struct GuestResult {
     CpuImage out;
 } GuestResult;
 extern uint32_t guest_features[FEATURE_WORDS];
-void guest_init(uint64_t fs_base);
+void guest_init(uint64_t fs_base, const char *host); /* host: NULL, "fxsave", "sse" */
 void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory);
 const Pages *guest_pages(void);
 bool host_is_amd(void);
+
+/* For state.c: one instruction in the CPU's present state, its segments set for the code size; the trap. */
+X86CPU *guest_cpu(void);
+uint64_t guest_page_directory(void);
+uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size);
+
+/* state.c: what no host shows at privilege level 3. Prints TAP from point on, adds failures to *failed; the number of
+ * points. */
+unsigned state_points(void);
+bool state_tests(unsigned point);
 
 /* generate.c */
 typedef struct Rng {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * insn [--cases N] [--seed S] [--form MNEMONIC] [--case NUMBER] [--all]
+ * insn [--cases N] [--seed S] [--form MNEMONIC] [--case NUMBER] [--all] [--host fxsave|sse]
  * Compares what the host and the engine made of each case: exception, error code, fault address, registers, flags that
  * are defined, vector and x87 state, memory. TAP, a test point per opcode map; what a case was is printed where it
  * fails, and --case (with the same seed) runs it alone. --all prints every failure instead of the first few of a form.
+ * --host: the engine takes this host for one without XSAVE, or with XSAVE and no AVX.
  */
 #include "tests/insn/insn.h"
 #include "accel/tcg/tcg.h"
@@ -24,7 +25,7 @@ typedef struct FormState {
 
 static struct {
     uint64_t cases, seed, only_case;
-    const char *only_form;
+    const char *only_form, *host;
     bool all, one;
 } options = {.cases = 1000000};
 
@@ -328,7 +329,7 @@ static bool run_all(void)
     if (!native)
         return false;
     fs_base = native_fs_base(native);
-    guest_init(fs_base);
+    guest_init(fs_base, options.host);
     pages_reset();
     for (unsigned n = 0; n < n_forms; n++) {
         const char *missing = form_missing(&forms[n].f);
@@ -397,7 +398,7 @@ static bool report(void)
     unsigned point = 0;
     char name[96];
 
-    printf("1..10\n");
+    printf("1..%u\n", 10 + state_points());
     for (unsigned g = 0; g < 9; g++) {
         uint64_t cases = 0, failed = 0;
         unsigned tested = 0, left = 0, broken = 0;
@@ -440,6 +441,7 @@ static bool report(void)
         }
     }
     printf("%s %u every form has a case\n", without || strays ? "not ok" : "ok", ++point);
+    bad |= !state_tests(++point);
     return !bad && !without && !strays && !failures;
 }
 
@@ -465,6 +467,8 @@ int main(int argc, char **argv)
             options.seed = g_ascii_strtoull(value, NULL, 0);
         } else if (!strcmp(argv[n - 1], "--form")) {
             options.only_form = value;
+        } else if (!strcmp(argv[n - 1], "--host")) {
+            options.host = value;
         } else if (!strcmp(argv[n - 1], "--case")) {
             options.one = true;
             options.only_case = g_ascii_strtoull(value, NULL, 0);
