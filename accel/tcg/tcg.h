@@ -205,7 +205,6 @@ typedef struct TcgCpu {
     uint32_t pending_dr6; /* breakpoints that the instruction hit: #DB after it */
     bool code_breakpoint; /* the #DB on its way is that of an instruction breakpoint */
     struct TcgVec *vec;   /* vec.h */
-    bool ignne;           /* atomic: IGNNE#: pending x87 exceptions are not looked at (port F0h was written) */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
     unsigned
         tlb_touched[MMU_MODES]; /* entries filled since the last flush; TLB_TOUCHED_MAX + 1: more than are listed */

@@ -27,38 +27,35 @@ uint16_t tcg_fpu_control(X86CPU *c)
 
 /* Pending exceptions and the FERR# line (SDM volume 1, 8.7). */
 
+/* With IGNNE# low the hardware stops here until an interrupt comes; this works on, with the exception masked (vec.c),
+ * and the interrupt comes before the next instruction. */
 void tcg_fpu_check_pending(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
 
-    if (!(tcg_fpu_status(c) & FSW_ES))
+    if (!(tcg_fpu_status(c) & FSW_ES)) {
+        if (c->ignne)
+            tcg_fpu_ferr_update(c);
         return;
+    }
     if (t->mode & TM_NE)
         tcg_raise(c, EXC_MF);
-    if (t->ferr)
+    if (t->ferr || __atomic_load_n(&c->ignne, __ATOMIC_ACQUIRE))
         return;
     t->ferr = true;
-    if (tcg_ferr_raised) {
-        tcg_outside_begin(c);
-        tcg_ferr_raised(c);
-        tcg_outside_end(c);
-    }
+    tcg_outside_begin(c);
+    tcg_ferr_raise();
+    tcg_outside_end(c);
 }
 
 void tcg_fpu_ferr_update(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
 
-    if (!t->ferr || tcg_fpu_status(c) & FSW_ES)
+    if (!(t->ferr || c->ignne) || tcg_fpu_status(c) & FSW_ES)
         return;
     t->ferr = false;
-    __atomic_store_n(&t->ignne, false, __ATOMIC_RELAXED);
-}
-
-void tcg_ignne(X86CPU *c)
-{
-    if (__atomic_load_n(&TCG(c)->ferr, __ATOMIC_RELAXED))
-        __atomic_store_n(&TCG(c)->ignne, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->ignne, false, __ATOMIC_RELAXED);
 }
 
 /* Words. */

@@ -3,6 +3,7 @@
  * Not light. */
 #include "accel/tcg/host-signal.h"
 #include "accel/tcg/vec.h"
+#include "softmmu/mainloop.h"
 #include <cpuid.h>
 #include <errno.h>
 #include <sys/mman.h>
@@ -13,7 +14,14 @@
 #endif
 
 VecHost tcg_vec_host;
-void (*tcg_ferr_raised)(X86CPU *c);
+
+void tcg_ferr_raise(void)
+{
+    vm_lock();
+    if (cpu_ferr_line)
+        irq_set(cpu_ferr_line, 1);
+    vm_unlock();
+}
 
 bool tcg_vec_init(Error **errp)
 {

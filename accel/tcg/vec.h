@@ -103,10 +103,8 @@ uint16_t tcg_fpu_control(X86CPU *c);
 uint16_t tcg_fpu_status(X86CPU *c);
 /* After an x87 instruction that may have cleared exceptions: the FERR# line falls where none is pending any more. */
 void tcg_fpu_ferr_update(X86CPU *c);
-/* FERR# rises (CR0.NE is 0): the board's interrupt 13. Outside, in the vCPU's thread. NULL: no such line. */
-extern void (*tcg_ferr_raised)(X86CPU *c);
-/* Port F0h: IGNNE# until the exception is cleared. Any thread. */
-void tcg_ignne(X86CPU *c);
+/* FERR# rises (CR0.NE is 0): to the board. Outside. */
+void tcg_ferr_raise(void);
 
 /* Linear address of an operand that must be aligned to mask + 1, as far as that matters for its alignment: this is
  * checked before limits. */

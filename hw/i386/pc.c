@@ -405,6 +405,7 @@ static bool make_chipset(PcMachine *pc, Error **errp)
         return false;
     gsi_create_lines(pic, ioapic, pc->gsi);
     isa_bus_set_irqs(isa_bus, pc->gsi);
+    pc_ferr_init();
     return true;
 }
 

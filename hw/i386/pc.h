@@ -31,5 +31,6 @@ typedef struct PcMachine {
 
 /* The 256-byte EEPROMs that describe the memory modules, on the power management function's SMBus. */
 bool smbus_eeproms_create(Device *pm, uint64_t ram_size, Error **errp);
+void pc_ferr_init(void); /* ferr.c; the ISA bus has its lines */
 
 #endif

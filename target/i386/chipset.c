@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the chipset does to the CPUs: the A20 gate, system management memory, the SMI pin. See cpu.h. */
+/* What the chipset does to the CPUs: the A20 gate, system management memory, the SMI pin, IGNNE#. See cpu.h. */
 #include "accel/accel.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
@@ -58,4 +58,16 @@ void cpu_smm_init(MemoryRegion *smram)
     region_add_overlap(&root, 0, &over, 1);
     as_init(&space, &root, "cpu-smm");
     cpu_smm_space = &space;
+}
+
+Irq *cpu_ferr_line;
+
+void cpu_ignne(void)
+{
+    X86CPU *c;
+
+    ASSERT_VM_LOCKED();
+    FOREACH_VCPU (c) {
+        __atomic_store_n(&c->ignne, true, __ATOMIC_RELEASE);
+    }
 }

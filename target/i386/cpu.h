@@ -156,6 +156,7 @@ struct X86CPU {
     bool nmi_injected, nmi_pending, nmi_masked;
     bool in_smm, smi_pending, smm_inside_nmi; /* in_smm: its memory is cpu_address_space() */
     uint32_t smbase;
+    bool ignne;        /* atomic: IGNNE#; the accelerator's to take down */
     uint64_t a20_mask; /* CPU_A20_OPEN or _CLOSED; written under the VM lock by the chipset, read atomically */
     /* MSRs that exist in every model by name; the rest in msrs[] */
     uint64_t tsc, tsc_offset, tsc_adjust, tsc_deadline, tsc_aux, star, lstar, cstar, fmask, kernel_gs_base, sysenter_cs, sysenter_esp,
@@ -209,6 +210,11 @@ static inline AddressSpace *cpu_address_space(const X86CPU *c)
     return c->in_smm && cpu_smm_space ? cpu_smm_space : &as_memory;
 }
 void cpu_smm_init(MemoryRegion *smram); /* by the board: what lies over system memory in SMM */
+/* x87 errors while CR0.NE is 0 (SDM volume 1, 8.7): an accelerator that raises them sets this line, the board's interrupt 13; NULL: there is
+ * none. The board puts it down when port F0h is written, and says so by cpu_ignne(): the CPUs work on until the exception is cleared.
+ * VM lock. */
+extern Irq *cpu_ferr_line;
+void cpu_ignne(void);
 
 /* Power-on state (SDM volume 3, table 10-1); the boot CPU runs, others wait for SIPI. */
 void cpu_reset(X86CPU *c);
