@@ -217,7 +217,7 @@ void task_switch(X86CPU *c, uint16_t sel, Desc *d, TaskSwitch why, uint64_t ip, 
     c->rip = t->next_rip = task.ip;
     c->rflags = (l->size == 2 ? task.flags & 0x7fd7 : task.flags & 0x3f7fd7) | 2;
     for (unsigned n = 0; n < 8; n++)
-        c->gpr[n] = l->size == 4 ? task.gpr[n] : (uint32_t)(c->gpr[n] & 0xffff0000) | task.gpr[n];
+        c->gpr[n] = l->size == 4 ? task.gpr[n] : 0xffff0000U | task.gpr[n]; /* as the 80386 fills them up */
     t->resume_flag = c->rflags & FLAG_RF;
     t->trap_flag_off = true;
     if (l->cr3 && c->cr0 & CR0_PG && task.cr3 != (uint32_t)c->cr3) {
