@@ -7,7 +7,7 @@
 #include "accel/tcg/seg.h"
 
 enum { IDT_BIT = 2 }; /* of error codes: the index is a vector */
-enum { DR7_GD = 1 << 13, DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
+enum { DR7_GD = 1 << 13 };
 enum { TSS32_IO_MAP = 0x66 };
 
 static _Noreturn void raise_vector(X86CPU *c, unsigned exception, unsigned vector)

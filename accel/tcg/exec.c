@@ -9,6 +9,7 @@
 #include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
 #include "accel/tcg/ops.h"
+#include "accel/tcg/sys.h"
 #include "softmmu/runstate.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
@@ -367,6 +368,8 @@ void tcg_execute(X86CPU *c, const Insn *i)
     t->next_rip = c->rip + i->len;
     if (i->code_size != 8)
         t->next_rip = (uint32_t)t->next_rip;
+    uint64_t sequential = t->next_rip;
+
     c->interrupt_shadow = 0;
     t->resume_flag = t->trap_flag_off = false;
     if (d->exec == EXEC_HOST) {
@@ -388,6 +391,9 @@ void tcg_execute(X86CPU *c, const Insn *i)
     if (d->attrs & (INSN_END | INSN_IO) && __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED))
         __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
     /* Breakpoints that loading SS hit are held until the next instruction's end. */
+    /* DEBUGCTL.BTF: only what branches is stepped on. */
+    if (__builtin_expect(tf && c->debugctl & DEBUGCTL_BTF, 0) && c->rip == sequential)
+        tf = false;
     if (__builtin_expect((tf && !t->trap_flag_off) || t->pending_dr6, 0) && !(c->interrupt_shadow & SHADOW_SS))
         debug_trap(c, tf && !t->trap_flag_off);
 }
@@ -511,6 +517,7 @@ static void import(X86CPU *c)
 {
     c->state_dirty = false;
     TCG(c)->imported = true;
+    tcg_sys_import(c);
     tcg_fpu_import(c);
     tcg_mode_changed(c);
     tcg_flush_tlb(c, true);
@@ -585,6 +592,7 @@ VcpuExit tcg_run(X86CPU *c)
     tcg_outside_end(c);
     if (c->state_dirty)
         import(c);
+    c->state_synced = false;
     e = loop(c);
     t->debug_exit = false;
     tcg_outside_begin(c);

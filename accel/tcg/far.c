@@ -414,6 +414,19 @@ static void load_flags(X86CPU *c, uint64_t image, unsigned size, uint64_t may)
 }
 #define FLAGS_ANY (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID)
 
+/* VIF and VIP both set where they count: #GP of the next instruction, which only IRET and task switches lead to
+ * (20.3.2). */
+void far_check_vip(X86CPU *c)
+{
+    enum { BOTH = FLAG_VIF | FLAG_VIP };
+
+    if ((c->rflags & BOTH) != BOTH || tcg_cpl(c) != 3 || !(c->cr4 & (c->rflags & FLAG_VM ? CR4_VME : CR4_PVI)) ||
+        ((c->rflags & FLAG_IOPL) == FLAG_IOPL))
+        return;
+    c->rip = TCG(c)->next_rip;
+    tcg_raise_error(c, EXC_GP, 0);
+}
+
 static void nmi_unblock(X86CPU *c)
 {
     c->nmi_masked = false;
@@ -468,6 +481,7 @@ static void iret_to_vm86(X86CPU *c, FarStack *s, uint64_t ip, uint16_t cs, uint6
     TCG(c)->next_rip = ip;
     tcg_mode_changed(c);
     nmi_unblock(c);
+    far_check_vip(c);
 }
 
 static void iret_task(X86CPU *c)
@@ -526,4 +540,5 @@ HANDLER(IRET)
     load_flags(c, flags, size, may);
     tcg_mode_changed(c);
     nmi_unblock(c);
+    far_check_vip(c);
 }

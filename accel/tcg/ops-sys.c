@@ -120,7 +120,7 @@ HANDLER(INVPCID)
     uint64_t address = tcg_load_lin(c, (lin + 8) & TCG(c)->lin_mask, 8, tcg_mmu(c));
 
     if (type > 3 || pcid >> 12 || (type < 2 && pcid && !(c->cr4 & CR4_PCIDE)) ||
-        (type == 0 && !tcg_canonical(c, address)))
+        (type == 0 && !tcg_canonical_max(c, address)))
         gp0(c);
     if (type == 0)
         tcg_flush_page(c, address & TCG(c)->lin_mask);
@@ -376,7 +376,7 @@ static void write_base(X86CPU *c, const Insn *i, unsigned seg)
     check_fsgsbase(c);
     uint64_t val = gpr_get(c, i->operand[0].reg, i->operand[0].size);
 
-    if (!tcg_canonical(c, val))
+    if (!tcg_canonical_max(c, val))
         gp0(c);
     c->seg[seg].base = val;
 }

@@ -4,6 +4,7 @@
  * chapters 3 and 5; volume 2 for the order of checks). Far transfers are in far.c. Light code.
  */
 #include "accel/tcg/seg.h"
+#include "accel/tcg/sys.h"
 
 /* Descriptors. */
 
@@ -354,7 +355,7 @@ static void load_table(X86CPU *c, const Insn *i, DescTable *table)
     uint16_t limit = (uint16_t)tcg_load_lin(c, lin, 2, tcg_mmu(c));
     uint64_t base = tcg_load_lin(c, (lin + 2) & mask, base_size, tcg_mmu(c));
 
-    if (base_size == 8 && !tcg_canonical(c, base))
+    if (base_size == 8 && !tcg_canonical_max(c, base))
         tcg_raise_error(c, EXC_GP, 0);
     if (base_size == 4 && i->osz == 2)
         base &= 0xffffff;
@@ -417,7 +418,7 @@ static uint64_t system_base(X86CPU *c, uint16_t sel, const Desc *d)
         raise_sel(c, EXC_GP, sel);
     uint64_t base = (uint64_t)upper << 32 | desc_base(d);
 
-    if (!tcg_canonical(c, base))
+    if (!tcg_canonical_max(c, base))
         raise_sel(c, EXC_GP, sel);
     return base;
 }

@@ -150,6 +150,8 @@ void far_check_ip(X86CPU *c, const Desc *cs, uint64_t ip);
 /* Load CS and the place to go on; the CPL is SS's business. */
 void far_set_cs(X86CPU *c, uint16_t sel, const Desc *d, uint64_t ip);
 
+void far_check_vip(X86CPU *c);
+
 /* excp.c */
 void tcg_deliver_at(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error, uint64_t ip);
 

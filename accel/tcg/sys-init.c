@@ -37,10 +37,25 @@ static uint64_t power_on(uint32_t index)
     return 0;
 }
 
-void tcg_msrs_reset(X86CPU *c)
+void tcg_sys_import(X86CPU *c)
 {
-    for (unsigned n = 0; n < c->n_msrs; n++)
+    /* The counter was that when the VM was resumed, on every CPU. */
+    if (c->dirty_level == CPU_STATE_FULL)
+        c->tsc_offset = c->tsc - tcg_tsc_anchor.guest;
+    for (unsigned n = 0; c->dirty_level == CPU_STATE_RESET && n < c->n_msrs; n++)
         c->msrs[n].value = power_on(c->msrs[n].index);
+}
+
+bool tcg_get_state(X86CPU *c, Error **errp)
+{
+    const CpuIrqOps *irq = c->irq_ops;
+
+    c->tsc = tcg_tsc(c);
+    if (irq && irq->get_base)
+        c->apic_base = irq->get_base(c);
+    if (irq && irq->get_tpr)
+        c->cr8 = irq->get_tpr(c);
+    return true;
 }
 
 static void add(X86CPU *c, uint32_t index)

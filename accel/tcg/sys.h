@@ -10,8 +10,10 @@ bool tcg_rdmsr(X86CPU *c, uint32_t msr, uint64_t *val);
 bool tcg_wrmsr(X86CPU *c, uint32_t msr, uint64_t val);
 /* sys-init.c: a vCPU's MSRs and counter, once its CPUID is known; not light. */
 void tcg_sys_cpu_init(X86CPU *c);
-/* The power-on values of MSRs that are kept by number in X86CPU.msrs; not light. */
-void tcg_msrs_reset(X86CPU *c);
+/* What goes beyond X86CPU's fields when its state came from elsewhere (by dirty_level), and is about to be looked at.
+ */
+void tcg_sys_import(X86CPU *c);
+bool tcg_get_state(X86CPU *c, Error **errp);
 
 /* control.c: CR0, CR3, CR4 and XCR0 with all that belongs to them; #GP where not allowed. Light. */
 void tcg_write_cr0(X86CPU *c, uint64_t val);
@@ -53,7 +55,8 @@ static inline bool cpu_is_amd(const X86CPU *c)
 
     return v && ((v[0] == 'A' && v[1] == 'u') || (v[0] == 'H' && v[1] == 'y')); /* AuthenticAMD, HygonGenuine */
 }
-/* Canonical for the widest addresses that the CPU has, whatever CR4.LA57 says: bases in MSRs. */
+/* Canonical for the widest addresses that the CPU has, whatever CR4.LA57 says: bases in MSRs, of tables and of
+ * segments, as processors with five-level paging check them. */
 static inline bool tcg_canonical_max(const X86CPU *c, uint64_t lin)
 {
     int64_t high = (int64_t)lin >> (tcg_has(c, F_7_0_ECX, 16) ? 56 : 47);

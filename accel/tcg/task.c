@@ -232,6 +232,7 @@ void task_switch(X86CPU *c, uint16_t sel, Desc *d, TaskSwitch why, uint64_t ip, 
         push_error(c, l, error);
     if (c->rip > c->seg[SEG_CS].limit)
         raise_sel(c, EXC_GP, 0);
+    far_check_vip(c);
     if (task.trap) {
         c->dr[6] |= 1 << 15;
         tcg_raise_trap(c, EXC_DB);

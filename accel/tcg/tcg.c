@@ -123,6 +123,7 @@ const AccelDesc accel_tcg = {
     .vcpu_init = tcg_vcpu_init,
     .vcpu_destroy = tcg_vcpu_destroy,
     .vcpu_run = tcg_run,
+    .get_state = tcg_get_state,
     .vcpu_kick = tcg_kick,
     .update_debug = tcg_update_debug,
     .has_a20 = true,

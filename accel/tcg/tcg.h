@@ -50,6 +50,7 @@ enum {
 };
 /* Why interrupts wait for one instruction: X86CPU.interrupt_shadow (KVM's values). */
 enum { SHADOW_SS = 1, SHADOW_STI = 2 };
+enum { DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
 /* Descriptor flags: SegReg.flags, a descriptor's second dword. */
 enum {
     DESC_A = 1 << 8,

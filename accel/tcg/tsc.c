@@ -77,8 +77,3 @@ void tcg_tsc_cpu_init(X86CPU *c)
     if (!c->index)
         tcg_tsc_anchor.scale = c->tsc_khz == host_khz ? 0 : ((uint64_t)c->tsc_khz << 32) / host_khz;
 }
-
-void tcg_tsc_loaded(X86CPU *c)
-{
-    c->tsc_offset = c->tsc - tcg_tsc_anchor.guest;
-}
