@@ -15,6 +15,7 @@ import time
 COLUMNS, ROWS = 80, 25
 # The upper half of CP437 where Python's codec and a terminal agree; the lower 32 are pictures.
 PICTURES = ' ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼'
+PATIENCE = float(os.environ.get('GUEST_PATIENCE', '1'))  # what all limits are multiplied with: slow hosts, an interpreter
 KEYS = {' ': ['spc'], '\n': ['ret'], '-': ['minus'], '.': ['dot'], '/': ['slash'], '=': ['equal'], '\x1b': ['esc']}
 
 
@@ -162,7 +163,7 @@ class Guest:
 
     def shutdown(self, reason, limit):
         """The guest ends the machine: why it says so must be this (guest-shutdown, guest-reset ...), and the exit status 0."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + limit * PATIENCE
         try:
             while not any(e.get('event') == 'SHUTDOWN' for e in self.events):
                 self.events.append(self.message(max(0.1, end - time.monotonic())))
@@ -202,7 +203,7 @@ class Guest:
     def expect(self, pattern, limit):
         """The first match of a pattern (bytes) in what has not been read yet; reading goes on behind it. A guest that panics is not
         waited for."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + limit * PATIENCE
         with self.news:
             while True:
                 found = re.search(pattern, self.text[self.at:], re.S)
@@ -252,7 +253,7 @@ class Guest:
             if line and line != last:
                 print(f'# [{time.monotonic() - start:5.1f} s] {line}', flush=True)
                 last = line
-            if time.monotonic() > start + limit:
+            if time.monotonic() > start + limit * PATIENCE:
                 shown = ' | '.join(r.strip() for r in rows if r.strip())
                 raise GuestError(f'{what} did not come within {limit} s; the screen: {shown}')
             time.sleep(0.2)
