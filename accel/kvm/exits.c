@@ -5,7 +5,7 @@
  * that. So a request is seen, or the next KVM_RUN returns at once. Re-entering KVM_RUN after each exit also completes
  * the I/O instruction that the exit belongs to, so that a vCPU leaves the loop at an instruction boundary only.
  */
-#include "accel/kvm/kvm.h"
+#include "accel/kvm/assist.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/memory.h"
 #include "softmmu/runstate.h"
@@ -117,6 +117,8 @@ static VcpuExit internal_error(X86CPU *c, struct kvm_run *run)
 
     if (sub == KVM_INTERNAL_ERROR_EMULATION && debug_point_count && kvm_debug_stopped_emulation(c))
         return VCPU_EXIT_DEBUG;
+    if (sub == KVM_INTERNAL_ERROR_EMULATION && kvm.assist == ASSIST_INSN && kvm_assist_insn(c))
+        return VCPU_EXIT_AGAIN;
     error_report("CPU %u: KVM internal error. Suberror: %u (%s)", c->index, sub,
                  sub < ARRAY_SIZE(suberrors) && suberrors[sub] ? suberrors[sub] : "unknown");
     for (unsigned i = 0; i < MIN(run->internal.ndata, ARRAY_SIZE(run->internal.data)); i++)

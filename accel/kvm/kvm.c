@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The KVM accelerator: options, /dev/kvm, capabilities, the VM, its vCPUs. See kvm.h. */
-#include "accel/kvm/kvm.h"
+#include "accel/kvm/assist.h"
+#include "accel/tcg/tcg.h"
 #include "hw/core/machine.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
@@ -381,9 +382,20 @@ static void kvm_exit(void)
 
 static bool kvm_init(Error **errp)
 {
+    bool spoilt;
+
     if (!check_config(errp))
         return false;
     if (!open_device(errp) || !create_vm(errp) || !check_required(errp))
+        goto fail;
+    kvm.assist = kvm_assist_decide(kvm.config.assist, &spoilt);
+    if (kvm.assist == ASSIST_STAY || spoilt) {
+        kvm_sys->close(kvm.vm_fd);
+        kvm.vm_fd = -1;
+    }
+    if (kvm.assist == ASSIST_STAY)
+        return kvm_assist_stay(errp);
+    if (spoilt && !create_vm(errp))
         goto fail;
     read_capabilities();
     if (!check_cpus(errp) || !setup_addresses(errp) || !enable_dirty_tracking(errp) || !choose_irqchip(errp) ||
@@ -455,6 +467,8 @@ static void kvm_vcpu_destroy(X86CPU *c)
     }
     if (v->fd >= 0)
         kvm_sys->close(v->fd);
+    if (kvm.assist == ASSIST_INSN)
+        tcg_assist_vcpu_destroy(c);
     g_free(v->msr_buf);
     g_free(v->msr_power_on);
     g_free(v);
@@ -507,7 +521,11 @@ fail:
 
 static const char *const notify_names[] = {"run", "internal-error", "disable", NULL};
 
+static const char *const assist_names[] = {"auto", "on", "off", NULL};
+
 static const Prop kvm_props[] = {
+    PROP_ENUM("assist", KvmConfig, assist, assist_names, ASSIST_AUTO,
+              "the x86 engine does what KVM cannot: where the host needs it, or never"),
     PROP_ENUM("kernel-irqchip", KvmConfig, kernel_irqchip, irqchip_names, 0,
               "interrupt controllers in the kernel: on, off, or split"),
     PROP_SIZE("kvm-shadow-mem", KvmConfig, shadow_mem, 0, "size of the shadow page tables, 0: the kernel's choice"),
@@ -557,4 +575,5 @@ const AccelDesc accel_kvm = {
     .pit_set = kvm_pit_set,
     .pit_reinject = kvm_pit_reinject,
     .update_debug = kvm_update_debug,
+    .print_info = kvm_assist_print,
 };

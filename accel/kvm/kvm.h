@@ -9,6 +9,7 @@
  *   slots.c   guest memory, dirty log and dirty ring
  *   irq.c     lines, routes, MSIs, irqfd, chips in the kernel
  *   eventfd.c doorbells and coalesced I/O
+ *   assist.c  the engine where the kernel cannot run the guest; probe.c: what it can
  *   clock.c   kvmclock across stop and cont
  *   debug.c   breakpoints, watchpoints and steps of a debugger
  *
@@ -47,12 +48,14 @@ typedef struct KvmConfig {
     uint32_t xen_version;
     uint16_t xen_gnttab_max_frames, xen_evtchn_max_pirq;
     char *device;
+    int assist; /* auto on off */
 } KvmConfig;
 
 typedef struct Kvm {
     KvmConfig config;
     int fd, vm_fd;
     IrqchipMode irqchip;
+    int assist; /* AssistMode */
     size_t run_size;
     unsigned soft_max_vcpus, max_vcpus, max_vcpu_id;
     /* capabilities */
@@ -82,6 +85,7 @@ typedef struct KvmVcpu {
     uint8_t cr8;                      /* as last given to or taken from the kernel; local APIC ours */
     uint64_t apic_base;
     DebugHit debug_points[4]; /* what the debug registers stand for; their owner is a debugger */
+    uint64_t assists, assist_ns, assist_out_ns; /* instructions that the engine executed; time in it, and for the state out */
     bool debug_again;         /* KVM_SET_GUEST_DEBUG once more after the state */
 } KvmVcpu;
 #define KVM_VCPU(c) ((KvmVcpu *)(c)->accel)

@@ -600,3 +600,31 @@ VcpuExit tcg_run(X86CPU *c)
     t->outside_depth = 0;
     return e;
 }
+
+static bool one_insn(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    if (__builtin_setjmp(t->env))
+        return deliver_raised(c);
+    tcg_step(c);
+    return true;
+}
+
+void tcg_run_insn(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    t->outside_depth = 1;
+    tcg_outside_end(c);
+    tcg_fpu_import(c);
+    tcg_mode_changed(c);
+    tcg_flush_tlb(c, true);
+    bool alive = one_insn(c);
+
+    tcg_outside_begin(c);
+    tcg_fpu_export(c);
+    t->outside_depth = 0;
+    if (!alive)
+        triple_fault(c);
+}

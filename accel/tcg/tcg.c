@@ -45,6 +45,25 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
     return tcg_config.interpreter || jit_cpu_init(c, errp);
 }
 
+bool tcg_assist_init(Error **errp)
+{
+    tcg_map_init();
+    return tcg_vec_init(errp);
+}
+
+bool tcg_assist_vcpu_init(X86CPU *c, Error **errp)
+{
+    TCG(c)->delivering = -1;
+    tcg_mem_init(c);
+    return tcg_vec_cpu_init(c, errp);
+}
+
+void tcg_assist_vcpu_destroy(X86CPU *c)
+{
+    if (TCG(c)->vec)
+        tcg_vec_cpu_destroy(c);
+}
+
 static void tcg_vcpu_destroy(X86CPU *c)
 {
     if (TCG(c)->jit)

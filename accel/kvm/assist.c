@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine beside KVM: the decision, the way of one instruction, what is told; see assist.h. The look at the host is in probe.c. */
+#include "accel/kvm/assist.h"
+#include "accel/kvm/probe.h"
+#include "accel/tcg/map.h"
+#include "softmmu/mainloop.h"
+#include "softmmu/vcpus.h"
+#include <time.h>
+
+KvmHost kvm_host;
+static AccelDesc engine; /* accel_tcg as kvm */
+static bool ready;       /* VM lock: the engine knows the machine's memory */
+
+AssistMode kvm_assist_policy(const KvmHost *h)
+{
+    if (h->hardware || (h->paging && h->kernel_mode && h->syscall))
+        return ASSIST_INSN;
+    return ASSIST_STAY;
+}
+
+AssistMode kvm_assist_decide(int wanted, bool *spoilt)
+{
+    *spoilt = false;
+    if (wanted == ASSIST_WANTED_OFF)
+        return ASSIST_OFF;
+    kvm_host = (KvmHost){.hardware = kvm_probe_hardware()};
+    if (kvm_host.hardware)
+        return kvm_assist_policy(&kvm_host);
+    kvm_host.paging = kvm_probe_paging(spoilt);
+    /* What the whole look finds cannot change the decision where this one thing is missing; it goes on for `info kvm`. */
+    if (!kvm_host.paging)
+        kvm_probe_start(&kvm_host);
+    else
+        kvm_probe_all(&kvm_host);
+    return kvm_assist_policy(&kvm_host);
+}
+
+bool kvm_assist_stay(Error **errp)
+{
+    if (!accel_tcg.init(errp))
+        return error_prepend(errp, "the engine that would assist KVM (-accel kvm,assist=off: without it): ");
+    engine = accel_tcg;
+    engine.name = accel_kvm.name;
+    engine.summary = accel_kvm.summary;
+    engine.props = accel_kvm.props;
+    engine.config = accel_kvm.config;
+    engine.print_info = kvm_assist_print;
+    accel = &engine;
+    info_report("kvm: the KVM of this host emulates what runs in the kernel of a guest: the x86 engine runs the guest, with interrupt "
+                "controllers of its own (assist=off: KVM alone)");
+    return true;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+bool kvm_assist_insn(X86CPU *c)
+{
+    KvmVcpu *v = KVM_VCPU(c);
+    g_autoptr(Error) err = NULL;
+    uint64_t start = now_ns();
+
+    cpu_sync_get(c);
+    if (!c->state_synced && !c->state_dirty)
+        return false;
+    uint64_t got = now_ns();
+
+    if (!TCG(c)->vec) {
+        vm_lock();
+        bool ok = ready || (ready = tcg_assist_init(&err));
+        ok = ok && tcg_assist_vcpu_init(c, &err);
+        vm_unlock();
+        if (!ok) {
+            error_report("CPU %u: the engine cannot assist: %s", c->index, error_text(err));
+            return false;
+        }
+    }
+    tcg_run_insn(c);
+    c->interrupt_injected = c->nmi_injected = c->exception_injected = c->exception_pending = false;
+    cpu_sync_dirty(c, CPU_STATE_RUNTIME);
+    v->assists++;
+    v->assist_out_ns += got - start;
+    v->assist_ns += now_ns() - got;
+    return true;
+}
+
+static const char *yes_no(bool b)
+{
+    return b ? "yes" : "no";
+}
+
+void kvm_assist_print(GString *out)
+{
+    KvmHost h = kvm_host;
+    bool stays = accel == &engine;
+    X86CPU *c;
+
+    if (h.hardware) {
+        g_string_append(out, "host: VMX or SVM, every mode runs on the processor\n");
+    } else if (kvm_probe_done()) {
+        g_string_append_printf(out,
+                               "host: neither VMX nor SVM; on the processor: 64-bit kernel mode %s, 64-bit user mode %s; paging without "
+                               "long mode %s, SYSCALL %s\n",
+                               yes_no(h.kernel_mode), yes_no(h.user_mode), yes_no(h.paging), yes_no(h.syscall));
+    }
+    if (stays) {
+        g_string_append(out, "assist: the x86 engine runs the guest; interrupt controllers are the emulator's\n");
+        accel_tcg.print_info(out);
+        return;
+    }
+    g_string_append_printf(out, "assist: %s\n",
+                           kvm.config.assist == ASSIST_WANTED_OFF ? "off" : "instructions that KVM cannot emulate");
+    FOREACH_VCPU (c) {
+        const KvmVcpu *v = KVM_VCPU(c);
+
+        if (v)
+            g_string_append_printf(out, "CPU %u: %" PRIu64 " exits, %" PRIu64 " assists, %" PRIu64 " us in them, %" PRIu64
+                                        " us for the state\n",
+                                   c->index, c->exits, v->assists, v->assist_ns / 1000, v->assist_out_ns / 1000);
+    }
+}
