@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine beside KVM: the decision, the way of one instruction, what is told; see assist.h. The look at the host is in probe.c. */
+/* The engine beside KVM: the decision, the way of one instruction, what is told; see assist.h. The look at the host is
+ * in probe.c. */
 #include "accel/kvm/assist.h"
 #include "accel/kvm/probe.h"
 #include "accel/tcg/map.h"
@@ -27,7 +28,8 @@ AssistMode kvm_assist_decide(int wanted, bool *spoilt)
     if (kvm_host.hardware)
         return kvm_assist_policy(&kvm_host);
     kvm_host.paging = kvm_probe_paging(spoilt);
-    /* What the whole look finds cannot change the decision where this one thing is missing; it goes on for `info kvm`. */
+    /* What the whole look finds cannot change the decision where this one thing is missing; it goes on for `info kvm`.
+     */
     if (!kvm_host.paging)
         kvm_probe_start(&kvm_host);
     else
@@ -37,6 +39,7 @@ AssistMode kvm_assist_decide(int wanted, bool *spoilt)
 
 bool kvm_assist_stay(Error **errp)
 {
+    props_set_defaults(accel_tcg.props, accel_tcg.config);
     if (!accel_tcg.init(errp))
         return error_prepend(errp, "the engine that would assist KVM (-accel kvm,assist=off: without it): ");
     engine = accel_tcg;
@@ -46,7 +49,8 @@ bool kvm_assist_stay(Error **errp)
     engine.config = accel_kvm.config;
     engine.print_info = kvm_assist_print;
     accel = &engine;
-    info_report("kvm: the KVM of this host emulates what runs in the kernel of a guest: the x86 engine runs the guest, with interrupt "
+    info_report("kvm: the KVM of this host emulates what runs in the kernel of a guest: the x86 engine runs the guest, "
+                "with interrupt "
                 "controllers of its own (assist=off: KVM alone)");
     return true;
 }
@@ -103,10 +107,11 @@ void kvm_assist_print(GString *out)
     if (h.hardware) {
         g_string_append(out, "host: VMX or SVM, every mode runs on the processor\n");
     } else if (kvm_probe_done()) {
-        g_string_append_printf(out,
-                               "host: neither VMX nor SVM; on the processor: 64-bit kernel mode %s, 64-bit user mode %s; paging without "
-                               "long mode %s, SYSCALL %s\n",
-                               yes_no(h.kernel_mode), yes_no(h.user_mode), yes_no(h.paging), yes_no(h.syscall));
+        g_string_append_printf(
+            out,
+            "host: neither VMX nor SVM; on the processor: 64-bit kernel mode %s, 64-bit user mode %s; paging without "
+            "long mode %s, SYSCALL %s\n",
+            yes_no(h.kernel_mode), yes_no(h.user_mode), yes_no(h.paging), yes_no(h.syscall));
     }
     if (stays) {
         g_string_append(out, "assist: the x86 engine runs the guest; interrupt controllers are the emulator's\n");
@@ -119,8 +124,9 @@ void kvm_assist_print(GString *out)
         const KvmVcpu *v = KVM_VCPU(c);
 
         if (v)
-            g_string_append_printf(out, "CPU %u: %" PRIu64 " exits, %" PRIu64 " assists, %" PRIu64 " us in them, %" PRIu64
-                                        " us for the state\n",
+            g_string_append_printf(out,
+                                   "CPU %u: %" PRIu64 " exits, %" PRIu64 " assists, %" PRIu64 " us in them, %" PRIu64
+                                   " us for the state\n",
                                    c->index, c->exits, v->assists, v->assist_ns / 1000, v->assist_out_ns / 1000);
     }
 }

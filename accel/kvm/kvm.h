@@ -85,8 +85,9 @@ typedef struct KvmVcpu {
     uint8_t cr8;                      /* as last given to or taken from the kernel; local APIC ours */
     uint64_t apic_base;
     DebugHit debug_points[4]; /* what the debug registers stand for; their owner is a debugger */
-    uint64_t assists, assist_ns, assist_out_ns; /* instructions that the engine executed; time in it, and for the state out */
-    bool debug_again;         /* KVM_SET_GUEST_DEBUG once more after the state */
+    uint64_t assists, assist_ns,
+        assist_out_ns; /* instructions that the engine executed; time in it, and for the state out */
+    bool debug_again;  /* KVM_SET_GUEST_DEBUG once more after the state */
 } KvmVcpu;
 #define KVM_VCPU(c) ((KvmVcpu *)(c)->accel)
 #define KVM_MSR_BUF 256

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the host's KVM runs by itself, by trying: a VM of one vCPU and 32 KiB, in 64-bit mode, runs loops of known length and SYSCALL.
- * What is emulated takes some thousand times longer than what runs on the processor, so that the bound between the two is safe on any.
+ * What the host's KVM runs by itself, by trying: a VM of one vCPU and 32 KiB, in 64-bit mode, runs loops of known
+ * length and SYSCALL. What is emulated takes some thousand times longer than what runs on the processor, so that the
+ * bound between the two is safe on any.
  */
 #include "accel/kvm/probe.h"
 #include <cpuid.h>
@@ -13,7 +14,7 @@ enum {
     CODE = 0x4000,
     STACK_TOP = 0x8000,
     MEMORY = 0x8000,
-    LOOPS = 4000,         /* two instructions each: 1 us or 4 ms */
+    LOOPS = 4000, /* two instructions each: 1 us or 4 ms */
     BOUND_NS = 1000000,
 };
 enum { PTE_P_W_U = 7, PTE_BIG = 0x80 };
@@ -31,12 +32,26 @@ bool kvm_probe_hardware(void)
 
 static struct kvm_segment code_segment(unsigned cpl)
 {
-    return (struct kvm_segment){.limit = ~0U, .selector = (uint16_t)(8 | cpl), .type = 11, .present = 1, .dpl = (uint8_t)cpl, .s = 1, .l = 1, .g = 1};
+    return (struct kvm_segment){.limit = ~0U,
+                                .selector = (uint16_t)(8 | cpl),
+                                .type = 11,
+                                .present = 1,
+                                .dpl = (uint8_t)cpl,
+                                .s = 1,
+                                .l = 1,
+                                .g = 1};
 }
 
 static struct kvm_segment data_segment(unsigned cpl)
 {
-    return (struct kvm_segment){.limit = ~0U, .selector = (uint16_t)(16 | cpl), .type = 3, .present = 1, .dpl = (uint8_t)cpl, .s = 1, .db = 1, .g = 1};
+    return (struct kvm_segment){.limit = ~0U,
+                                .selector = (uint16_t)(16 | cpl),
+                                .type = 3,
+                                .present = 1,
+                                .dpl = (uint8_t)cpl,
+                                .s = 1,
+                                .db = 1,
+                                .g = 1};
 }
 
 bool kvm_probe_paging(bool *spoilt)
@@ -55,7 +70,8 @@ bool kvm_probe_paging(bool *spoilt)
         s.cs.l = 0;
         s.cs.db = 1;
         s.ds = s.es = s.fs = s.gs = s.ss = data_segment(0);
-        ok = kvm_sys->ioctl(fd, KVM_SET_SREGS, &s) >= 0 && kvm_sys->ioctl(fd, KVM_GET_SREGS, &s) >= 0 && s.cr0 & 0x80000000;
+        ok = kvm_sys->ioctl(fd, KVM_SET_SREGS, &s) >= 0 && kvm_sys->ioctl(fd, KVM_GET_SREGS, &s) >= 0 &&
+             s.cr0 & 0x80000000;
     }
     kvm_sys->close(fd);
     return ok;

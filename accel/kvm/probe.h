@@ -6,7 +6,8 @@
 #include "accel/kvm/assist.h"
 
 bool kvm_probe_hardware(void); /* the processor has VMX or SVM */
-/* Does the kernel take paging without long mode? Makes a vCPU in kvm.vm_fd and takes it away again: *spoilt. Some 0.3 ms. */
+/* Does the kernel take paging without long mode? Makes a vCPU in kvm.vm_fd and takes it away again: *spoilt. Some 0.3
+ * ms. */
 bool kvm_probe_paging(bool *spoilt);
 void kvm_probe_all(KvmHost *h);   /* the rest, in a VM of its own: some milliseconds */
 void kvm_probe_start(KvmHost *h); /* the same in a thread of its own; h stays */

@@ -229,12 +229,13 @@ typedef struct TcgConfig {
 extern TcgConfig tcg_config;
 extern const AccelDesc accel_tcg;
 
-/* For another accelerator whose CPU cannot execute an instruction (accel/kvm/assist.h): no translator, no state of the engine's own. The first
- * once, under the VM lock; the second in the vCPU's thread, before the first tcg_run_insn(). */
+/* For another accelerator whose CPU cannot execute an instruction (accel/kvm/assist.h): no translator, no state of the
+ * engine's own. The first once, under the VM lock; the second in the vCPU's thread, before the first tcg_run_insn(). */
 bool tcg_assist_init(Error **errp);
 bool tcg_assist_vcpu_init(X86CPU *c, Error **errp);
 void tcg_assist_vcpu_destroy(X86CPU *c);
-/* Execute the instruction at c->rip, or deliver the fault that it raises; state in X86CPU before and after. No VM lock. */
+/* Execute the instruction at c->rip, or deliver the fault that it raises; state in X86CPU before and after. No VM lock.
+ */
 void tcg_run_insn(X86CPU *c);
 
 /* exec.c: the run loop */

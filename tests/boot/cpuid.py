@@ -11,7 +11,8 @@ TESTS = ["qemu64 1", "qemu64 2", "kvm64 1", "Penryn 1", "Haswell 2,sockets=1,cor
 
 
 def leaves(binary, images, cpu, smp):
-    p = subprocess.run([binary, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-m", "16", "-accel", "kvm",
+    p = subprocess.run([binary, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-m", "16", "-accel",
+                        "kvm" if binary.startswith("/usr/bin/") else "kvm,assist=off",
                         "-cpu", cpu, "-smp", smp, "-bios", os.path.join(images, "cpuid.bin"), "-debugcon", "stdio",
                         "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
                        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)

@@ -32,7 +32,7 @@ def screen(machine, path):
 
 
 def boot(irqchip, cpus, folder):
-    args = [BINARY, '-accel', f'kvm,kernel-irqchip={irqchip}', '-machine', 'pc', '-smp', str(cpus), '-display', 'none', '-serial', 'null',
+    args = [BINARY, '-accel', f'kvm,assist=off,kernel-irqchip={irqchip}', '-machine', 'pc', '-smp', str(cpus), '-display', 'none', '-serial', 'null',
             '-parallel', 'none', '-monitor', 'none', '-net', 'none', '-qmp', 'stdio']
     machine = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

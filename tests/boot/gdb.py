@@ -33,7 +33,7 @@ class Debugged(Machine):
 
     def __init__(self, setup, cpus=1):
         self.symbols, self.accel = setup.symbols, setup.accel
-        super().__init__(setup.binary, ['-accel', setup.accel, '-machine', 'pc', '-cpu', 'max', '-m', '16', '-smp', str(cpus), '-bios', setup.image,
+        super().__init__(setup.binary, ['-accel', setup.command_accel, '-machine', 'pc', '-cpu', 'max', '-m', '16', '-smp', str(cpus), '-bios', setup.image,
                                         '-device', 'isa-debug-exit,iobase=0xf4,iosize=4'])
         self.rsp.features()
 
@@ -77,6 +77,7 @@ class Setup:
         self.symbols = symbols(self.elf)
         self.symbols['reset'] = 0xfff0  # as RIP shows it
         self.debian = binary.startswith('/usr/bin/')
+        self.command_accel = 'kvm,assist=off' if accel == 'kvm' and not self.debian else accel
 
     def native(self):
         """Whether the accelerator has what a processor has."""

@@ -50,7 +50,7 @@ def run(binary, images, expected, guest, chip, smp, out):
         want = f.read()
     # No debug exit: the guest halts at its end and the next reset starts it again.
     q = Qmp([binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-smp", str(smp), "-accel",
-             "kvm,kernel-irqchip=" + chip, "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "file:" + out, "-chardev",
+             "kvm,assist=off,kernel-irqchip=" + chip, "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "file:" + out, "-chardev",
              "stdio,id=q", "-mon", "chardev=q,mode=control"])
     try:
         for _ in range(STEPS):

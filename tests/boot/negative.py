@@ -82,7 +82,7 @@ def main():
         guest, accel, more, env, line, nth = CASES[name]
         want = expected_lines(folder, guest, accel)
         at = [k for k, w in enumerate(want) if w == line][nth - 1] if line else len(want)
-        cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm," + accel,
+        cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm,assist=off," + accel,
                "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "stdio",
                "-device", "isa-debug-exit,iobase=0xf4,iosize=4"] + more
         got, text = first_wrong(cmd, {"LD_PRELOAD": preload, **env}, want, at)

@@ -23,7 +23,7 @@ TESTS["io-ring"] = ("io", "kernel-irqchip=on,dirty-ring-size=16384", [])
 
 def run(binary, images, expected, name):
     guest, accel, more = TESTS[name]
-    cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm," + accel,
+    cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm,assist=off," + accel,
            "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "stdio",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-device", "accel-testdev"] + more
     # What depends on where the interrupt controllers are has a file for each.

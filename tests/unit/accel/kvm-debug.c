@@ -180,6 +180,7 @@ int main(int argc, char **argv)
     memory_commit();
     accel = &accel_kvm;
     props_set_defaults(accel_kvm.props, accel_kvm.config);
+    kvm.config.assist = ASSIST_WANTED_OFF;
     g_assert_true(accel_kvm.init(&err));
     cpu = X86_CPU(device_new(&x86_cpu_desc));
     g_assert_true(cpu_expand_features(cpu, NULL));

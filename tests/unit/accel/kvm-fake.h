@@ -3,7 +3,7 @@
 #ifndef TESTS_KVM_FAKE_H
 #define TESTS_KVM_FAKE_H
 
-#include "accel/kvm/kvm.h"
+#include "accel/kvm/assist.h"
 
 enum { DEV_FD = 100, VM_FD, VCPU_FD };
 

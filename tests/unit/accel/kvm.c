@@ -20,6 +20,7 @@ static void start_fails(const char *message, const char *hint)
     unsigned opens = k.opens, closes = k.closes;
 
     props_set_defaults(accel_kvm.props, accel_kvm.config);
+    kvm.config.assist = ASSIST_WANTED_OFF;
     g_assert_false(accel_kvm.init(&err));
     g_assert_nonnull(strstr(error_text(err), message));
     if (hint)
@@ -100,6 +101,7 @@ static void options_fail(const char *prop, const char *val, const char *message)
     Error *err = NULL;
 
     props_set_defaults(accel_kvm.props, accel_kvm.config);
+    kvm.config.assist = ASSIST_WANTED_OFF;
     g_assert_true(prop_set_text("kvm-accel", prop_find(accel_kvm.props, prop), accel_kvm.config, val, NULL));
     g_assert_false(accel_kvm.init(&err));
     g_assert_nonnull(strstr(error_text(err), message));
@@ -123,6 +125,7 @@ static void test_options(void)
     options_fail("kernel-irqchip", "split", "KVM_SET_GSI_ROUTING");
     k.refuse[0] = 0;
     props_set_defaults(accel_kvm.props, accel_kvm.config);
+    kvm.config.assist = ASSIST_WANTED_OFF;
 }
 
 /* One that works, for the rest */
