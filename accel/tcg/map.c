@@ -153,8 +153,8 @@ static void protect_in_tlb(X86CPU *c, const uint8_t *page)
             TlbEntry *e = &t->tlb[m][n];
             uint64_t tag = __atomic_load_n(&e->write, __ATOMIC_RELAXED);
 
-            if (!(tag & TLB_INVALID) && (const uint8_t *)(tag + __atomic_load_n(&e->addend, __ATOMIC_RELAXED)) == page)
-                __atomic_store_n(&e->write, TLB_INVALID, __ATOMIC_RELAXED);
+            if (tag != TLB_INVALID(n) && __atomic_load_n(&e->host, __ATOMIC_RELAXED) == page)
+                __atomic_store_n(&e->write, TLB_INVALID(n), __ATOMIC_RELAXED);
         }
     }
 }

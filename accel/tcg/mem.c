@@ -126,7 +126,7 @@ void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
 static void tlb_clear_set(TcgCpu *t, unsigned mmu)
 {
     for (unsigned n = 0; n < TLB_ENTRIES; n++)
-        t->tlb[mmu][n].read = t->tlb[mmu][n].write = TLB_INVALID;
+        t->tlb[mmu][n].read = t->tlb[mmu][n].write = TLB_INVALID(n);
     t->tlb_touched[mmu] = 0;
 }
 
@@ -152,7 +152,7 @@ void tcg_flush_tlb(X86CPU *c, bool global_too)
         for (unsigned n = 0; n < t->tlb_touched[m]; n++) {
             TlbEntry *e = &t->tlb[m][t->tlb_touched_index[m][n]];
 
-            e->read = e->write = TLB_INVALID;
+            e->read = e->write = TLB_INVALID(t->tlb_touched_index[m][n]);
         }
         t->tlb_touched[m] = 0;
     }
@@ -172,7 +172,7 @@ void tcg_flush_page(X86CPU *c, uint64_t lin)
     for (unsigned m = 0; m < MMU_MODES; m++) {
         TlbEntry *e = &t->tlb[m][page >> PAGE_BITS & (TLB_ENTRIES - 1)];
 
-        e->read = e->write = TLB_INVALID;
+        e->read = e->write = TLB_INVALID(page >> PAGE_BITS);
     }
     ce->tag = TLB_NONE;
     ce->id = 0;
@@ -231,15 +231,15 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
             t->tlb_touched_index[mmu][t->tlb_touched[mmu]] = (uint16_t)(e - t->tlb[mmu]);
         t->tlb_touched[mmu]++;
     }
-    e->write = TLB_INVALID;
-    e->addend = (uintptr_t)host - page;
+    e->write = TLB_INVALID(lin >> PAGE_BITS);
+    e->host = host;
     e->phys = gpa;
-    e->read = w.read ? page : TLB_INVALID;
+    e->read = w.read ? page : TLB_INVALID(lin >> PAGE_BITS);
     if (w.write && s->writable && !s->logged) {
         /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
         __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);
         if (page_has_code(s, host))
-            e->write = TLB_INVALID;
+            e->write = TLB_INVALID(lin >> PAGE_BITS);
     }
     out->notice = access & ACCESS_W && e->write != page;
     if (access & ACCESS_W && !s->writable)
@@ -349,7 +349,7 @@ uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
         tcg_note_access(c, lin, size, false);
     }
     if (e->read == ((lin + size - 1) & PAGE_MASK)) {
-        const void *p = (const void *)(lin + e->addend);
+        const void *p = (const void *)(e->host + (lin & 0xfff));
 
         switch (size) {
         case 1:
@@ -384,7 +384,7 @@ void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigne
         tcg_note_access(c, lin, size, true);
     }
     if (e->write == ((lin + size - 1) & PAGE_MASK)) {
-        void *p = (void *)(lin + e->addend);
+        void *p = (void *)(e->host + (lin & 0xfff));
 
         switch (size) {
         case 1:
@@ -473,7 +473,7 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
         tcg_note_access(c, lin, size, access & ACCESS_W);
     }
     if ((!(access & ACCESS_W) || e->write == last) && (!(access & ACCESS_R) || e->read == last))
-        return (void *)(lin + e->addend);
+        return (void *)(e->host + (lin & 0xfff));
     if ((lin & 0xfff) + size > PAGE_SIZE) {
         tcg_probe_lin(c, lin, size, access, mmu);
         return NULL;

@@ -130,17 +130,18 @@ enum {
 enum { MMU_USER, MMU_KERNEL, MMU_KERNEL_AC /* SMAP is off or overridden by EFLAGS.AC */, MMU_MODES };
 
 /* Software TLB, direct mapped by linear page number, one set per MMU mode; see mem.c. A tag is the linear address of
- * the page; it has low bits set (TLB_SLOW) where accesses must take the slow path: never equal to any page address.
- * host address = linear address + addend. */
+ * the page. One that nothing may match, because accesses must take the slow path, is a page address of the other
+ * parity, which belongs to another entry: then (linear address ^ tag) is below PAGE_SIZE only where the entry is the
+ * page's, and is the offset in it. */
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
-    uintptr_t addend;
-    uint64_t phys; /* guest-physical address of the page */
+    uint8_t *host;        /* of the page */
+    uint64_t phys;        /* guest-physical address of the page */
 } TlbEntry;
 #define TLB_BITS        10
 #define TLB_ENTRIES     (1U << TLB_BITS)
 #define TLB_TOUCHED_MAX 256
-enum { TLB_INVALID = 1 };
+#define TLB_INVALID(n)  ((uint64_t)(~(n)&1) << PAGE_BITS) /* of entry n */
 /* Instruction pages: where code of this linear page is, for the fetch in modes of user or of supervisor rights. */
 typedef struct CodeTlbEntry {
     uint64_t tag;        /* linear page address | 1 for user rights; TLB_NONE where empty */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A vCPU's translated code: one memory object mapped twice (to run, to write), filled from the front and emptied as a
+ * whole when it is full; the blocks in it by linear address and mode, by code page, by place; what links them. Light
+ * code but for what begins and ends.
+ */
+#include "accel/tcg/jit-internal.h"
+
+void *jit_arena(JitCpu *j, size_t size)
+{
+    void *p = j->arena + j->arena_used;
+
+    size = (size + 7) & ~(size_t)7;
+    if (size > j->arena_size - j->arena_used)
+        return NULL;
+    j->arena_used += size;
+    return p;
+}
+
+static unsigned hash_of(uint64_t lin, uint32_t mode)
+{
+    return (unsigned)((lin * 0x9e3779b97f4a7c15 + mode * 0x85ebca6bULL) >> (64 - HASH_BITS));
+}
+
+Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id)
+{
+    X86CPU *c = j->c;
+    uint32_t mode = TCG(c)->mode;
+
+    for (Block *b = j->hash[hash_of(lin, mode)]; b; b = b->hash_next) {
+        if (b->lin != lin || b->id[0] != id || b->mode != mode)
+            continue;
+        if (mode & TM_FLAT_CS || (b->cs_base == c->seg[SEG_CS].base && b->cs_limit == c->seg[SEG_CS].limit))
+            return b;
+    }
+    return NULL;
+}
+
+PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make)
+{
+    unsigned at = (unsigned)(((uintptr_t)page >> 12) * 0x9e3779b97f4a7c15 >> 40) % PAGES_MAX;
+
+    for (;; at = (at + 1) % PAGES_MAX) {
+        PageRef *r = &j->pages[at];
+
+        if (r->page == page)
+            return r;
+        if (r->page)
+            continue;
+        if (!make || j->n_pages >= PAGES_MAX / 4 * 3)
+            return NULL;
+        j->n_pages++;
+        r->page = page;
+        return r;
+    }
+}
+
+uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host)
+{
+    unsigned at = (unsigned)((tag * 0x9e3779b97f4a7c15 ^ (uintptr_t)host * 0xc2b2ae3d27d4eb4f) >> 40) % IDS_MAX;
+
+    for (;; at = (at + 1) % IDS_MAX) {
+        IdRef *r = &j->ids[at];
+
+        if (r->id && r->tag == tag && r->host == host)
+            return r->id;
+        if (r->id)
+            continue;
+        if (j->n_ids >= IDS_MAX / 4 * 3)
+            return 0;
+        *r = (IdRef){.tag = tag, .host = host, .id = ++j->n_ids};
+        return r->id;
+    }
+}
+
+void jit_block_add(JitCpu *j, Block *b)
+{
+    unsigned h = hash_of(b->lin, b->mode);
+
+    b->hash_next = j->hash[h];
+    j->hash[h] = b;
+    for (unsigned i = 0; i < 2 && b->page[i]; i++) {
+        PageRef *r = jit_page_ref(j, b->page[i], false);
+
+        b->page_next[i] = r->blocks;
+        r->blocks = b;
+    }
+    j->sorted[j->n_blocks++] = b;
+}
+
+static void patch(JitCpu *j, uint32_t site, uint32_t target)
+{
+    uint32_t rel = target - (site + 4);
+
+    __atomic_store_n((uint32_t *)(void *)(j->rw + site), rel, __ATOMIC_RELAXED);
+}
+
+void jit_link(JitCpu *j, JitExit *x, Block *b)
+{
+    bool cross = x->guard || x->from->page[1] || b->page[1] || (b->lin ^ x->from->lin) & PAGE_MASK;
+    bool slot = x->flags & IN_SLOT, host = x->flags & IN_HOST;
+    uint32_t to = cross     ? (slot ? b->guard : b->guard_host)
+                  : x->poll ? (slot ? b->poll : b->poll_host)
+                  : host    ? b->body
+                            : b->slot;
+
+    x->next = b->incoming;
+    b->incoming = x;
+    patch(j, x->site, to);
+    j->links++;
+}
+
+static Block **page_link(Block *b, const uint8_t *page)
+{
+    return &b->page_next[b->page[0] == page ? 0 : 1];
+}
+
+static void page_remove(JitCpu *j, Block *b, const uint8_t *page)
+{
+    PageRef *r = jit_page_ref(j, page, false);
+
+    if (!r)
+        return;
+    for (Block **p = &r->blocks; *p; p = page_link(*p, page)) {
+        if (*p == b) {
+            *p = *page_link(b, page);
+            return;
+        }
+    }
+}
+
+void jit_block_kill(JitCpu *j, Block *b)
+{
+    JitHot *h = HOT(j->c);
+    uint64_t code = (uintptr_t)j->rx + b->guard;
+    unsigned at = jit_jc_index(b->rip);
+
+    for (Block **p = &j->hash[hash_of(b->lin, b->mode)]; *p; p = &(*p)->hash_next) {
+        if (*p == b) {
+            *p = b->hash_next;
+            break;
+        }
+    }
+    for (unsigned i = 0; i < 2 && b->page[i]; i++)
+        page_remove(j, b, b->page[i]);
+    for (JitExit *x = b->incoming; x; x = x->next)
+        patch(j, x->site, x->stub);
+    b->incoming = NULL;
+    for (unsigned k = 0; k < CLASSES; k++) {
+        if (h->jc_code[k][at] == code) {
+            h->jc_rip[k][at] = 0;
+            h->jc_code[k][at] = (uintptr_t)j->rx + j->thunk_jc_empty;
+        }
+    }
+    b->dead = true;
+    j->invalidated++;
+}
+
+void jit_page_written(X86CPU *c, const uint8_t *host_page)
+{
+    JitCpu *j = JIT(c);
+    PageRef *r = jit_page_ref(j, host_page, false);
+
+    if (!r || !r->blocks)
+        return;
+    while (r->blocks)
+        jit_block_kill(j, r->blocks);
+    j->leave = true;
+}
+
+void jit_flush_all(X86CPU *c)
+{
+    JIT(c)->flush_pending = JIT(c)->leave = true;
+}
+
+void jit_tlb_flushed(X86CPU *c)
+{
+    /* The code TLB's identities are gone: guards look again. */
+}
+
+void jit_jc_clear(X86CPU *c, unsigned class)
+{
+    JitHot *h = HOT(c);
+    uint64_t empty = (uintptr_t)JIT(c)->rx + JIT(c)->thunk_jc_empty;
+
+    for (unsigned i = 0; i < JC_ENTRIES; i++) {
+        h->jc_rip[class][i] = 0;
+        h->jc_code[class][i] = empty;
+    }
+}
+
+void jit_jc_put(X86CPU *c, const Block *b)
+{
+    JitHot *h = HOT(c);
+    unsigned at = jit_jc_index(b->rip), k = jit_class(b->mode);
+
+    h->jc_rip[k][at] = b->rip;
+    h->jc_code[k][at] = (uintptr_t)JIT(c)->rx + b->guard;
+}
+
+/* Entries of a return stack: where the host returns to, the guest's address. Above its base stand some that lead to the
+ * sentinel's thunk. */
+static void stacks_reset(JitCpu *j)
+{
+    for (unsigned k = 0; k < CLASSES; k++) {
+        uint64_t *top = (uint64_t *)(void *)(j->stacks + (k + 1) * (GUARD_SIZE + STACK_SIZE) - STACK_TOP);
+
+        for (unsigned i = 0; i < STACK_TOP / 8; i += 2) {
+            top[i] = (uintptr_t)j->rx + j->thunk_sentinel;
+            top[i + 1] = 0;
+        }
+        j->class[k].base = j->class[k].sp = (uintptr_t)top;
+        j->class[k].valid = false;
+    }
+}
+
+void jit_do_flush(JitCpu *j)
+{
+    bool first = !j->generation;
+
+    j->used = j->first;
+    j->arena_used = 0;
+    j->n_blocks = j->n_pages = j->n_ids = 0;
+    if (!first) {
+        for (unsigned i = 0; i < ARRAY_SIZE(j->hash); i++)
+            j->hash[i] = NULL;
+        for (unsigned i = 0; i < PAGES_MAX; i++)
+            j->pages[i] = (PageRef){};
+        for (unsigned i = 0; i < IDS_MAX; i++)
+            j->ids[i] = (IdRef){};
+        for (unsigned i = 0; i < CODE_TLB_ENTRIES; i++)
+            TCG(j->c)->code_tlb[i].id = 0;
+        j->flushes++;
+    }
+    for (unsigned k = 0; k < CLASSES; k++)
+        jit_jc_clear(j->c, k);
+    stacks_reset(j);
+    HOT(j->c)->sp = HOT(j->c)->stack_base = j->class[j->present].base;
+    j->flush_pending = false;
+    j->generation++;
+}
+
+Block *jit_block_at(JitCpu *j, uint32_t code)
+{
+    unsigned lo = 0, hi = j->n_blocks;
+
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+
+        if (code >= j->sorted[mid]->code_end)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->n_blocks && code >= j->sorted[lo]->guard ? j->sorted[lo] : NULL;
+}
+
+/* Is addr in the guard below a return stack? */
+bool jit_stack_overflow(JitCpu *j, uintptr_t addr)
+{
+    uintptr_t off = addr - (uintptr_t)j->stacks;
+
+    return off < CLASSES * (GUARD_SIZE + STACK_SIZE) && off % (GUARD_SIZE + STACK_SIZE) < GUARD_SIZE;
+}

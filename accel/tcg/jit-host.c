@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * EXEC_HOST: vector, x87 and newer integer instructions, as they are: the same opcode, prefixes and registers, with
+ * memory as [T0] and general registers where they are kept. An exception that the host raises comes back as a signal
+ * (jit-init.c).
+ */
+#include "accel/tcg/jit-internal.h"
+
+/* Fields of an encoding that hold general registers. */
+enum { F_REG = 1, F_RM = 2, F_VVVV = 4 };
+
+static bool special(unsigned g)
+{
+    return spilled(g) || g == R_RSP;
+}
+
+/* Which fields are general registers? Only asked where one of them is not in the host's register of its number; 0: not
+ * known. */
+static unsigned gpr_fields(const Insn *i)
+{
+    unsigned gprs = 0, others = 0, first = OPND_NONE;
+
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        unsigned k = i->operand[n].kind;
+
+        if (k == OPND_GPR)
+            gprs++;
+        else if (k == OPND_XMM || k == OPND_MMX || k == OPND_K)
+            others++;
+        if (!n)
+            first = k;
+    }
+    if (!gprs)
+        return 0;
+    if (!others) {
+        /* CRC32, POPCNT, ADX, BMI ... */
+        if (i->encoding != ENC_VEX)
+            return F_REG | F_RM;
+        if (i->map == MAP_0F38 && i->opcode == 0xf3)
+            return F_RM | F_VVVV;
+        return F_REG | F_RM | (i->map == MAP_0F3A ? 0 : F_VVVV);
+    }
+    if (gprs > 1 || i->map == MAP_0F38)
+        return 0;
+    if (i->map == MAP_0F3A)
+        return F_RM; /* PEXTRx, EXTRACTPS, PINSRx */
+    switch (i->opcode) {
+    case 0x2c: /* CVTxx2SI */
+    case 0x2d:
+    case 0x50: /* MOVMSKPx */
+    case 0xc5: /* PEXTRW */
+    case 0xd7: /* PMOVMSKB */
+        return first == OPND_GPR ? F_REG : 0;
+    case 0x2a: /* CVTSI2xx */
+    case 0x6e: /* MOVD */
+    case 0x7e:
+    case 0xc4: /* PINSRW */
+        return F_RM;
+    default:
+        return 0;
+    }
+}
+
+static const InsnOperand *mem_operand(const Insn *i)
+{
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        if (i->operand[n].kind == OPND_MEM)
+            return &i->operand[n];
+    }
+    return NULL;
+}
+
+static bool any_special(const Insn *i)
+{
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        if (i->operand[n].kind == OPND_GPR && special(i->operand[n].reg))
+            return true;
+    }
+    return false;
+}
+
+bool tr_plan_host(Tr *t, const Insn *i)
+{
+    const InsnOperand *m = mem_operand(i);
+
+    if (i->encoding == ENC_EVEX || i->desc->attrs & INSN_VSIB)
+        return false;
+    if (i->has_mem && (!m || !m->size || m->size > 64))
+        return false;
+    return !any_special(i) || gpr_fields(i);
+}
+
+typedef struct Fields {
+    uint8_t reg, rm, vvvv;
+} Fields;
+
+static void encode(Tr *t, const Insn *i, Fields f, bool mem, Rm rm)
+{
+    Emit *e = &t->e;
+    unsigned r = f.reg >> 3 & 1, b = (mem ? rm.base : f.rm) >> 3 & 1;
+    bool integer = !(i->desc->attrs & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX));
+    static const uint8_t pp[] = {0, 0x66, 0xf3, 0xf2};
+
+    if (i->encoding == ENC_VEX) {
+        if (b || i->map != MAP_0F || i->vex_w) {
+            emit8(e, 0xc4);
+            emit8(e, (r ? 0 : 0x80) | 0x40 | (b ? 0 : 0x20) | i->map);
+            emit8(e, (i->vex_w ? 0x80 : 0) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
+        } else {
+            emit8(e, 0xc5);
+            emit8(e, (r ? 0 : 0x80) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
+        }
+    } else {
+        unsigned rex = (i->rex & 8) | r << 2 | b;
+        bool byte = false;
+
+        for (unsigned n = 0; n < i->n_operands; n++) {
+            const InsnOperand *o = &i->operand[n];
+
+            if (integer && o->kind == OPND_GPR && o->size == 2 && i->osz == 2)
+                integer = false, emit8(e, 0x66);
+            byte |= o->kind == OPND_GPR && o->size == 1 && o->reg >= 4;
+        }
+        if (i->pp == 1 && i->osz == 2 && !integer && !(i->desc->attrs & (INSN_FPU | INSN_MMX | INSN_SSE)))
+            ; /* it stands there already */
+        else if (pp[i->pp])
+            emit8(e, pp[i->pp]);
+        if (rex || byte)
+            emit8(e, 0x40 | rex);
+        if (i->map != MAP_ONE_BYTE)
+            emit8(e, 0x0f);
+        if (i->map == MAP_0F38)
+            emit8(e, 0x38);
+        if (i->map == MAP_0F3A)
+            emit8(e, 0x3a);
+    }
+    emit8(e, i->opcode);
+    if (i->has_modrm)
+        emit_modrm(e, f.reg, mem ? rm : rm_reg(f.rm));
+    if (i->imm_size == 1)
+        emit8(e, (uint8_t)i->imm);
+}
+
+void tr_host(Tr *t, const Insn *i)
+{
+    const InsnOperand *m = mem_operand(i);
+    Fields f = {i->reg, i->rm, i->vvvv};
+    unsigned fields = any_special(i) ? gpr_fields(i) : 0, used = 0;
+    /* A spilled register of each field is in its own temporary; T0 is free without memory. */
+    struct {
+        uint8_t *field;
+        unsigned bit;
+    } all[] = {{&f.reg, F_REG}, {&f.rm, F_RM}, {&f.vvvv, F_VVVV}};
+    uint8_t temp_of[R_GPRS];
+    Rm rm = rm_mem(T0, 0);
+
+    if (m)
+        rm = tr_access(t, i, m->size, m->access);
+    tr_flags_before(t, i);
+    if (i->has_mem)
+        fields &= ~(unsigned)F_RM;
+    for (unsigned n = 0; n < ARRAY_SIZE(all); n++) {
+        unsigned g = *all[n].field;
+
+        if (!(fields & all[n].bit) || g >= R_GPRS)
+            continue;
+        if (!spilled(g)) {
+            *all[n].field = (uint8_t)hreg(g);
+            continue;
+        }
+        unsigned k;
+
+        for (k = 0; k < used && temp_of[k] != g; k++)
+            ;
+        if (k == used) {
+            if (used == (m ? 1 : 2)) {
+                /* Three different ones: hardly ever. */
+                tr_exec(t);
+                t->info[t->at].insn = NULL;
+                return;
+            }
+            temp_of[used++] = (uint8_t)g;
+            emit_load(&t->e, 8, k ? T0 : T1, rm_gs(G_GPR(g)));
+        }
+        *all[n].field = k ? T0 : T1;
+    }
+    encode(t, i, f, i->has_mem, rm);
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        const InsnOperand *o = &i->operand[n];
+
+        if (o->kind != OPND_GPR || !(o->access & ACCESS_W) || !spilled(o->reg))
+            continue;
+        for (unsigned k = 0; k < used; k++) {
+            if (temp_of[k] == o->reg)
+                emit_store(&t->e, 8, rm_gs(G_GPR(o->reg)), k ? T0 : T1);
+        }
+    }
+    tr_flags_after(t, i);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A vCPU's translator: its beginning and end, host exceptions in translated code, `info jit`. Not light. */
+#include "accel/tcg/host-signal.h"
+#include "accel/tcg/jit-internal.h"
+#include "softmmu/vcpus.h"
+#include "util/log.h"
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Static_assert(JIT_HOT_AT + sizeof(JitHot) <= ACCEL_AREA_SIZE, "JitHot fits behind TcgCpu");
+
+enum { DEFAULT_SIZE = 512 /* MiB, of all vCPUs */, CPU_MAX = 128, CPU_MIN = 4 };
+
+bool jit_init(Error **errp)
+{
+    return tcg_host_signals_init(errp);
+}
+
+/* An instruction of the guest's made the host raise an exception (#DE, #XM, #MF, a misaligned MOVAPS): it is done again
+ * by its handler, which raises what the guest sees. */
+static bool host_fault(int sig, const siginfo_t *si, ucontext_t *uc, void *opaque)
+{
+    X86CPU *c = opaque;
+    JitCpu *j = JIT(c);
+    greg_t *r = uc->uc_mcontext.gregs;
+
+    if (sig == SIGSEGV && jit_stack_overflow(j, (uintptr_t)si->si_addr)) {
+        r[REG_RSP] = (greg_t)HOT(c)->stack_base;
+        return true;
+    }
+    uint32_t code = (uint32_t)((uintptr_t)r[REG_RIP] - (uintptr_t)j->rx);
+
+    if (code < j->first || !jit_block_at(j, code))
+        return false;
+    uint64_t f = (uint64_t)r[REG_EFL];
+
+    j->fault_rip = code;
+    j->fault_flags = (uint32_t)((f & 0xd5) << 8 | (f >> 11 & 1));
+    r[REG_RIP] = (greg_t)(uintptr_t)(j->rx + j->thunk_fault);
+    return true;
+}
+
+static void *reserve(size_t size, int prot, Error **errp)
+{
+    void *p = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p != MAP_FAILED)
+        return p;
+    error_set_errno(errp, errno, "no memory for the engine's translations");
+    return NULL;
+}
+
+static bool map_code(JitCpu *j, Error **errp)
+{
+    int fd = memfd_create("translated code", MFD_CLOEXEC), err;
+
+    if (fd < 0)
+        return error_set_errno(errp, errno, "no memory object for translated code");
+    if (ftruncate(fd, j->size)) {
+        err = errno;
+        close(fd);
+        return error_set_errno(errp, err, "no memory for translated code");
+    }
+    void *rw = mmap(NULL, j->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *rx = mmap(NULL, j->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+
+    err = errno;
+    close(fd);
+    j->rw = rw == MAP_FAILED ? NULL : rw;
+    j->rx = rx == MAP_FAILED ? NULL : rx;
+    return (j->rw && j->rx) || error_set_errno(errp, err, "cannot map memory for translated code");
+}
+
+static bool cache_init(JitCpu *j, Error **errp)
+{
+    if (!map_code(j, errp) || !(j->tr = reserve(sizeof(*j->tr), PROT_READ | PROT_WRITE, errp)))
+        return false;
+    j->arena_size = j->size;
+    j->max_blocks = j->size / 256;
+    if (!(j->arena = reserve(j->arena_size, PROT_READ | PROT_WRITE, errp)) ||
+        !(j->sorted = reserve(j->max_blocks * sizeof(Block *), PROT_READ | PROT_WRITE, errp)) ||
+        !(j->stacks = reserve(CLASSES * (GUARD_SIZE + STACK_SIZE), PROT_NONE, errp)))
+        return false;
+    for (unsigned k = 0; k < CLASSES; k++) {
+        if (mprotect(j->stacks + k * (GUARD_SIZE + STACK_SIZE) + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE))
+            return error_set_errno(errp, errno, "no memory for return stacks");
+    }
+    return true;
+}
+
+static void cpu_free(JitCpu *j)
+{
+    if (j->rx) {
+        tcg_host_fault_range_remove(j->rx);
+        munmap(j->rx, j->size);
+    }
+    if (j->rw)
+        munmap(j->rw, j->size);
+    if (j->arena)
+        munmap(j->arena, j->arena_size);
+    if (j->sorted)
+        munmap(j->sorted, j->max_blocks * sizeof(Block *));
+    if (j->tr)
+        munmap(j->tr, sizeof(*j->tr));
+    if (j->stacks)
+        munmap(j->stacks, CLASSES * (GUARD_SIZE + STACK_SIZE));
+    munmap(j, sizeof(*j));
+}
+
+/* Bytes of code for each vCPU. */
+static uint32_t cpu_size(void)
+{
+    uint64_t all = tcg_config.tb_size ? tcg_config.tb_size : DEFAULT_SIZE, each = all / MAX(vcpu_count, 1U);
+
+    return (uint32_t)MIN(MAX(each, (uint64_t)CPU_MIN), (uint64_t)(tcg_config.tb_size ? 1024 : CPU_MAX)) * MIB;
+}
+
+bool jit_cpu_init(X86CPU *c, Error **errp)
+{
+    JitCpu *j = reserve(sizeof(*j), PROT_READ | PROT_WRITE, errp);
+    unsigned a, b = 0, cx, d;
+
+    if (!j)
+        return false;
+    j->c = c;
+    j->size = cpu_size();
+    j->has_rorx = __get_cpuid_count(7, 0, &a, &b, &cx, &d) && b & bit_BMI2;
+    if (!tcg_host_signals_thread(errp) || !cache_init(j, errp) ||
+        !tcg_host_fault_range(j->rx, j->rx + j->size, host_fault, c, errp)) {
+        cpu_free(j);
+        return false;
+    }
+    if (syscall(SYS_arch_prctl, ARCH_SET_GS, c)) {
+        error_set_errno(errp, errno, "cannot set the GS base");
+        cpu_free(j);
+        return false;
+    }
+    HOT(c)->self = c;
+    TCG(c)->jit = j;
+    jit_make_thunks(j);
+    jit_do_flush(j);
+    return true;
+}
+
+void jit_cpu_destroy(X86CPU *c)
+{
+    cpu_free(JIT(c));
+    TCG(c)->jit = NULL;
+}
+
+void jit_print_info(X86CPU *c, GString *out)
+{
+    JitCpu *j = JIT(c);
+
+    g_string_append_printf(out,
+                           "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+                           " dropped, now %u, code %u of %u KiB, data %zu KiB, "
+                           "%" PRIu64 " times emptied\n"
+                           "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers; handlers called %" PRIu64
+                           ", dispatches %" PRIu64 ", links %" PRIu64 ", indirect jumps %" PRIu64 ", guards %" PRIu64
+                           ", exits %" PRIu64 ", host exceptions %" PRIu64 "\n",
+                           j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024,
+                           j->size / 1024, j->arena_used / 1024, j->flushes, j->slow_fills, j->slow_execs, j->execs,
+                           j->dispatches, j->links, j->indirect, j->guards, j->leaves, j->faults);
+    for (unsigned round = 0; round < 24; round++) {
+        unsigned best = 0;
+
+        for (unsigned op = 1; op < OP_COUNT; op++) {
+            if (j->exec_by_op[op] > j->exec_by_op[best] && !j->printed[op])
+                best = op;
+        }
+        if (!best || !j->exec_by_op[best])
+            break;
+        j->printed[best] = true;
+        g_string_append_printf(out, "  %12" PRIu64 " %s\n", j->exec_by_op[best], jit_op_name(best));
+    }
+    memset(j->printed, 0, sizeof(j->printed));
+}
+
+const char *jit_op_name(unsigned op)
+{
+    static const char *const names[OP_COUNT] = {
+#define INSN_OP(name) [OP_##name] = #name,
+#include "target/i386/insn-ops.h"
+#undef INSN_OP
+    };
+
+    return names[op] ? names[op] : "?";
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator's insides: docs/engine.rst tells how it works. jit.c: blocks, lookup, what generated code calls;
+ * jit-cache.c: the code buffer, invalidation; jit-thunks.c: the ways in and out; jit-translate.c: decoding, liveness,
+ * the frame of a block; jit-mem.c: guest memory; jit-int.c, jit-flow.c, jit-host.c, jit-string.c: instructions by
+ * class.
+ */
+#ifndef ACCEL_TCG_JIT_INTERNAL_H
+#define ACCEL_TCG_JIT_INTERNAL_H
+
+#include "accel/tcg/emit.h"
+#include "accel/tcg/jit.h"
+#include "accel/tcg/ops.h"
+
+/* Host registers: guest registers are in the host's of the same number but these: RSP is in R15; R10, R11 and R15 are
+ * in X86CPU.gpr[]. The host's RSP is the return stack (docs/engine.rst). */
+enum { T0 = H_R10, T1 = H_R11, G_RSP = H_R15 };
+#define BLOCK_INSNS   64
+#define BLOCK_ROOM    (48 * 1024) /* of code that one block may take */
+#define JC_BITS       10          /* jump cache */
+#define JC_ENTRIES    (1U << JC_BITS)
+#define JC_MULTIPLIER 0x9e3779b1
+/* What the jump cache and a return stack belong to: user mode, kernel mode, others. */
+enum { CLASS_USER, CLASS_KERNEL, CLASS_OTHER, CLASSES };
+
+/* What generated code reaches through the GS base, behind TcgCpu in X86CPU.accel_area. */
+typedef struct JitHot {
+    X86CPU *self;
+    uint64_t c_sp;       /* the C stack while generated code runs */
+    uint64_t sp;         /* the return stack while C runs */
+    uint64_t stack_base; /* of the present return stack */
+    uint64_t target;
+    uint64_t temp;
+    uint32_t flags; /* saved arithmetic flags: AH of LAHF << 8 | OF */
+    uint32_t pad;
+    uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
+    uint64_t jc_rip[CLASSES][JC_ENTRIES];
+    uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
+} JitHot;
+#define JIT_HOT_AT ((sizeof(TcgCpu) + 63) & ~63UL)
+#define HOT(c)     ((JitHot *)(void *)((c)->accel_area + JIT_HOT_AT))
+#define G_CPU(f)   ((int32_t)offsetof(X86CPU, f))
+#define G_TCG(f)   ((int32_t)(offsetof(X86CPU, accel_area) + offsetof(TcgCpu, f)))
+#define G_HOT(f)   ((int32_t)(offsetof(X86CPU, accel_area) + JIT_HOT_AT + offsetof(JitHot, f)))
+#define G_GPR(r)   ((int32_t)(offsetof(X86CPU, gpr) + (r)*8))
+
+/* Where the guest's arithmetic flags are. */
+enum { IN_HOST = 1, IN_SLOT = 2 };
+
+typedef struct Block Block;
+
+/* A direct way out of a block: a jump (or call) whose rel32 goes to a stub until it is linked. */
+typedef struct JitExit {
+    struct JitExit *next; /* of the same target */
+    Block *from;
+    uint64_t rip;
+    uint32_t site, stub; /* of the rel32; where it goes unlinked */
+    uint8_t flags;       /* IN_HOST, IN_SLOT: where the flags are */
+    bool poll;           /* backward */
+    bool guard;          /* in any case, also in the same page: where a call comes back */
+} JitExit;
+
+/* An instruction of a block. */
+typedef struct JitInsn {
+    uint32_t code;  /* offset from the block's code where it begins */
+    uint16_t guest; /* offset from the block's rip */
+    uint8_t len;
+    bool in_slot;     /* where host code may fault in it: its flags are in the slot, else in the host's */
+    const Insn *insn; /* NULL: decode again from the block's copy of the bytes */
+} JitInsn;
+
+struct Block {
+    Block *hash_next;
+    Block *page_next[2]; /* of page[0], page[1] */
+    uint64_t lin, rip, cs_base;
+    const uint8_t *page[2]; /* host; [1]: where its only instruction crosses into the next page */
+    uint32_t id[2];         /* of CodeTlbEntry.id */
+    uint32_t mode, cs_limit;
+    uint32_t code, code_end;          /* offsets in the buffer */
+    uint32_t guard, poll, slot, body; /* entries; slot: flags in the slot, neither guard nor poll */
+    uint32_t guard_host, poll_host;   /* the same with flags in the host's; as guard, poll where none live */
+    uint16_t n_insns, n_bytes;
+    uint16_t live_in; /* flags */
+    bool dead;
+    JitExit *incoming;
+    const uint8_t *bytes;
+    JitInsn insn[]; /* n_insns and one that ends them */
+};
+
+/* What a stub tells a thunk, by its place in the arena. */
+typedef struct SiteData {
+    Block *block;
+    uint32_t retry; /* code offset */
+    uint8_t insn, size, access, mmu;
+} SiteData;
+
+typedef struct PageRef {
+    const uint8_t *page;
+    Block *blocks; /* through page_next[] */
+    bool is_protected;
+} PageRef;
+typedef struct IdRef {
+    uint64_t tag;
+    const uint8_t *host;
+    uint32_t id;
+} IdRef;
+
+enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNKS };
+
+typedef struct JitClass {
+    uint32_t mode, cs_limit;
+    uint64_t cs_base;
+    uint64_t sp, base; /* return stack */
+    bool valid;
+} JitClass;
+
+/* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
+enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
+enum { HASH_BITS = 15, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 15 };
+
+struct JitCpu {
+    X86CPU *c;
+    uint8_t *rw;
+    uint8_t *rx;
+    uint32_t size, used, first; /* bytes of code; first: behind the thunks */
+    uint32_t thunk[THUNKS][2];  /* [0]: flags in the slot, [1]: in the host's */
+    uint32_t thunk_ret_miss[CLASSES], thunk_sentinel, thunk_jc_empty, thunk_fault;
+    const void *(*enter)(X86CPU *c, const void *code);
+    uint8_t *arena;
+    size_t arena_size, arena_used;
+    uint8_t *stacks;
+    Block **sorted; /* by code */
+    unsigned n_blocks, max_blocks;
+    Block *hash[1 << HASH_BITS];
+    PageRef pages[PAGES_MAX]; /* open addressing */
+    IdRef ids[IDS_MAX];
+    unsigned n_pages, n_ids;
+    bool flush_pending, leave;
+    uint32_t generation;
+    JitClass class[CLASSES];
+    unsigned present;                /* class */
+    uint32_t fault_rip, fault_flags; /* of a host exception: code offset, flags as JitHot.flags */
+    bool has_rorx;
+    struct Tr *tr;
+    bool printed[OP_COUNT];
+    /* counts */
+    uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, execs, links, indirect, guards,
+        leaves, dispatches, faults;
+    uint64_t exec_by_op[OP_COUNT];
+};
+#define JIT(c) (TCG(c)->jit)
+const char *jit_op_name(unsigned op);
+
+/* jit-thunks.c */
+void jit_make_thunks(JitCpu *j);
+uint32_t jit_emit_jump_cache(Emit *e, unsigned class); /* to T0 (RIP) by T1; gives the rel32 of the miss */
+uint32_t jit_emit_call_cache(Emit *e, unsigned class); /* the same for a call */
+
+/* jit.c: called by thunks; data: jit_deref() gives the site's SiteData or JitExit. They give the host address to go on
+ * at, NULL: leave. */
+typedef const void *JitCallee(X86CPU *c, uint32_t data, uint64_t arg);
+extern JitCallee *const jit_callees[THUNKS];
+JitCallee jit_do_fault, jit_do_sentinel;
+
+/* jit-cache.c */
+bool jit_stack_overflow(JitCpu *j, uintptr_t addr); /* addr is in the guard below a return stack */
+void *jit_arena(JitCpu *j, size_t size);            /* NULL: full */
+Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id);
+PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
+uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */
+void jit_block_add(JitCpu *j, Block *b);
+void jit_block_kill(JitCpu *j, Block *b);
+void jit_do_flush(JitCpu *j);
+void jit_link(JitCpu *j, JitExit *x, Block *b);
+Block *jit_block_at(JitCpu *j, uint32_t code); /* whose code holds the offset */
+void jit_jc_clear(X86CPU *c, unsigned class);
+void jit_jc_put(X86CPU *c, const Block *b);
+static inline unsigned jit_jc_index(uint64_t rip)
+{
+    return (uint32_t)rip * JC_MULTIPLIER >> (32 - JC_BITS);
+}
+static inline uint32_t jit_ref(JitCpu *j, const void *p)
+{
+    return (uint32_t)(((const uint8_t *)p - j->arena) / 8);
+}
+static inline void *jit_deref(JitCpu *j, uint32_t ref)
+{
+    return j->arena + (size_t)ref * 8;
+}
+static inline unsigned jit_class(uint32_t mode)
+{
+    if ((mode & TM_CPL) == 3 && !(mode & TM_VM))
+        return CLASS_USER;
+    return (mode >> TM_MMU_SHIFT & 3) == MMU_KERNEL || !(mode & TM_PAGING) ? CLASS_KERNEL : CLASS_OTHER;
+}
+
+/* jit-translate.c: translate from c's present RIP; NULL: no room (flush), or not one instruction can be. Outside
+ * (tcg.h). */
+Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin);
+
+/* Translation of a block. */
+typedef enum ColdKind {
+    COLD_SLOW,   /* an access that missed */
+    COLD_SITE,   /* to a thunk */
+    COLD_EXIT,   /* a way out that is not linked */
+    COLD_RETURN, /* a return that the return stack did not foresee */
+    COLD_CALL,   /* an indirect call that the jump cache does not know */
+    COLD_ADAPT,  /* the block's entries for flags in the host's */
+} ColdKind;
+typedef struct Cold {
+    uint8_t kind, thunk, insn, size, access, mmu;
+    bool constant;    /* COLD_SLOW: the address is lin, not what T0 and T1 tell */
+    uint32_t from[3]; /* rel32 to fix; 0: none */
+    uint32_t retry;   /* COLD_CALL: where the call comes back */
+    uint64_t lin;
+    JitExit *exit;
+} Cold;
+#define COLDS_MAX 512
+
+typedef struct Tr Tr;
+struct Tr {
+    Emit e;
+    X86CPU *c;
+    JitCpu *j;
+    Block *b;
+    uint32_t mode;
+    unsigned code_size; /* 2, 4, 8 */
+    unsigned mmu;
+    uint64_t ip_mask;
+    unsigned n, max; /* instructions */
+    unsigned at;     /* the present one */
+    unsigned flags;  /* IN_HOST, IN_SLOT: where the live ones are */
+    Cold cold[COLDS_MAX + 1];
+    JitExit no_exit;
+    unsigned n_cold;
+    uint64_t rip[BLOCK_INSNS + 1];
+    uint16_t live_in[BLOCK_INSNS + 1]; /* flags that are needed at its beginning */
+    uint16_t live_out[BLOCK_INSNS];
+    uint8_t plan[BLOCK_INSNS];
+    JitInsn info[BLOCK_INSNS + 1];
+    Insn insn[BLOCK_INSNS];
+    uint32_t access_at;  /* where the access begins: misses come back here */
+    uint32_t limit_miss; /* rel32 of tr_lin()'s limit check; 0: none */
+    bool failed;         /* no room */
+};
+
+/* What becomes of an instruction. */
+enum { PLAN_EXEC, PLAN_INT, PLAN_HOST, PLAN_FLOW, PLAN_STACK, PLAN_NOTHING };
+
+static inline bool spilled(unsigned g)
+{
+    return g == R_R10 || g == R_R11 || g == R_R15;
+}
+/* The host register of a guest register that has one. */
+static inline unsigned hreg(unsigned g)
+{
+    return g == R_RSP ? G_RSP : g;
+}
+
+/* Flags. */
+void tr_flags_to_host(Tr *t);
+void tr_flags_to_slot(Tr *t);
+void tr_clobber(Tr *t);     /* host flags are about to go: save what lives (by T1) */
+void tr_emit_save(Emit *e); /* by T1 */
+void tr_emit_restore(Emit *e);
+void tr_flags_before(Tr *t, const Insn *i); /* what the instruction's own use of flags needs */
+void tr_flags_after(Tr *t, const Insn *i);
+uint16_t tr_flags_read(const Insn *i);
+uint16_t tr_flags_written(const Insn *i); /* for sure, to defined or undefined values */
+uint16_t tr_flags_touched(const Insn *i);
+
+/* Cold code. */
+Cold *tr_cold(Tr *t, unsigned kind, uint32_t from);
+void tr_exec(Tr *t);                                   /* call the handler */
+JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip); /* the rel32 at place goes to rip */
+void tr_jump(Tr *t, uint64_t rip);                     /* a jump there */
+
+/* jit-mem.c. */
+int32_t tr_tlb_tag(unsigned mmu, unsigned access); /* displacement of the first entry's tag */
+/* The address of the memory operand to T0, then the check. Both may clobber T1 and the host's flags (saved by
+ * tr_clobber()). */
+bool tr_ea(Tr *t, const Insn *i, uint64_t *constant); /* true: not in T0 but *constant: linear */
+void tr_lin(Tr *t, const Insn *i, unsigned seg, unsigned size,
+            unsigned access); /* T0: offset to linear address, limits checked */
+void tr_begin_access(Tr *t);  /* before tr_ea() of the first access: saves flags */
+Rm tr_access(Tr *t, const Insn *i, unsigned size, unsigned access); /* all of it: where the operand is */
+Rm tr_check(Tr *t, unsigned size, unsigned access);                 /* T0: linear address; gives [T0] */
+Rm tr_check_const(Tr *t, uint64_t lin, unsigned size, unsigned access);
+
+/* Can the class take it? tr_xxx() translates what its tr_plan_xxx() took. tr_flow(): true: the block goes on behind it.
+ */
+bool tr_plan_int(Tr *t, const Insn *i);
+void tr_int(Tr *t, const Insn *i);
+bool tr_plan_host(Tr *t, const Insn *i);
+void tr_host(Tr *t, const Insn *i);
+bool tr_plan_flow(Tr *t, const Insn *i);
+bool tr_flow(Tr *t, const Insn *i);
+bool tr_plan_stack(Tr *t, const Insn *i);
+void tr_stack(Tr *t, const Insn *i);
+
+#endif

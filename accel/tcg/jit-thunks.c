@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ways between C and translated code, made once for each vCPU at the beginning of its code buffer.
+ *
+ * A stub jumps to a thunk with the code offset of its data in T1 and an argument in T0. The thunk puts the guest's
+ * registers into X86CPU.gpr[], its arithmetic flags into the slot (where they are not there), takes the C stack and
+ * calls its function, which says where to go on, with all registers and flags loaded anew; NULL leaves to the caller of
+ * enter().
+ */
+#include "accel/tcg/jit-internal.h"
+
+static const uint8_t callee_saved[] = {H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15};
+
+static void save_registers(Emit *e, bool rax_too)
+{
+    for (unsigned g = rax_too ? R_RAX : R_RCX; g < R_GPRS; g++) {
+        if (!spilled(g))
+            emit_store(e, 8, rm_gs(G_GPR(g)), hreg(g));
+    }
+}
+
+static void load_registers(Emit *e)
+{
+    for (unsigned g = R_RAX; g < R_GPRS; g++) {
+        if (!spilled(g))
+            emit_load(e, 8, hreg(g), rm_gs(G_GPR(g)));
+    }
+}
+
+/* LAHF, SETO AL; store. RAX is lost. */
+static void save_flags(Emit *e)
+{
+    emit8(e, 0x9f);
+    emit_op(e, OPC_0F | 0x90 | CC_O, 0, rm_reg(H_RAX));
+    emit_store(e, 4, rm_gs(G_HOT(flags)), H_RAX);
+}
+
+static void push(Emit *e, unsigned r)
+{
+    if (r & 8)
+        emit8(e, 0x41);
+    emit8(e, 0x50 | (r & 7));
+}
+
+static void pop(Emit *e, unsigned r)
+{
+    if (r & 8)
+        emit8(e, 0x41);
+    emit8(e, 0x58 | (r & 7));
+}
+
+static void call_c(Emit *e, JitCallee *fn)
+{
+    emit_load(e, 8, H_RSP, rm_gs(G_HOT(c_sp)));
+    emit_load(e, 8, H_RDI, rm_gs(G_HOT(self)));
+    emit_imm(e, H_RAX, (uintptr_t)fn);
+    emit_op(e, 0xff, 2, rm_reg(H_RAX));
+}
+
+static void make_thunk(Emit *e, JitCallee *fn, uint32_t resume, uint32_t at[2])
+{
+    at[1] = emit_at(e);
+    emit_store(e, 8, rm_gs(G_GPR(R_RAX)), H_RAX);
+    save_flags(e);
+    uint32_t skip = emit_jmp_fwd(e);
+
+    at[0] = emit_at(e);
+    emit_store(e, 8, rm_gs(G_GPR(R_RAX)), H_RAX);
+    emit_fix32(e, skip, emit_at(e));
+    save_registers(e, false);
+    emit_store(e, 8, rm_gs(G_HOT(sp)), H_RSP);
+    emit_mov(e, 4, H_RSI, T1);
+    emit_mov(e, 8, H_RDX, T0);
+    call_c(e, fn);
+    emit_jmp(e, resume);
+}
+
+static uint32_t jump_cache(Emit *e, unsigned class, unsigned ext)
+{
+    emit_op(e, 0x69, T1, rm_reg(T0));
+    emit32(e, JC_MULTIPLIER);
+    emit_shift_imm(e, 5, 4, rm_reg(T1), 32 - JC_BITS);
+    emit_alu(e, ALU_CMP, 8, T0, rm_gs_index(T1, 8, G_HOT(jc_rip) + (int32_t)(class * JC_ENTRIES * 8)));
+    uint32_t miss = emit_jcc_fwd(e, CC_NE);
+
+    emit_op(e, 0xff, ext, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
+    return miss;
+}
+
+uint32_t jit_emit_jump_cache(Emit *e, unsigned class)
+{
+    return jump_cache(e, class, 4);
+}
+
+uint32_t jit_emit_call_cache(Emit *e, unsigned class)
+{
+    return jump_cache(e, class, 2);
+}
+
+void jit_make_thunks(JitCpu *j)
+{
+    Emit em = {.p = j->rw, .base = j->rw}, *e = &em;
+
+    /* enter(c, code) */
+    uint32_t enter = emit_at(e);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+        push(e, callee_saved[i]);
+    emit_alu_imm(e, ALU_SUB, 8, rm_reg(H_RSP), 8);
+    emit_store(e, 8, rm_gs(G_HOT(c_sp)), H_RSP);
+    emit_mov(e, 8, H_RAX, H_RSI);
+
+    /* resume: RAX: where; NULL: leave. */
+    uint32_t resume = emit_at(e);
+
+    emit_op(e, 0x85 | OPC_W, H_RAX, rm_reg(H_RAX));
+    uint32_t leave = emit_jcc_fwd(e, CC_E);
+
+    emit_store(e, 8, rm_gs(G_HOT(target)), H_RAX);
+    emit_load(e, 4, H_RAX, rm_gs(G_HOT(flags)));
+    emit_alu_imm(e, ALU_ADD, 1, rm_reg(H_RAX), 0x7f);
+    emit8(e, 0x9e);
+    load_registers(e);
+    emit_load(e, 8, H_RSP, rm_gs(G_HOT(sp)));
+    emit_jmp_rm(e, rm_gs(G_HOT(target)));
+    emit_fix32(e, leave, emit_at(e));
+    emit_alu_imm(e, ALU_ADD, 8, rm_reg(H_RSP), 8);
+    for (unsigned i = ARRAY_SIZE(callee_saved); i--;)
+        pop(e, callee_saved[i]);
+    emit8(e, 0xc3);
+
+    for (unsigned n = 0; n < THUNKS; n++)
+        make_thunk(e, jit_callees[n], resume, j->thunk[n]);
+    uint32_t fault[2], sentinel[2];
+
+    make_thunk(e, jit_do_fault, resume, fault);
+    j->thunk_fault = fault[0];
+    make_thunk(e, jit_do_sentinel, resume, sentinel);
+    j->thunk_sentinel = j->thunk_jc_empty = sentinel[0];
+
+    /* A return that the return stack did not foresee: T0: target; [RSP]: its entry, which goes. Then as an indirect
+     * jump; T1 is the place of the data for what the jump cache does not know: kept in `target` meanwhile. */
+    for (unsigned k = 0; k < CLASSES; k++) {
+        j->thunk_ret_miss[k] = emit_at(e);
+        emit_store(e, 8, rm_gs(G_HOT(target)), T1);
+        emit_lea(e, 8, H_RSP, rm_mem(H_RSP, 16));
+        emit_alu(e, ALU_CMP, 8, H_RSP, rm_gs(G_HOT(stack_base)));
+        uint8_t *in = emit_jcc8_fwd(e, CC_BE);
+
+        emit_load(e, 8, H_RSP, rm_gs(G_HOT(stack_base)));
+        emit_fix8(e, in);
+        uint32_t miss = jit_emit_jump_cache(e, k);
+
+        emit_fix32(e, miss, emit_at(e));
+        emit_load(e, 8, T1, rm_gs(G_HOT(target)));
+        emit_jmp(e, j->thunk[THUNK_INDIRECT][0]);
+    }
+
+    j->enter = (const void *(*)(X86CPU *, const void *))(uintptr_t)(j->rx + enter);
+    j->first = j->used = (emit_at(e) + 63) & ~63U;
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From guest code to a block: decode up to the block's end, find out where which flags are needed, then emit
+ * instruction by instruction; what is rarely run (misses, ways out that are not linked) goes behind the block. Not
+ * light: called outside.
+ */
+#include "accel/tcg/jit-internal.h"
+#include "util/log.h"
+
+/* Flags. */
+
+static bool constant_count(const Insn *i)
+{
+    switch (i->desc->op) {
+    case OP_ROL:
+    case OP_ROR:
+    case OP_SHL:
+    case OP_SHR:
+    case OP_SAR:
+        break;
+    default:
+        return false;
+    }
+    return i->operand[1].kind == OPND_IMM && i->imm & (i->operand[0].size == 8 ? 63 : 31);
+}
+
+uint16_t tr_flags_written(const Insn *i)
+{
+    const InsnDesc *d = i->desc;
+    uint16_t f = (d->flags_written | d->flags_undefined) & FLAGS_ARITH;
+
+    if (constant_count(i))
+        f |= d->flags_maybe & FLAGS_ARITH;
+    return f;
+}
+
+uint16_t tr_flags_touched(const Insn *i)
+{
+    return (i->desc->flags_written | i->desc->flags_undefined | i->desc->flags_maybe) & FLAGS_ARITH;
+}
+
+uint16_t tr_flags_read(const Insn *i)
+{
+    const InsnDesc *d = i->desc;
+
+    if (d->attrs & INSN_END || d->op == OP_PUSHF)
+        return FLAGS_ARITH;
+    return (d->flags_read | (constant_count(i) ? 0 : d->flags_maybe)) & FLAGS_ARITH;
+}
+
+void tr_emit_save(Emit *e)
+{
+    emit_mov(e, 8, T1, H_RAX);
+    emit8(e, 0x9f); /* LAHF */
+    emit_op(e, OPC_0F | 0x90 | CC_O, 0, rm_reg(H_RAX));
+    emit_store(e, 4, rm_gs(G_HOT(flags)), H_RAX);
+    emit_mov(e, 8, H_RAX, T1);
+}
+
+void tr_emit_restore(Emit *e)
+{
+    emit_mov(e, 8, T1, H_RAX);
+    emit_load(e, 4, H_RAX, rm_gs(G_HOT(flags)));
+    emit_alu_imm(e, ALU_ADD, 1, rm_reg(H_RAX), 0x7f);
+    emit8(e, 0x9e); /* SAHF */
+    emit_mov(e, 8, H_RAX, T1);
+}
+
+void tr_flags_to_host(Tr *t)
+{
+    if (!(t->flags & IN_HOST))
+        tr_emit_restore(&t->e);
+    t->flags |= IN_HOST;
+}
+
+void tr_flags_to_slot(Tr *t)
+{
+    if (!(t->flags & IN_SLOT))
+        tr_emit_save(&t->e);
+    t->flags |= IN_SLOT;
+}
+
+void tr_clobber(Tr *t)
+{
+    if (t->live_in[t->at])
+        tr_flags_to_slot(t);
+    t->flags = IN_SLOT;
+}
+
+void tr_flags_before(Tr *t, const Insn *i)
+{
+    uint16_t touched = tr_flags_touched(i);
+
+    if (tr_flags_read(i) || (touched && t->live_out[t->at] & ~tr_flags_written(i)))
+        tr_flags_to_host(t);
+}
+
+void tr_flags_after(Tr *t, const Insn *i)
+{
+    if (tr_flags_touched(i))
+        t->flags = IN_HOST;
+}
+
+/* Cold code. */
+
+Cold *tr_cold(Tr *t, unsigned kind, uint32_t from)
+{
+    Cold *c = &t->cold[t->n_cold];
+
+    if (t->n_cold < COLDS_MAX)
+        t->n_cold++;
+    else
+        t->failed = true;
+
+    *c = (Cold){.kind = (uint8_t)kind, .insn = (uint8_t)t->at, .from = {from}};
+    return c;
+}
+
+static uint32_t site(Tr *t, const Cold *c)
+{
+    SiteData *d = jit_arena(t->j, sizeof(*d));
+
+    if (!d) {
+        t->failed = true;
+        return 0;
+    }
+    *d = (SiteData){
+        .block = t->b, .retry = c->retry, .insn = c->insn, .size = c->size, .access = c->access, .mmu = c->mmu};
+    return jit_ref(t->j, d);
+}
+
+static void to_thunk(Tr *t, uint32_t ref, unsigned thunk, bool host_flags)
+{
+    emit_imm(&t->e, T1, ref);
+    emit_jmp(&t->e, t->j->thunk[thunk][host_flags]);
+}
+
+static void emit_cold(Tr *t, const Cold *c)
+{
+    Emit *e = &t->e;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(c->from); n++) {
+        if (c->from[n])
+            emit_fix32(e, c->from[n], emit_at(e));
+    }
+    switch (c->kind) {
+    case COLD_SLOW:
+        if (c->constant)
+            emit_imm(e, T0, c->lin);
+        else
+            emit_alu(e, ALU_XOR, 8, T0, rm_gs_at(T1, tr_tlb_tag(c->mmu, c->access)));
+        to_thunk(t, site(t, c), THUNK_SLOW, false);
+        break;
+    case COLD_SITE:
+        to_thunk(t, site(t, c), c->thunk, false);
+        break;
+    case COLD_EXIT:
+        c->exit->stub = emit_at(e);
+        to_thunk(t, jit_ref(t->j, c->exit), THUNK_LINK, !(c->exit->flags & IN_SLOT));
+        break;
+    case COLD_RETURN:
+        emit_imm(e, T1, site(t, c));
+        emit_jmp(e, t->j->thunk_ret_miss[jit_class(t->mode)]);
+        break;
+    case COLD_CALL:
+        /* The host's return address by hand; T0 is the target. */
+        emit_bytes(e, "\x4c\x8d\x1d", 3); /* LEA R11, [RIP + ...] */
+        emit32(e, c->retry - (emit_at(e) + 4));
+        emit_bytes(e, "\x41\x53", 2); /* PUSH R11 */
+        to_thunk(t, site(t, c), THUNK_INDIRECT, false);
+        break;
+    case COLD_ADAPT:
+        t->b->guard_host = emit_at(e);
+        tr_emit_save(e);
+        emit_jmp(e, t->b->guard);
+        t->b->poll_host = emit_at(e);
+        tr_emit_save(e);
+        emit_jmp(e, t->b->poll);
+        break;
+    }
+}
+
+void tr_exec(Tr *t)
+{
+    Cold c = {.insn = (uint8_t)t->at};
+
+    if (t->live_in[t->at])
+        tr_flags_to_slot(t);
+    to_thunk(t, site(t, &c), THUNK_EXEC, false);
+    t->flags = IN_HOST | IN_SLOT;
+}
+
+JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
+{
+    JitExit *x = jit_arena(t->j, sizeof(*x));
+
+    if (!x) {
+        t->failed = true;
+        x = &t->no_exit;
+    }
+    *x = (JitExit){.from = t->b, .rip = rip, .site = place, .flags = (uint8_t)t->flags, .poll = rip <= t->rip[t->at]};
+    tr_cold(t, COLD_EXIT, place)->exit = x;
+    return x;
+}
+
+void tr_jump(Tr *t, uint64_t rip)
+{
+    tr_exit(t, emit_jmp_fwd(&t->e), rip);
+}
+
+/* Decoding. */
+
+static bool has_feature(X86CPU *c, uint16_t f)
+{
+    return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31);
+}
+
+/* May it be run without a look at the mode by its handler? */
+static bool allowed(const Tr *t, const Insn *i)
+{
+    const InsnDesc *d = i->desc;
+    uint32_t m = t->mode, a = d->attrs;
+
+    if (!has_feature(t->c, d->feature) || !has_feature(t->c, d->feature2))
+        return false;
+    if ((a & INSN_NO_REAL && !(m & TM_PE)) || (a & INSN_CPL0 && m & TM_CPL))
+        return false;
+    if (a & INSN_AVX)
+        return m & TM_AVX && m & TM_PE && !(m & TM_TS);
+    if (a & INSN_SSE && (m & (TM_EM | TM_TS) || !(m & TM_SSE)))
+        return false;
+    if (a & (INSN_FPU | INSN_MMX) && m & (TM_EM | TM_TS))
+        return false;
+    return !(a & INSN_SIMD_FP) || m & TM_MMXCPT;
+}
+
+static unsigned plan(Tr *t, const Insn *i)
+{
+    const InsnDesc *d = i->desc;
+
+    if (!allowed(t, i) || (i->has_mem && t->mode & TM_AC && !(d->attrs & INSN_HINT)))
+        return PLAN_EXEC;
+    if (d->attrs & INSN_HINT || d->op == OP_NOP)
+        return d->exec == EXEC_OP || d->attrs & INSN_HINT ? PLAN_NOTHING : PLAN_EXEC;
+    if (d->exec == EXEC_HOST)
+        return tr_plan_host(t, i) ? PLAN_HOST : PLAN_EXEC;
+    if (d->attrs & INSN_BRANCH)
+        return tr_plan_flow(t, i) ? PLAN_FLOW : PLAN_EXEC;
+    if (tr_plan_stack(t, i))
+        return PLAN_STACK;
+    return tr_plan_int(t, i) ? PLAN_INT : PLAN_EXEC;
+}
+
+/* Does the block end behind it? */
+static bool ends(const Tr *t, const Insn *i, unsigned p)
+{
+    const InsnDesc *d = i->desc;
+
+    if (d->attrs & (INSN_END | INSN_SHADOW))
+        return true;
+    if (!(d->attrs & INSN_BRANCH))
+        return false;
+    /* Conditional ones go on. */
+    return p != PLAN_FLOW || d->op == OP_JMP || d->op == OP_CALL || d->op == OP_RET;
+}
+
+/* Bytes of an instruction that goes on in the next page; 0: that one cannot be read, or is no memory. */
+static unsigned crossing_bytes(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t buf[16])
+{
+    X86CPU *c = t->c;
+    unsigned first = PAGE_SIZE - (unsigned)(lin & 0xfff), n = 0;
+    const uint8_t *host = page->host;
+    CodeTlbEntry *e = tcg_code_page(c, (lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask);
+
+    if (!e || !e->host)
+        return 0;
+    if (!e->id)
+        e->id = jit_page_id(t->j, e->tag, e->host);
+    if (!e->id || !jit_page_ref(t->j, e->host, true)) {
+        jit_flush_all(c);
+        return 0;
+    }
+    tcg_protect_code(c, e->host);
+    t->b->page[1] = e->host;
+    t->b->id[1] = e->id;
+    for (; n < first; n++)
+        buf[n] = host[(lin & 0xfff) + n];
+    for (; n < INSN_MAX_LEN; n++)
+        buf[n] = e->host[n - first];
+    return n;
+}
+
+/* Decode the block; gives its bytes' number, 0: its first instruction cannot be translated. */
+static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *bytes)
+{
+    X86CPU *c = t->c;
+    unsigned off = (unsigned)(lin & 0xfff), start = off;
+    uint64_t room = ~(uint64_t)0;
+    bool real = !(t->mode & TM_PE);
+
+    if (t->code_size != 8) {
+        if (c->rip > c->seg[SEG_CS].limit)
+            return 0;
+        room = (uint64_t)c->seg[SEG_CS].limit - c->rip + 1;
+    }
+    t->n = 0;
+    while (t->n < t->max && off < PAGE_SIZE && !t->b->page[1]) {
+        Insn *i = &t->insn[t->n];
+        uint8_t buf[16];
+        const uint8_t *p = page->host + off;
+        unsigned avail = (unsigned)MIN(room, MIN((uint64_t)INSN_MAX_LEN, (uint64_t)(PAGE_SIZE - off)));
+        DecodeResult r = insn_decode(i, p, avail, t->code_size, real, c->config.features);
+
+        if (r == DECODE_MORE && !t->n && avail < room && avail < INSN_MAX_LEN) {
+            unsigned have = crossing_bytes(t, page, lin, buf);
+
+            p = buf;
+            r = insn_decode(i, buf, (unsigned)MIN((uint64_t)have, room), t->code_size, real, c->config.features);
+        }
+        if (r != DECODE_OK)
+            break;
+        t->rip[t->n] = c->rip + (off - start);
+        if (t->code_size != 8)
+            t->rip[t->n] = (uint32_t)t->rip[t->n];
+        t->info[t->n] = (JitInsn){.guest = (uint16_t)(off - start), .len = i->len};
+        for (unsigned k = 0; k < i->len; k++)
+            bytes[off - start + k] = p[k];
+        off += i->len;
+        room -= i->len;
+        t->plan[t->n] = (uint8_t)plan(t, i);
+        t->n++;
+        if (ends(t, i, t->plan[t->n - 1]))
+            break;
+    }
+    t->rip[t->n] = c->rip + (off - start);
+    if (t->code_size != 8)
+        t->rip[t->n] = (uint32_t)t->rip[t->n];
+    return t->n ? off - start : 0;
+}
+
+/* Which flags are needed where: backward. What leaves the block may need all. */
+static void liveness(Tr *t)
+{
+    uint16_t live = FLAGS_ARITH;
+
+    t->live_in[t->n] = live;
+    for (unsigned n = t->n; n--;) {
+        const Insn *i = &t->insn[n];
+
+        if (i->desc->attrs & INSN_BRANCH)
+            live = FLAGS_ARITH;
+        t->live_out[n] = live;
+        live = (uint16_t)((live & ~tr_flags_written(i)) | tr_flags_read(i));
+        t->live_in[n] = live;
+    }
+}
+
+/* The frame. */
+
+static void emit_entry(Tr *t)
+{
+    Emit *e = &t->e;
+    Block *b = t->b;
+    Cold *cold;
+    uint32_t from[3] = {0};
+
+    b->code = b->guard = emit_at(e);
+    for (unsigned n = 0; n < 2 && b->page[n]; n++) {
+        uint64_t lin = (b->lin + n * PAGE_SIZE) & TCG(t->c)->lin_mask;
+        int32_t at = G_TCG(code_tlb) + (int32_t)((lin >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)) * sizeof(CodeTlbEntry));
+
+        emit_alu_imm(e, ALU_CMP, 4, rm_gs(at + (int32_t)offsetof(CodeTlbEntry, id)), (int32_t)b->id[n]);
+        from[n] = emit_jcc_fwd(e, CC_NE);
+    }
+    b->poll = emit_at(e);
+    emit_alu_imm(e, ALU_CMP, 4, rm_gs(G_TCG(exit_request)), 0);
+    from[2] = emit_jcc_fwd(e, CC_NE);
+    t->at = 0;
+    cold = tr_cold(t, COLD_SITE, 0);
+    cold->thunk = THUNK_ENTRY;
+    for (unsigned n = 0; n < 3; n++)
+        cold->from[n] = from[n];
+    b->slot = emit_at(e);
+    b->guard_host = b->guard;
+    b->poll_host = b->poll;
+    b->live_in = t->live_in[0];
+    t->flags = IN_HOST | IN_SLOT;
+    if (b->live_in) {
+        tr_emit_restore(e);
+        t->flags = IN_HOST;
+        tr_cold(t, COLD_ADAPT, 0);
+    }
+    b->body = emit_at(e);
+}
+
+static const Insn *keep(Tr *t, const Insn *i)
+{
+    Insn *k = jit_arena(t->j, sizeof(*k));
+
+    if (k)
+        *k = *i;
+    else
+        t->failed = true;
+    return k;
+}
+
+static void emit_insns(Tr *t)
+{
+    uint32_t limit = emit_at(&t->e) + BLOCK_ROOM / 2;
+    bool on = true;
+
+    for (unsigned n = 0; n < t->n; n++) {
+        const Insn *i = &t->insn[n];
+
+        if (emit_at(&t->e) > limit || t->n_cold > COLDS_MAX - 16) {
+            /* The rest becomes another block. */
+            t->n = n;
+            break;
+        }
+        t->at = n;
+        t->info[n].code = emit_at(&t->e) - t->b->code;
+        t->info[n].in_slot = t->flags == IN_SLOT;
+        switch (t->plan[n]) {
+        case PLAN_NOTHING:
+            break;
+        case PLAN_INT:
+            tr_int(t, i);
+            break;
+        case PLAN_HOST:
+            tr_host(t, i);
+            break;
+        case PLAN_STACK:
+            tr_stack(t, i);
+            break;
+        case PLAN_FLOW:
+            on = tr_flow(t, i);
+            break;
+        default:
+            t->info[n].insn = keep(t, i);
+            tr_exec(t);
+            /* What may go elsewhere is looked up when it has been executed. */
+            on = !ends(t, i, PLAN_EXEC);
+        }
+    }
+    t->info[t->n].code = emit_at(&t->e) - t->b->code;
+    t->at = t->n - 1;
+    if (on)
+        tr_jump(t, t->rip[t->n]);
+}
+
+static void log_block(Tr *t)
+{
+    g_autoptr(GString) s = g_string_new(NULL);
+
+    if (log_on(LOG_IN_ASM)) {
+        g_string_append_printf(s, "IN: CPU %u, mode %08x\n", t->c->index, t->mode);
+        for (unsigned n = 0; n < t->n; n++) {
+            g_string_append_printf(s, "0x%08" PRIx64 ":  ", t->b->lin + (t->rip[n] - t->rip[0]));
+            insn_print(&t->insn[n], t->rip[n], s);
+            g_string_append_c(s, '\n');
+        }
+    }
+    if (log_on(LOG_OUT_ASM)) {
+        g_string_append_printf(s, "OUT: [size=%u] at %p\n", t->b->code_end - t->b->code,
+                               (void *)(t->j->rx + t->b->code));
+        for (uint32_t at = t->b->code, n = 0; at < t->b->code_end; at++, n++)
+            g_string_append_printf(s, "%s%02x", n % 32 ? " " : n ? "\n" : "", t->j->rw[at]);
+        g_string_append_c(s, '\n');
+    }
+    log_printf("%s\n", s->str);
+}
+
+Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin)
+{
+    JitCpu *j = JIT(c);
+    Tr *t = j->tr;
+    uint8_t bytes[BLOCK_INSNS * INSN_MAX_LEN];
+    Block made = {.lin = lin, .rip = c->rip, .page = {page->host}, .id = {page->id}, .mode = TCG(c)->mode};
+
+    if (j->used + BLOCK_ROOM > j->size || j->arena_used + 64 * 1024 > j->arena_size || j->n_blocks == j->max_blocks ||
+        !jit_page_ref(j, page->host, true)) {
+        jit_flush_all(c);
+        return NULL;
+    }
+    made.cs_base = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].base;
+    made.cs_limit = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].limit;
+    t->c = c;
+    t->j = j;
+    t->mode = made.mode;
+    t->code_size = made.mode & TM_CODE64 ? 8 : made.mode & TM_CODE32 ? 4 : 2;
+    t->mmu = made.mode >> TM_MMU_SHIFT & 3;
+    t->max = tcg_config.one_insn_per_tb ? 1 : BLOCK_INSNS;
+    t->n_cold = 0;
+    t->failed = false;
+    t->b = &made;
+    made.n_bytes = (uint16_t)decode(t, page, lin, bytes);
+    if (!made.n_bytes)
+        return NULL;
+    Block *b = jit_arena(j, sizeof(*b) + (t->n + 1) * sizeof(JitInsn));
+    uint8_t *copy = jit_arena(j, made.n_bytes);
+
+    memcpy(copy, bytes, made.n_bytes);
+    made.bytes = copy;
+    *b = made;
+    t->b = b;
+    t->e = (Emit){.p = j->rw + j->used, .base = j->rw};
+    liveness(t);
+    emit_entry(t);
+    emit_insns(t);
+    for (unsigned n = 0; n < t->n_cold; n++)
+        emit_cold(t, &t->cold[n]);
+    b->n_insns = (uint16_t)t->n;
+    memcpy(b->insn, t->info, (t->n + 1) * sizeof(JitInsn));
+    b->code_end = emit_at(&t->e);
+    j->used = (b->code_end + 15) & ~15U;
+    if (t->failed) {
+        jit_flush_all(c);
+        return NULL;
+    }
+    jit_block_add(j, b);
+    j->translated++;
+    j->translated_insns += t->n;
+    if (log_on(LOG_IN_ASM | LOG_OUT_ASM))
+        log_block(t);
+    return b;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Running translated code: finding blocks, and what generated code calls (jit-thunks.c). Light code; a translation is
+ * made outside.
+ *
+ * When a function here is called, the guest's registers are in X86CPU.gpr[] and its flags in the slot; c->rip is not
+ * known before the site's data have told it. What can raise is called with all of the state in place.
+ */
+#include "accel/tcg/jit-internal.h"
+
+static void flags_from_slot(X86CPU *c)
+{
+    uint32_t f = HOT(c)->flags;
+
+    c->rflags = (c->rflags & ~(uint64_t)FLAGS_ARITH) | (f >> 8 & (FLAGS_ARITH & 0xff)) | (f & 1) << 11;
+}
+
+static void flags_to_slot(X86CPU *c)
+{
+    HOT(c)->flags = (uint32_t)((c->rflags & (FLAGS_ARITH & 0xff)) << 8 | (c->rflags >> 11 & 1));
+}
+
+/* First byte behind what of a segment may be read (write: written) without a look at its descriptor. */
+static uint64_t limit_of(X86CPU *c, unsigned seg, bool write)
+{
+    const SegReg *s = &c->seg[seg];
+
+    if (s->flags & DESC_E && !(s->flags & DESC_CODE))
+        return 0;
+    if (TCG(c)->mode & TM_PE) {
+        if (!(s->flags & DESC_P) || !(s->flags & DESC_S))
+            return 0;
+        if (s->flags & DESC_CODE ? write || !(s->flags & DESC_R) : write && !(s->flags & DESC_W))
+            return 0;
+    }
+    return (uint64_t)s->limit + 1;
+}
+
+/* The state as generated code wants it. */
+static const void *resume(X86CPU *c, uint32_t code)
+{
+    TcgCpu *t = TCG(c);
+
+    if (!t->fpu_live)
+        tcg_fpu_to_host(c);
+    flags_to_slot(c);
+    if (!(t->mode & TM_CODE64)) {
+        for (unsigned s = 0; s < SEG_REGS; s++) {
+            HOT(c)->limit[0][s] = limit_of(c, s, false);
+            HOT(c)->limit[1][s] = limit_of(c, s, true);
+        }
+    }
+    return t->jit->rx + code;
+}
+
+/* Jump cache and return stack of the present mode. */
+static void set_class(X86CPU *c)
+{
+    JitCpu *j = JIT(c);
+    JitHot *h = HOT(c);
+    uint32_t mode = TCG(c)->mode;
+    unsigned k = jit_class(mode);
+    JitClass *s = &j->class[k];
+    bool flat = mode & TM_FLAT_CS;
+    uint64_t base = flat ? 0 : c->seg[SEG_CS].base;
+    uint32_t limit = flat ? 0 : c->seg[SEG_CS].limit;
+
+    if (k != j->present) {
+        j->class[j->present].sp = h->sp;
+        j->present = k;
+        h->sp = s->sp;
+        h->stack_base = s->base;
+    }
+    if (s->valid && s->mode == mode && s->cs_base == base && s->cs_limit == limit)
+        return;
+    s->valid = true;
+    s->mode = mode;
+    s->cs_base = base;
+    s->cs_limit = limit;
+    h->sp = s->base;
+    jit_jc_clear(c, k);
+}
+
+static uint64_t code_lin(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    return t->mode & TM_CODE64 ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip);
+}
+
+static CodeTlbEntry *code_page(X86CPU *c, uint64_t lin)
+{
+    CodeTlbEntry *e = tcg_code_page(c, lin);
+
+    if (!e || !e->host)
+        return NULL;
+    if (!e->id)
+        e->id = jit_page_id(JIT(c), e->tag, e->host);
+    return e->id ? e : NULL;
+}
+
+/* Does the block still stand where it was made from? Its first page is known to. */
+static bool second_page_ok(X86CPU *c, const Block *b)
+{
+    const CodeTlbEntry *e = b->page[1] ? code_page(c, (b->lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask) : NULL;
+
+    return !b->page[1] || (e && e->id == b->id[1]);
+}
+
+/* The block for the present state; NULL: the interpreter has to do the next instruction. Raises nothing. */
+static Block *find(X86CPU *c)
+{
+    JitCpu *j = JIT(c);
+    uint64_t lin = code_lin(c);
+
+    for (unsigned tries = 0; tries < 3; tries++) {
+        if (j->flush_pending)
+            jit_do_flush(j);
+        CodeTlbEntry *e = code_page(c, lin);
+
+        if (!e) {
+            if (j->n_ids >= IDS_MAX / 4 * 3)
+                j->flush_pending = true;
+            return NULL;
+        }
+        Block *b = jit_find(j, lin, e->id);
+
+        if (b && second_page_ok(c, b))
+            return b;
+        if (b)
+            jit_block_kill(j, b);
+        tcg_protect_code(c, e->host);
+        tcg_outside_begin(c);
+        b = jit_translate(c, e, lin);
+        tcg_outside_end(c);
+        /* What others asked for meanwhile may have dropped it again. */
+        if (!b && !j->flush_pending)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* On with the guest's present state, or out. */
+static const void *dispatch(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    JitCpu *j = JIT(c);
+
+    j->dispatches++;
+    for (;;) {
+        j->leave = false;
+        if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || t->mode & (TM_TF | TM_DEBUG) || t->exit_halt ||
+            t->debug_exit)
+            break;
+        if (!c->interrupt_shadow) {
+            Block *b;
+
+            c->rflags &= ~(uint64_t)FLAG_RF;
+            b = find(c);
+            if (b) {
+                set_class(c);
+                return resume(c, b->body);
+            }
+        }
+        tcg_step(c);
+    }
+    j->leaves++;
+    return NULL;
+}
+
+void jit_run(X86CPU *c)
+{
+    const void *code = dispatch(c);
+
+    if (code)
+        JIT(c)->enter(c, code);
+}
+
+/* The site's instruction: c->rip and flags are set to it. */
+static JitInsn *at_site(X86CPU *c, const SiteData *d, Block **out)
+{
+    Block *b = d->block;
+
+    *out = b;
+    c->rip = b->rip + b->insn[d->insn].guest;
+    if (!(b->mode & TM_CODE64))
+        c->rip = (uint32_t)c->rip;
+    flags_from_slot(c);
+    return &b->insn[d->insn];
+}
+
+static const SiteData *site(X86CPU *c, uint32_t data)
+{
+    return jit_deref(JIT(c), data);
+}
+
+/* The decoded instruction; one that was not kept is decoded from the block's copy of its bytes. */
+static const Insn *insn_of(X86CPU *c, Block *b, JitInsn *n, Insn *room)
+{
+    if (n->insn)
+        return n->insn;
+    unsigned size = b->mode & TM_CODE64 ? 8 : b->mode & TM_CODE32 ? 4 : 2;
+
+    insn_decode(room, b->bytes + n->guest, n->len, size, !(b->mode & TM_PE), c->config.features);
+    Insn *kept = jit_arena(JIT(c), sizeof(*kept));
+
+    if (!kept)
+        return room;
+    *kept = *room;
+    n->insn = kept;
+    return kept;
+}
+
+/* Execute instruction n of b by its handler and go on behind it. */
+static const void *execute(X86CPU *c, Block *b, JitInsn *n)
+{
+    JitCpu *j = JIT(c);
+    Insn room;
+    const Insn *i = insn_of(c, b, n, &room);
+    uint64_t next = c->rip + i->len;
+    bool end = i->desc->attrs & (INSN_END | INSN_SHADOW);
+
+    if (!(b->mode & TM_CODE64))
+        next = (uint32_t)next;
+    j->exec_by_op[i->desc->exec == EXEC_OP ? i->desc->op : 0]++;
+    tcg_execute(c, i);
+    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1])
+        return dispatch(c);
+    return resume(c, b->code + n[1].code);
+}
+
+static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    Block *b;
+    JitInsn *n = at_site(c, site(c, data), &b);
+
+    JIT(c)->execs++;
+    return execute(c, b, n);
+}
+
+/* A TLB miss, or an access that is more than that. arg: the linear address. */
+static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    TcgCpu *t = TCG(c);
+    const SiteData *d = site(c, data);
+    uint64_t page = arg & PAGE_MASK;
+    TlbEntry *e = &t->tlb[d->mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
+    uint8_t *host;
+    Block *b;
+
+    if (tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) && (!(d->access & ACCESS_W) || e->write == page) &&
+        (d->access & ACCESS_W || e->read == page)) {
+        t->jit->slow_fills++;
+        if (!t->fpu_live)
+            tcg_fpu_to_host(c);
+        return t->jit->rx + d->retry;
+    }
+    JitInsn *n = at_site(c, d, &b);
+
+    t->jit->slow_execs++;
+    return execute(c, b, n);
+}
+
+/* A direct way out that is not linked yet. */
+static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    TcgCpu *t = TCG(c);
+    JitCpu *j = t->jit;
+    uint32_t generation = j->generation;
+    JitExit *x = jit_deref(j, data);
+
+    c->rip = x->rip;
+    flags_from_slot(c);
+    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave)
+        return dispatch(c);
+    uint32_t mode = t->mode;
+    Block *b = find(c);
+
+    if (!b)
+        return dispatch(c);
+    if (generation == j->generation && mode == t->mode && !j->flush_pending)
+        jit_link(j, x, b);
+    if (j->leave || j->flush_pending)
+        return dispatch(c);
+    return resume(c, b->body);
+}
+
+static void undo_branch(X86CPU *c, const Insn *i)
+{
+    Stack s = stack_begin(c);
+    uint64_t sp = s.sp;
+
+    if (i->desc->op == OP_RET)
+        sp -= i->osz + (uint16_t)i->imm;
+    else if (i->desc->op == OP_CALL)
+        sp += i->osz;
+    s.sp = sp;
+    stack_commit(c, &s);
+}
+
+/* The target of an indirect branch that the jump cache does not know. arg: RIP. */
+static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    TcgCpu *t = TCG(c);
+    JitCpu *j = t->jit;
+    const SiteData *d = site(c, data);
+    Block *b;
+    bool bad = t->mode & TM_CODE64 ? !tcg_canonical(c, arg) : arg > c->seg[SEG_CS].limit;
+
+    j->indirect++;
+    if (bad) {
+        /* The branch itself faults: what it did to RSP is undone, its handler raises. */
+        JitInsn *n = at_site(c, d, &b);
+        Insn room;
+        const Insn *i = insn_of(c, b, n, &room);
+
+        undo_branch(c, i);
+        return execute(c, b, n);
+    }
+    c->rip = arg;
+    flags_from_slot(c);
+    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
+        return dispatch(c);
+    b = find(c);
+    if (!b || j->leave || j->flush_pending)
+        return dispatch(c);
+    jit_jc_put(c, b);
+    return resume(c, b->body);
+}
+
+/* A block's guard failed, or its poll saw a request. */
+static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    Block *b;
+
+    at_site(c, site(c, data), &b);
+    c->rip = b->rip;
+    JIT(c)->guards++;
+    return dispatch(c);
+}
+
+/* A return stack's bottom was reached; or the jump cache's empty entry, which an RIP of 0 meets. arg: RIP. */
+const void *jit_do_sentinel(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    HOT(c)->sp = HOT(c)->stack_base;
+    c->rip = arg;
+    flags_from_slot(c);
+    return dispatch(c);
+}
+
+/* The host raised an exception in translated code. */
+const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    JitCpu *j = JIT(c);
+    Block *b = jit_block_at(j, j->fault_rip);
+    unsigned n = 0;
+
+    while (n + 1 < b->n_insns && b->code + b->insn[n + 1].code <= j->fault_rip)
+        n++;
+    if (!b->insn[n].in_slot)
+        HOT(c)->flags = j->fault_flags;
+    SiteData d = {.block = b, .insn = (uint8_t)n};
+    JitInsn *i = at_site(c, &d, &b);
+
+    j->faults++;
+    return execute(c, b, i);
+}
+
+JitCallee *const jit_callees[THUNKS] = {
+    [THUNK_SLOW] = do_slow,         [THUNK_EXEC] = do_exec,   [THUNK_LINK] = do_link,
+    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry,
+};
