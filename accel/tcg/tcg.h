@@ -130,9 +130,9 @@ enum {
 enum { MMU_USER, MMU_KERNEL, MMU_KERNEL_AC /* SMAP is off or overridden by EFLAGS.AC */, MMU_MODES };
 
 /* Software TLB, direct mapped by linear page number, one set per MMU mode; see mem.c. A tag is the linear address of
- * the page. One that nothing may match, because accesses must take the slow path, is a page address of the other
- * parity, which belongs to another entry: then (linear address ^ tag) is below PAGE_SIZE only where the entry is the
- * page's, and is the offset in it. */
+ * the page. One that nothing may match, because accesses must take the slow path, is the address of a page of another
+ * entry, and not of the next one's, into which an access may reach: then (linear address ^ tag) is below PAGE_SIZE only
+ * where the entry is the page's, and is the offset in it. */
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
     uint8_t *host;        /* of the page */
@@ -141,7 +141,8 @@ typedef struct TlbEntry {
 #define TLB_BITS        10
 #define TLB_ENTRIES     (1U << TLB_BITS)
 #define TLB_TOUCHED_MAX 256
-#define TLB_INVALID(n)  ((uint64_t)(~(n)&1) << PAGE_BITS) /* of entry n */
+/* Of entry n. */
+#define TLB_INVALID(n) ((n)&TLB_ENTRIES / 2 ? 1ULL << PAGE_BITS : (TLB_ENTRIES / 2 + 1ULL) << PAGE_BITS)
 /* Instruction pages: where code of this linear page is, for the fetch in modes of user or of supervisor rights. */
 typedef struct CodeTlbEntry {
     uint64_t tag;        /* linear page address | 1 for user rights; TLB_NONE where empty */

@@ -372,6 +372,7 @@ void tcg_fpu_export(X86CPU *c)
     TcgCpu *t = TCG(c);
     uint8_t *x = fpu_image(c);
 
+    img_set_l(x, XS_MXCSR_MASK, MXCSR_VALID);
     img_set_w(x, XS_FOP, t->fpu_op);
     img_set_q(x, XS_FIP, t->fpu_ip);
     img_set_q(x, XS_FDP, t->fpu_dp);

@@ -259,7 +259,8 @@ static void mem_begin(X86CPU *c, const Insn *i, MemOperand *m)
     check_vec_alignment(c, i, ea, m->size);
     m->lin = tcg_lin(c, i->seg, ea, m->size, m->access);
     m->host = tcg_host_lin(c, m->lin, m->size, m->access, mmu);
-    if (m->host)
+    /* Hosts may want 16 bytes aligned where the guest need not (SHA). */
+    if (m->host && !(i->encoding == ENC_LEGACY && m->size == 16 && m->lin & 15 && m->access == ACCESS_R))
         return;
     m->host = v->scratch;
     if (m->access & ACCESS_R)

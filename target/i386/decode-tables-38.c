@@ -10,7 +10,7 @@
 #define X41_5(mn, opnds) P66(S(SSE41, T5, mn, opnds, ))
 #define X42(mn, opnds)   P66(S(SSE42, T4, mn, opnds, ))
 #define AESF(mn, opnds)  P66(S(AES, T4, mn, opnds, ))
-#define SHAF(mn, opnds)  NP(S(SHA, T4, mn, opnds, ))
+#define SHAF(mn, opnds)  NP(S(SHA, T4U, mn, opnds, )) /* not checked for alignment, as by AMD's CPUs */
 
 const Node decode_38[256] = {
     [0x00] = SSSE3("pshufb"), [0x01] = SSSE3("phaddw"), [0x02] = SSSE3("phaddd"), [0x03] = SSSE3("phaddsw"), [0x04] = SSSE3("pmaddubsw"),

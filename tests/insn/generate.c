@@ -76,7 +76,7 @@ const char *form_excluded(const InsnForm *f)
 
 /* Values */
 
-static uint64_t random_int(Rng *r)
+uint64_t random_int(Rng *r)
 {
     static const uint64_t edges[] = {
         0,
@@ -250,7 +250,7 @@ static void random_extended(Rng *r, uint8_t *to)
     stw_le(to + 8, se);
 }
 
-static void random_bytes(Rng *r, uint8_t *to, unsigned len)
+void random_bytes(Rng *r, uint8_t *to, unsigned len)
 {
     unsigned kind = below(r, 7), n = 0;
     uint8_t one[16];
@@ -285,7 +285,7 @@ static void random_bytes(Rng *r, uint8_t *to, unsigned len)
 
 /* State */
 
-static void random_state(Rng *r, uint8_t *x)
+void random_state(Rng *r, uint8_t *x)
 {
     unsigned kind;
     uint16_t fcw = 0x37f, fsw = 0;
@@ -423,7 +423,7 @@ static void put_vex(Rng *r, uint8_t *b, unsigned *n, const InsnForm *f, unsigned
 }
 
 /* Bytes that should be f: a random tail stands for what follows ModRM. */
-static void encode(Rng *r, uint8_t *b, const InsnForm *f, unsigned code_size)
+void encode_form(Rng *r, uint8_t *b, const InsnForm *f, unsigned code_size)
 {
     unsigned n = 0;
 
@@ -694,7 +694,7 @@ bool generate(Case *k, Batch *b, const InsnForm *f, unsigned code_size, uint64_t
     k->code_size = code_size;
     memset(k->win, 0, sizeof(k->win));
     for (unsigned tries = 0; tries < 60; tries++) {
-        encode(r, k->code, f, code_size);
+        encode_form(r, k->code, f, code_size);
         d = insn_decode(&i, k->code, 16, code_size, false, guest_features);
         if ((d == DECODE_OK && i.desc == f->desc) || (d == DECODE_UD && percent(r, 2)))
             break;
@@ -740,9 +740,6 @@ bool generate(Case *k, Batch *b, const InsnForm *f, unsigned code_size, uint64_t
         bool far = percent(r, 3) && i.seg != SEG_FS; /* the child's thread is there */
 
         target = random_target(r, size);
-        /* AMD's CPUs take SHA's operands wherever they lie. */
-        if (f->desc->feature == INSN_FEATURE(F_7_0_EBX, 29) && host_is_amd())
-            target &= ~15U;
         if (!place_operand(r, k, &i, far ? random_int(r) : target, fs_base))
             return false;
         aimed = !far;

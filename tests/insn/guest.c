@@ -224,32 +224,43 @@ uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size)
     return step(&k);
 }
 
-void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory)
+void guest_enter(const CpuImage *in, unsigned code_size)
 {
     TcgCpu *t = TCG(cpu);
 
-    case_enter(&pages, b, k);
-    memcpy(cpu->gpr, k->in.gpr, sizeof(cpu->gpr));
-    cpu->rip = k->in.rip;
-    cpu->rflags = k->in.rflags;
+    memcpy(cpu->gpr, in->gpr, sizeof(cpu->gpr));
+    cpu->rip = in->rip;
+    cpu->rflags = in->rflags;
     cpu->cr2 = 0;
     cpu->interrupt_shadow = 0;
-    set_segments(k->code_size, child_fs_base, GS_BASE);
-    memcpy(cpu->xsave, k->in.xsave, XSTATE_SIZE);
+    set_segments(code_size, child_fs_base, GS_BASE);
+    memcpy(cpu->xsave, in->xsave, XSTATE_SIZE);
     t->fpu_live = false;
     t->fpu_ip = t->fpu_dp = 0;
     t->fpu_cs = t->fpu_ds = t->fpu_op = 0;
     tcg_mode_changed(cpu);
+}
 
-    r->trap = step(k);
+void guest_leave(GuestResult *r, uint8_t trap)
+{
+    TcgCpu *t = TCG(cpu);
+
     tcg_fpu_export(cpu);
     t->in_guest = false;
-    r->error = r->trap < 32 && t->exc.has_error ? t->exc.error : 0;
+    r->trap = trap;
+    r->error = trap < 32 && t->exc.has_error ? t->exc.error : 0;
     r->cr2 = cpu->cr2;
     memcpy(r->out.gpr, cpu->gpr, sizeof(cpu->gpr));
     r->out.rip = cpu->rip;
     r->out.rflags = cpu->rflags;
     r->out.gs_base = cpu->seg[SEG_GS].base;
     memcpy(r->out.xsave, cpu->xsave, XSTATE_SIZE);
+}
+
+void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory)
+{
+    case_enter(&pages, b, k);
+    guest_enter(&k->in, k->code_size);
+    guest_leave(r, step(k));
     case_leave(&pages, k, memory);
 }

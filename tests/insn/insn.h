@@ -136,6 +136,8 @@ bool host_is_amd(void);
 /* For state.c: one instruction in the CPU's present state, its segments set for the code size; the trap. */
 X86CPU *guest_cpu(void);
 uint64_t guest_page_directory(void);
+void guest_enter(const CpuImage *in, unsigned code_size); /* all of the state */
+void guest_leave(GuestResult *r, uint8_t trap);
 uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size);
 
 /* state.c: what no host shows at privilege level 3. Prints TAP from point on, adds failures to *failed; the number of
@@ -163,6 +165,11 @@ static inline bool percent(Rng *r, unsigned p)
 {
     return below(r, 100) < p;
 }
+uint64_t random_int(Rng *r);
+void random_bytes(Rng *r, uint8_t *to, unsigned len);
+void random_state(Rng *r, uint8_t *xsave);
+/* 16 bytes that should begin with an instruction of form f; the decoder knows what they are. */
+void encode_form(Rng *r, uint8_t *b, const InsnForm *f, unsigned code_size);
 /* Why a form is not tested here; NULL: it is. */
 const char *form_excluded(const InsnForm *f);
 const char *form_missing(const InsnForm *f); /* the name of a feature that this host has not */

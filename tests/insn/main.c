@@ -154,8 +154,8 @@ static void compare(Diff *d, const Batch *b, const Case *k, const GuestResult *r
     uint32_t error_mask = ~0U;
     uint8_t trap = k->trap;
 
-    /* AMD's CPUs take SHA's operands wherever they lie. */
-    if (k->form->desc->feature == INSN_FEATURE(F_7_0_EBX, 29) && r->trap == EXC_GP && host_is_amd())
+    /* Intel's CPUs want SHA's operands aligned, AMD's and ours do not. */
+    if (k->form->desc->feature == INSN_FEATURE(F_7_0_EBX, 29) && k->trap == EXC_GP && !host_is_amd())
         return;
     /* A branch that went to where no code is: the fault is the next instruction's. */
     if (trap == EXC_PF && k->error & PF_I && r->trap == TRAP_NONE)

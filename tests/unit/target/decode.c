@@ -64,6 +64,7 @@ static const char *const meant[][2] = {
     {"movup?: exception type 4 there: 200, 0 here", "the manual excepts it from alignment"},
     {"pcmp?str?: exception type 4 there: 200, 0 here", "the manual excepts it from alignment"},
     {"maskmovdqu: exception type 4 there: 200, 0 here", "the manual excepts it from alignment"},
+    {"sha?*: exception type 4 there: 200, 0 here", "as AMD's CPUs have it"},
     {"int*: flags *", "all are pushed"},
     {"iret*: flags *", "all are popped"},
     {"rsm: flags *", "all change"},
