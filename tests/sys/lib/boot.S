@@ -76,9 +76,27 @@ protected:
     add $8, %edi
     add $0x200000, %eax
     jnc 3b
-4:  mov $0x620, %eax /* PAE, OSFXSR, OSXMMEXCPT */
+4:
+#if LEVELS == 5
+    mov $7, %eax
+    xor %ecx, %ecx
+    mov %ebx, %ebp
+    cpuid
+    mov %ebp, %ebx
+    movl $boot_pml4 + 7, boot_pml5
+    movl $boot_pml4, %esi
+    mov $0x620, %eax
+    test $0x10000, %ecx /* LA57 */
+    jz 5f
+    mov $0x1620, %eax
+    mov $boot_pml5, %esi
+5:  mov %eax, %cr4
+    mov %esi, %eax
+#else
+    mov $0x620, %eax /* PAE, OSFXSR, OSXMMEXCPT */
     mov %eax, %cr4
     mov $boot_pml4, %eax
+#endif
     mov %eax, %cr3
     mov $0xc0000080, %ecx
     xor %edx, %edx
@@ -124,7 +142,8 @@ rom_gdt_ptr:
     .bss
     .balign 4096
 #if BITS == 64
-    .globl boot_pml4, boot_pdpt, boot_pd, ap_count
+    .globl boot_pml5, boot_pml4, boot_pdpt, boot_pd, ap_count
+boot_pml5: .skip 4096
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pd: .skip 4 * 4096

@@ -3,7 +3,7 @@
 #include "sys.h"
 
 #if BITS == 64
-extern uint64_t boot_pml4[];
+extern uint64_t boot_pml4[], boot_pml5[];
 unsigned pt_levels = 4;
 word pt_root = (word)boot_pml4;
 #else
@@ -35,6 +35,12 @@ void *pt_entry(unsigned level, uint64_t va)
 {
     word table = pt_root;
 
+#if BITS == 64
+    if (rdcr4() & CR4_LA57) {
+        pt_levels = 5;
+        table = (word)boot_pml5;
+    }
+#endif
     for (unsigned l = pt_levels;; l--) {
         unsigned i = va >> pt_shift(l) & (pt_levels == 2 ? 1023 : 511);
         void *e = (void *)(table + i * (pt_levels == 2 ? 4 : 8));
