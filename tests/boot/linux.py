@@ -12,7 +12,7 @@ import sys
 
 from debs import Debs, Missing
 from initramfs import busybox
-from serialguest import Guest, GuestError, Tap, native_kvm, serves
+from serialguest import Guest, GuestError, Tap, kvm_serves, serves
 
 KERNELS = {'amd64': ('linux-image-cloud-amd64', 'x86_64'), 'i386': ('linux-image-686-pae', 'i686')}
 BOOT_LIMIT, SHELL_LIMIT = 300, 120
@@ -130,7 +130,7 @@ def main():
     why = None
     if not serves(binary, accel):
         why = f'the binary has no -accel {accel} here'
-    elif accel == 'kvm' and not native_kvm():
+    elif accel == 'kvm' and not kvm_serves(binary):
         why = 'KVM does not run guests on the processor here'
     if why:
         for _ in tap.names:

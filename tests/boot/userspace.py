@@ -15,7 +15,7 @@ import time
 
 from debs import Missing
 from image import HERE, PASSWORD, image
-from serialguest import Guest, GuestError, Tap, native_kvm, serves
+from serialguest import Guest, GuestError, Tap, kvm_serves, serves
 
 BOOT_LIMIT, LIMIT = 900, 1800
 PYTHON = ['test_math', 'test_cmath', 'test_float', 'test_decimal', 'test_struct', 'test_hashlib', 'test_zlib']
@@ -126,7 +126,7 @@ def main():
     try:
         if not serves(binary, accel):
             raise Missing(f'the binary has no -accel {accel} here')
-        if accel == 'kvm' and not native_kvm():
+        if accel == 'kvm' and not kvm_serves(binary):
             raise Missing('KVM does not run guests on the processor here')
         kernel, initrd, disk = image(cache)
     except Missing as e:
