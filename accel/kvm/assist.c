@@ -24,6 +24,8 @@ AssistMode kvm_assist_decide(int wanted, bool *spoilt)
     *spoilt = false;
     if (wanted == ASSIST_WANTED_OFF)
         return ASSIST_OFF;
+    if (wanted == ASSIST_WANTED_ON)
+        return ASSIST_INSN;
     kvm_host = (KvmHost){.hardware = kvm_probe_hardware()};
     if (kvm_host.hardware)
         return kvm_assist_policy(&kvm_host);

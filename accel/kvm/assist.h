@@ -34,8 +34,8 @@ typedef struct KvmHost {
 AssistMode kvm_assist_policy(const KvmHost *h);
 
 extern KvmHost kvm_host;
-/* After the VM is made and before anything else is in it; wanted: -accel kvm,assist=. May make a vCPU: *spoilt: the VM
- * is to be made anew. */
+/* After the VM is made and before anything else is in it; wanted: -accel kvm,assist= (on: INSN on any host). May make a
+ * vCPU: *spoilt: the VM is to be made anew. */
 AssistMode kvm_assist_decide(int wanted, bool *spoilt);
 /* ASSIST_STAY: the engine becomes the accelerator, under the name of kvm. */
 bool kvm_assist_stay(Error **errp);

@@ -402,6 +402,9 @@ static bool kvm_init(Error **errp)
         !read_msr_list(errp) || !kvm_cpuid_init(errp) || !kvm_irq_init(errp))
         goto fail;
     enable_optional();
+    /* Failures at CPL 3 come here too, where the kernel would give the guest a #UD. */
+    if (kvm.assist == ASSIST_INSN)
+        kvm_enable_cap(KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1, 0);
     kvm.run_size = kvm_ioctl(KVM_GET_VCPU_MMAP_SIZE, NULL);
     if ((ssize_t)kvm.run_size < (ssize_t)sizeof(struct kvm_run)) {
         error_set(errp, "KVM_GET_VCPU_MMAP_SIZE: %zd bytes are too few", (ssize_t)kvm.run_size);
@@ -525,7 +528,8 @@ static const char *const assist_names[] = {"auto", "on", "off", NULL};
 
 static const Prop kvm_props[] = {
     PROP_ENUM("assist", KvmConfig, assist, assist_names, ASSIST_AUTO,
-              "the x86 engine does what KVM cannot: where the host needs it, or never"),
+              "the x86 engine beside KVM: auto: as the host needs it; on: for instructions that KVM cannot emulate; "
+              "off: never"),
     PROP_ENUM("kernel-irqchip", KvmConfig, kernel_irqchip, irqchip_names, 0,
               "interrupt controllers in the kernel: on, off, or split"),
     PROP_SIZE("kvm-shadow-mem", KvmConfig, shadow_mem, 0, "size of the shadow page tables, 0: the kernel's choice"),

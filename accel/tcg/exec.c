@@ -316,7 +316,8 @@ static void check_fpu(X86CPU *c, uint32_t attrs)
 
 static bool has_feature(X86CPU *c, uint16_t f)
 {
-    return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31);
+    /* A processor executes what it has, whatever CPUID lets the guest see of it. */
+    return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31) || (TCG(c)->assists && tcg_offers[f >> 5] >> (f & 31) & 1);
 }
 
 static void check(X86CPU *c, const InsnDesc *d)

@@ -45,15 +45,24 @@ static bool tcg_vcpu_init(X86CPU *c, Error **errp)
     return tcg_config.interpreter || jit_cpu_init(c, errp);
 }
 
+uint32_t tcg_offers[FEATURE_WORDS];
+
 bool tcg_assist_init(Error **errp)
 {
     tcg_map_init();
+    for (unsigned w = 0; w < FEATURE_WORDS; w++) {
+        const FeatureWordInfo *f = &feature_words[w];
+
+        if (!f->msr)
+            tcg_offers[w] = tcg_cpuid_supported(f->leaf, (uint32_t)MAX(f->subleaf, 0), f->reg);
+    }
     return tcg_vec_init(errp);
 }
 
 bool tcg_assist_vcpu_init(X86CPU *c, Error **errp)
 {
     TCG(c)->delivering = -1;
+    TCG(c)->assists = true;
     tcg_mem_init(c);
     return tcg_vec_cpu_init(c, errp);
 }

@@ -193,6 +193,7 @@ typedef struct TcgCpu {
     bool ferr;        /* the FERR# line is up (CR0.NE = 0) */
     bool resume_flag; /* the handler has set RF for the next instruction (IRET, task switch): the run loop leaves it */
     bool trap_flag_off; /* the handler says: no single-step trap after this instruction (MOV SS) */
+    bool assists;       /* for another accelerator: tcg_run_insn() */
     bool debug_exit;    /* gdb's breakpoint: the run loop returns VCPU_EXIT_DEBUG */
     bool imported;      /* the state has just come from elsewhere, perhaps with an event on its way in */
     bool exit_halt;     /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
@@ -233,6 +234,7 @@ extern const AccelDesc accel_tcg;
 
 /* For another accelerator whose CPU cannot execute an instruction (accel/kvm/assist.h): no translator, no state of the
  * engine's own. The first once, under the VM lock; the second in the vCPU's thread, before the first tcg_run_insn(). */
+extern uint32_t tcg_offers[FEATURE_WORDS]; /* what the engine could do; set by tcg_assist_init() */
 bool tcg_assist_init(Error **errp);
 bool tcg_assist_vcpu_init(X86CPU *c, Error **errp);
 void tcg_assist_vcpu_destroy(X86CPU *c);
