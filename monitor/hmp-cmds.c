@@ -377,6 +377,7 @@ const HmpCommand hmp_info_commands[] = {
     {"history", "", "", "lines typed so far", hmp_info_history},
     {"iothreads", "", "", "I/O threads", hmp_info_iothreads},
     {"irq", "", "", "interrupts counted by line", hmp_info_irq},
+    {"jit", "", "", "counts of the engine's translator", hmp_info_jit},
     {"kvm", "", "", "whether KVM is in use", hmp_info_kvm},
     {"lapic", "apic-id:e?", "[apic-id]", "registers of a local APIC", hmp_info_lapic},
     {"memdev", "", "", "memory backends", hmp_info_memdev},

@@ -99,12 +99,18 @@ void hmp_info_irq(Hmp *h, const Json *args)
     i8259_print_irqs(h->out);
 }
 
+void hmp_info_jit(Hmp *h, const Json *args)
+{
+    if (accel && accel->print_info)
+        accel->print_info(h->out);
+    else
+        hmp_print(h, "the accelerator in use translates nothing\n");
+}
+
 void hmp_info_kvm(Hmp *h, const Json *args)
 {
     g_autoptr(Json) v = qmp_query_kvm(args, NULL);
     hmp_print(h, "kvm support: %s\n", truth(v, "enabled") ? "enabled" : "disabled");
-    if (accel && accel->print_info)
-        accel->print_info(h->out);
 }
 
 void hmp_info_lapic(Hmp *h, const Json *args)

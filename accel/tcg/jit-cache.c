@@ -129,6 +129,12 @@ static void page_remove(JitCpu *j, Block *b, const uint8_t *page)
     }
 }
 
+/* What stands in entry n of the jump cache while it is empty: belongs to another entry. */
+static uint64_t empty_rip(unsigned n)
+{
+    return n ? 0 : 1;
+}
+
 void jit_block_kill(JitCpu *j, Block *b)
 {
     JitHot *h = HOT(j->c);
@@ -147,10 +153,8 @@ void jit_block_kill(JitCpu *j, Block *b)
         patch(j, x->site, x->stub);
     b->incoming = NULL;
     for (unsigned k = 0; k < CLASSES; k++) {
-        if (h->jc_code[k][at] == code) {
-            h->jc_rip[k][at] = 0;
-            h->jc_code[k][at] = (uintptr_t)j->rx + j->thunk_jc_empty;
-        }
+        if (h->jc_code[k][at] == code)
+            h->jc_rip[k][at] = empty_rip(at);
     }
     b->dead = true;
     j->invalidated++;
@@ -181,12 +185,9 @@ void jit_tlb_flushed(X86CPU *c)
 void jit_jc_clear(X86CPU *c, unsigned class)
 {
     JitHot *h = HOT(c);
-    uint64_t empty = (uintptr_t)JIT(c)->rx + JIT(c)->thunk_jc_empty;
 
-    for (unsigned i = 0; i < JC_ENTRIES; i++) {
-        h->jc_rip[class][i] = 0;
-        h->jc_code[class][i] = empty;
-    }
+    for (unsigned i = 0; i < JC_ENTRIES; i++)
+        h->jc_rip[class][i] = empty_rip(i);
 }
 
 void jit_jc_put(X86CPU *c, const Block *b)
@@ -219,7 +220,8 @@ void jit_do_flush(JitCpu *j)
     bool first = !j->generation;
 
     j->used = j->first;
-    j->arena_used = 0;
+    jit_fpu_sync(j->c);
+    j->arena_used = 8;
     j->n_blocks = j->n_pages = j->n_ids = 0;
     if (!first) {
         for (unsigned i = 0; i < ARRAY_SIZE(j->hash); i++)
@@ -238,6 +240,23 @@ void jit_do_flush(JitCpu *j)
     HOT(j->c)->sp = HOT(j->c)->stack_base = j->class[j->present].base;
     j->flush_pending = false;
     j->generation++;
+}
+
+void jit_fpu_sync(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    JitHot *h = HOT(c);
+
+    if (!h->fpu_site)
+        return;
+    const FpuSite *s = jit_deref(t->jit, h->fpu_site);
+
+    h->fpu_site = 0;
+    t->fpu_ip = s->rip;
+    t->fpu_op = s->op;
+    t->fpu_cs = c->seg[SEG_CS].selector;
+    if (s->has_mem)
+        t->fpu_ds = c->seg[s->seg].selector;
 }
 
 Block *jit_block_at(JitCpu *j, uint32_t code)

@@ -211,11 +211,13 @@ static void call(Tr *t, const Insn *i)
     unsigned size = i->osz;
     uint64_t ret = t->rip[t->at + 1];
 
-    if (o->kind == OPND_MEM) {
+    if (o->kind != OPND_REL) {
+        /* Where to is found before anything is pushed: a target that faults changes nothing. What is not found is
+         * called by the handler. */
+        tr_clobber(t);
         load_target(t, i);
-        emit_store(e, 8, rm_gs(G_HOT(temp)), T0);
-    } else if (o->kind == OPND_GPR && o->reg == R_RSP) {
-        emit_store(e, 8, rm_gs(G_HOT(temp)), G_RSP);
+        tr_cold(t, COLD_SITE, jit_emit_call_cache(e, jit_class(t->mode)))->thunk = THUNK_CALL;
+        emit_store(e, 8, rm_gs(G_HOT(temp)), T1);
     }
     tr_begin_access(t);
     Rm to = stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
@@ -241,17 +243,9 @@ static void call(Tr *t, const Insn *i)
         emit32(e, 0);
         tr_exit(t, emit_at(e) - 4, target_of(t, i));
     } else {
-        if (o->kind == OPND_MEM || o->reg == R_RSP)
-            emit_load(e, size, T0, rm_gs(G_HOT(temp)));
-        else
-            load_target(t, i);
-        uint32_t miss = jit_emit_call_cache(e, jit_class(t->mode));
-
-        tr_cold(t, COLD_CALL, miss)->retry = emit_at(e);
+        emit_op(e, 0xff, 2, rm_gs(G_HOT(temp)));
     }
-    JitExit *x = tr_exit(t, emit_jmp_fwd(e), ret);
-
-    x->guard = true;
+    tr_exit(t, emit_jmp_fwd(e), ret)->guard = true;
 }
 
 static void ret(Tr *t, const Insn *i)

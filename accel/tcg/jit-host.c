@@ -85,60 +85,126 @@ bool tr_plan_host(Tr *t, const Insn *i)
 
     if (i->encoding == ENC_EVEX || i->desc->attrs & INSN_VSIB)
         return false;
+    if (i->imm_size > 1)
+        return false;
+    /* The line of the ISA bus, IGNNE#: its handler knows. */
+    if (i->desc->attrs & (INSN_FPU | INSN_MMX) && !(t->mode & TM_NE))
+        return false;
     if (i->has_mem && (!m || !m->size || m->size > 64))
         return false;
-    return !any_special(i) || gpr_fields(i);
+    if (!any_special(i))
+        return true;
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        if (i->operand[n].kind == OPND_GPR8H) /* CRC32 ESP, AH: no REX with it */
+            return false;
+    }
+    return gpr_fields(i);
 }
 
 typedef struct Fields {
     uint8_t reg, rm, vvvv;
 } Fields;
 
+/* REX.W and VEX.W that only 64-bit code has: they choose the width of a general register, or of memory in its place. */
+static bool w_is_width(const Insn *i)
+{
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        if (i->operand[n].kind == OPND_GPR)
+            return true;
+    }
+    switch (i->map) {
+    case MAP_0F:
+        return i->opcode == 0x2a || i->opcode == 0x6e || (i->opcode == 0x7e && i->pp == 1);
+    case MAP_0F3A: /* PEXTRD PINSRD, PCMPESTRM PCMPESTRI */
+        return i->opcode == 0x16 || i->opcode == 0x22 || i->opcode == 0x60 || i->opcode == 0x61;
+    default:
+        return false;
+    }
+}
+
+static void legacy_prefixes(Tr *t, const Insn *i, unsigned r, unsigned b)
+{
+    static const uint8_t prefix[] = {0, 0x66, 0xf3, 0xf2};
+    Emit *e = &t->e;
+    unsigned rex = (t->code_size == 8 ? i->rex & 8 : 0) | r << 2 | b;
+    bool vector = i->desc->attrs & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX), words = false, byte = false;
+
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        const InsnOperand *o = &i->operand[n];
+
+        words |= (o->kind == OPND_GPR || o->kind == OPND_MEM) && o->size == 2;
+        byte |= o->kind == OPND_GPR && o->size == 1 && o->reg >= 4;
+    }
+    /* 66 as the operand size: POPCNT r16, CRC32 r32, m16 ... */
+    if (!vector && i->pp != 1 && i->osz == 2 && words)
+        emit8(e, 0x66);
+    if (i->pp)
+        emit8(e, prefix[i->pp]);
+    if (rex || byte)
+        emit8(e, 0x40 | rex);
+    if (i->map != MAP_ONE_BYTE)
+        emit8(e, 0x0f);
+    if (i->map == MAP_0F38)
+        emit8(e, 0x38);
+    if (i->map == MAP_0F3A)
+        emit8(e, 0x3a);
+}
+
+static void vex_prefix(Tr *t, const Insn *i, Fields f, unsigned r, unsigned b)
+{
+    Emit *e = &t->e;
+    bool w = i->vex_w && (t->code_size == 8 || !w_is_width(i));
+
+    if (b || i->map != MAP_0F || w) {
+        emit8(e, 0xc4);
+        emit8(e, (r ? 0 : 0x80) | 0x40 | (b ? 0 : 0x20) | i->map);
+        emit8(e, (w ? 0x80 : 0) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
+    } else {
+        emit8(e, 0xc5);
+        emit8(e, (r ? 0 : 0x80) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
+    }
+}
+
 static void encode(Tr *t, const Insn *i, Fields f, bool mem, Rm rm)
 {
     Emit *e = &t->e;
     unsigned r = f.reg >> 3 & 1, b = (mem ? rm.base : f.rm) >> 3 & 1;
-    bool integer = !(i->desc->attrs & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX));
-    static const uint8_t pp[] = {0, 0x66, 0xf3, 0xf2};
 
-    if (i->encoding == ENC_VEX) {
-        if (b || i->map != MAP_0F || i->vex_w) {
-            emit8(e, 0xc4);
-            emit8(e, (r ? 0 : 0x80) | 0x40 | (b ? 0 : 0x20) | i->map);
-            emit8(e, (i->vex_w ? 0x80 : 0) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
-        } else {
-            emit8(e, 0xc5);
-            emit8(e, (r ? 0 : 0x80) | (~f.vvvv & 15) << 3 | i->vl << 2 | i->pp);
-        }
-    } else {
-        unsigned rex = (i->rex & 8) | r << 2 | b;
-        bool byte = false;
-
-        for (unsigned n = 0; n < i->n_operands; n++) {
-            const InsnOperand *o = &i->operand[n];
-
-            if (integer && o->kind == OPND_GPR && o->size == 2 && i->osz == 2)
-                integer = false, emit8(e, 0x66);
-            byte |= o->kind == OPND_GPR && o->size == 1 && o->reg >= 4;
-        }
-        if (i->pp == 1 && i->osz == 2 && !integer && !(i->desc->attrs & (INSN_FPU | INSN_MMX | INSN_SSE)))
-            ; /* it stands there already */
-        else if (pp[i->pp])
-            emit8(e, pp[i->pp]);
-        if (rex || byte)
-            emit8(e, 0x40 | rex);
-        if (i->map != MAP_ONE_BYTE)
-            emit8(e, 0x0f);
-        if (i->map == MAP_0F38)
-            emit8(e, 0x38);
-        if (i->map == MAP_0F3A)
-            emit8(e, 0x3a);
-    }
+    if (i->encoding == ENC_VEX)
+        vex_prefix(t, i, f, r, b);
+    else
+        legacy_prefixes(t, i, r, b);
     emit8(e, i->opcode);
     if (i->has_modrm)
         emit_modrm(e, f.reg, mem ? rm : rm_reg(f.rm));
-    if (i->imm_size == 1)
-        emit8(e, (uint8_t)i->imm);
+    if (i->imm_size == 1) {
+        /* VBLENDVPS, VBLENDVPD, VPBLENDVB: a register in the immediate; there are eight outside 64-bit code. */
+        bool is4 = i->encoding == ENC_VEX && i->map == MAP_0F3A && i->opcode >= 0x4a && i->opcode <= 0x4c;
+
+        emit8(e, (uint8_t)i->imm & (is4 && t->code_size != 8 ? 0x7f : 0xff));
+    }
+}
+
+/* What the x87 remembers of its last instruction: which one it was, and where its operand. After it: one that raises
+ * what an earlier one left pending is not it yet. */
+static void note_fpu(Tr *t, const Insn *i)
+{
+    Emit *e = &t->e;
+    FpuSite *s = jit_arena(t->j, sizeof(*s));
+    uint64_t constant;
+
+    if (!s) {
+        t->failed = true;
+        return;
+    }
+    *s = (FpuSite){
+        .rip = t->rip[t->at], .op = (uint16_t)((i->opcode & 7) << 8 | i->modrm), .seg = i->seg, .has_mem = i->has_mem};
+    emit_store_imm(e, 4, rm_gs(G_HOT(fpu_site)), (int32_t)jit_ref(t->j, s));
+    if (!i->has_mem)
+        return;
+    if (tr_ea(t, i, &constant))
+        emit_imm(e, T0, constant);
+    emit_store(e, 8, rm_gs(G_TCG(fpu_dp)), T0);
 }
 
 void tr_host(Tr *t, const Insn *i)
@@ -185,6 +251,8 @@ void tr_host(Tr *t, const Insn *i)
         *all[n].field = k ? T0 : T1;
     }
     encode(t, i, f, i->has_mem, rm);
+    if (i->desc->attrs & INSN_FPU)
+        note_fpu(t, i);
     for (unsigned n = 0; n < i->n_operands; n++) {
         const InsnOperand *o = &i->operand[n];
 

@@ -543,7 +543,6 @@ bool tr_plan_int(Tr *t, const Insn *i)
     case OP_MOVSX:
     case OP_LEA:
     case OP_XCHG:
-    case OP_CMPXCHG:
     case OP_XADD:
     case OP_BSWAP:
     case OP_ROL:
@@ -575,6 +574,8 @@ bool tr_plan_int(Tr *t, const Insn *i)
     case OP_PAUSE:
     case OP_FENCE:
         return true;
+    case OP_CMPXCHG: /* AL cannot be exchanged with AH meanwhile */
+        return a->kind != OPND_MEM || b->kind != OPND_GPR8H;
     case OP_CMPXCHG8B:
         return a->size == 8 || a->size == 16;
     case OP_MOVBE:

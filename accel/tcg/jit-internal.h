@@ -31,8 +31,8 @@ typedef struct JitHot {
     uint64_t stack_base; /* of the present return stack */
     uint64_t target;
     uint64_t temp;
-    uint32_t flags; /* saved arithmetic flags: AH of LAHF << 8 | OF */
-    uint32_t pad;
+    uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
+    uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
     uint64_t jc_rip[CLASSES][JC_ENTRIES];
     uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
@@ -94,6 +94,14 @@ typedef struct SiteData {
     uint8_t insn, size, access, mmu;
 } SiteData;
 
+/* An x87 instruction, for the last-instruction state. */
+typedef struct FpuSite {
+    uint64_t rip;
+    uint16_t op;
+    uint8_t seg;
+    bool has_mem;
+} FpuSite;
+
 typedef struct PageRef {
     const uint8_t *page;
     Block *blocks; /* through page_next[] */
@@ -105,7 +113,7 @@ typedef struct IdRef {
     uint32_t id;
 } IdRef;
 
-enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNKS };
+enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNKS };
 
 typedef struct JitClass {
     uint32_t mode, cs_limit;
@@ -124,7 +132,7 @@ struct JitCpu {
     uint8_t *rx;
     uint32_t size, used, first; /* bytes of code; first: behind the thunks */
     uint32_t thunk[THUNKS][2];  /* [0]: flags in the slot, [1]: in the host's */
-    uint32_t thunk_ret_miss[CLASSES], thunk_sentinel, thunk_jc_empty, thunk_fault;
+    uint32_t thunk_ret_miss[CLASSES], thunk_sentinel, thunk_fault;
     const void *(*enter)(X86CPU *c, const void *code);
     uint8_t *arena;
     size_t arena_size, arena_used;
@@ -154,7 +162,7 @@ const char *jit_op_name(unsigned op);
 /* jit-thunks.c */
 void jit_make_thunks(JitCpu *j);
 uint32_t jit_emit_jump_cache(Emit *e, unsigned class); /* to T0 (RIP) by T1; gives the rel32 of the miss */
-uint32_t jit_emit_call_cache(Emit *e, unsigned class); /* the same for a call */
+uint32_t jit_emit_call_cache(Emit *e, unsigned class); /* only looks: where to goes to T1 */
 
 /* jit.c: called by thunks; data: jit_deref() gives the site's SiteData or JitExit. They give the host address to go on
  * at, NULL: leave. */
@@ -204,14 +212,13 @@ typedef enum ColdKind {
     COLD_SITE,   /* to a thunk */
     COLD_EXIT,   /* a way out that is not linked */
     COLD_RETURN, /* a return that the return stack did not foresee */
-    COLD_CALL,   /* an indirect call that the jump cache does not know */
     COLD_ADAPT,  /* the block's entries for flags in the host's */
 } ColdKind;
 typedef struct Cold {
     uint8_t kind, thunk, insn, size, access, mmu;
     bool constant;    /* COLD_SLOW: the address is lin, not what T0 and T1 tell */
     uint32_t from[3]; /* rel32 to fix; 0: none */
-    uint32_t retry;   /* COLD_CALL: where the call comes back */
+    uint32_t retry;
     uint64_t lin;
     JitExit *exit;
 } Cold;

@@ -75,26 +75,30 @@ static void make_thunk(Emit *e, JitCallee *fn, uint32_t resume, uint32_t at[2])
     emit_jmp(e, resume);
 }
 
-static uint32_t jump_cache(Emit *e, unsigned class, unsigned ext)
+/* The jump cache's entry of T0: T1: its index. */
+static uint32_t look_up(Emit *e, unsigned class)
 {
     emit_op(e, 0x69, T1, rm_reg(T0));
     emit32(e, JC_MULTIPLIER);
     emit_shift_imm(e, 5, 4, rm_reg(T1), 32 - JC_BITS);
     emit_alu(e, ALU_CMP, 8, T0, rm_gs_index(T1, 8, G_HOT(jc_rip) + (int32_t)(class * JC_ENTRIES * 8)));
-    uint32_t miss = emit_jcc_fwd(e, CC_NE);
-
-    emit_op(e, 0xff, ext, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
-    return miss;
+    return emit_jcc_fwd(e, CC_NE);
 }
 
 uint32_t jit_emit_jump_cache(Emit *e, unsigned class)
 {
-    return jump_cache(e, class, 4);
+    uint32_t miss = look_up(e, class);
+
+    emit_jmp_rm(e, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
+    return miss;
 }
 
 uint32_t jit_emit_call_cache(Emit *e, unsigned class)
 {
-    return jump_cache(e, class, 2);
+    uint32_t miss = look_up(e, class);
+
+    emit_load(e, 8, T1, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
+    return miss;
 }
 
 void jit_make_thunks(JitCpu *j)
@@ -136,7 +140,7 @@ void jit_make_thunks(JitCpu *j)
     make_thunk(e, jit_do_fault, resume, fault);
     j->thunk_fault = fault[0];
     make_thunk(e, jit_do_sentinel, resume, sentinel);
-    j->thunk_sentinel = j->thunk_jc_empty = sentinel[0];
+    j->thunk_sentinel = sentinel[0];
 
     /* A return that the return stack did not foresee: T0: target; [RSP]: its entry, which goes. Then as an indirect
      * jump; T1 is the place of the data for what the jump cache does not know: kept in `target` meanwhile. */

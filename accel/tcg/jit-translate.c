@@ -162,13 +162,6 @@ static void emit_cold(Tr *t, const Cold *c)
         emit_imm(e, T1, site(t, c));
         emit_jmp(e, t->j->thunk_ret_miss[jit_class(t->mode)]);
         break;
-    case COLD_CALL:
-        /* The host's return address by hand; T0 is the target. */
-        emit_bytes(e, "\x4c\x8d\x1d", 3); /* LEA R11, [RIP + ...] */
-        emit32(e, c->retry - (emit_at(e) + 4));
-        emit_bytes(e, "\x41\x53", 2); /* PUSH R11 */
-        to_thunk(t, site(t, c), THUNK_INDIRECT, false);
-        break;
     case COLD_ADAPT:
         t->b->guard_host = emit_at(e);
         tr_emit_save(e);

@@ -162,6 +162,7 @@ static const void *dispatch(X86CPU *c)
                 return resume(c, b->body);
             }
         }
+        jit_fpu_sync(c);
         tcg_step(c);
     }
     j->leaves++;
@@ -174,6 +175,23 @@ void jit_run(X86CPU *c)
 
     if (code)
         JIT(c)->enter(c, code);
+}
+
+void jit_step(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    Block *b = NULL;
+
+    JIT(c)->leave = false;
+    if (!(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow)
+        b = find(c);
+    if (!b) {
+        tcg_step(c);
+        return;
+    }
+    __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
+    set_class(c);
+    JIT(c)->enter(c, resume(c, b->body));
 }
 
 /* The site's instruction: c->rip and flags are set to it. */
@@ -223,6 +241,7 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     if (!(b->mode & TM_CODE64))
         next = (uint32_t)next;
     j->exec_by_op[i->desc->exec == EXEC_OP ? i->desc->op : 0]++;
+    jit_fpu_sync(c);
     tcg_execute(c, i);
     if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1])
         return dispatch(c);
@@ -248,8 +267,9 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     uint8_t *host;
     Block *b;
 
-    if (tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) && (!(d->access & ACCESS_W) || e->write == page) &&
-        (d->access & ACCESS_W || e->read == page)) {
+    /* What is no address is none of the page walk's business. */
+    if ((!(t->mode & TM_LMA) || tcg_canonical(c, arg)) && tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) &&
+        (!(d->access & ACCESS_W) || e->write == page) && (d->access & ACCESS_W || e->read == page)) {
         t->jit->slow_fills++;
         if (!t->fpu_live)
             tcg_fpu_to_host(c);
@@ -285,19 +305,6 @@ static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
     return resume(c, b->body);
 }
 
-static void undo_branch(X86CPU *c, const Insn *i)
-{
-    Stack s = stack_begin(c);
-    uint64_t sp = s.sp;
-
-    if (i->desc->op == OP_RET)
-        sp -= i->osz + (uint16_t)i->imm;
-    else if (i->desc->op == OP_CALL)
-        sp += i->osz;
-    s.sp = sp;
-    stack_commit(c, &s);
-}
-
 /* The target of an indirect branch that the jump cache does not know. arg: RIP. */
 static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
 {
@@ -314,11 +321,36 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
         Insn room;
         const Insn *i = insn_of(c, b, n, &room);
 
-        undo_branch(c, i);
+        if (i->desc->op == OP_RET) {
+            Stack s = stack_begin(c);
+
+            s.sp -= i->osz + (uint16_t)i->imm;
+            stack_commit(c, &s);
+        }
         return execute(c, b, n);
     }
     c->rip = arg;
     flags_from_slot(c);
+    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
+        return dispatch(c);
+    b = find(c);
+    if (!b || j->leave || j->flush_pending)
+        return dispatch(c);
+    jit_jc_put(c, b);
+    return resume(c, b->body);
+}
+
+/* An indirect call whose target the jump cache does not know: nothing of it has happened. */
+static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    TcgCpu *t = TCG(c);
+    JitCpu *j = t->jit;
+    Block *b;
+    JitInsn *n = at_site(c, site(c, data), &b);
+    Insn room;
+
+    j->indirect++;
+    tcg_execute(c, insn_of(c, b, n, &room));
     if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
         return dispatch(c);
     b = find(c);
@@ -339,7 +371,7 @@ static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
     return dispatch(c);
 }
 
-/* A return stack's bottom was reached; or the jump cache's empty entry, which an RIP of 0 meets. arg: RIP. */
+/* A return to 0 has met a return stack's bottom. arg: RIP. */
 const void *jit_do_sentinel(X86CPU *c, uint32_t data, uint64_t arg)
 {
     HOT(c)->sp = HOT(c)->stack_base;
@@ -368,5 +400,5 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 
 JitCallee *const jit_callees[THUNKS] = {
     [THUNK_SLOW] = do_slow,         [THUNK_EXEC] = do_exec,   [THUNK_LINK] = do_link,
-    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry,
+    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call,
 };

@@ -195,6 +195,12 @@ static TlbEntry *tlb_slot(TcgCpu *t, uint64_t lin, unsigned mmu)
     return &t->tlb[mmu][lin >> PAGE_BITS & (TLB_ENTRIES - 1)];
 }
 
+/* Does the access go through with this tag? It is within the page then. */
+static bool hit(uint64_t tag, uint64_t lin, unsigned size)
+{
+    return (lin ^ tag) <= PAGE_SIZE - size;
+}
+
 /* Where an access of one page goes. */
 typedef struct Target {
     uint8_t *host; /* NULL: to the dispatcher, at gpa */
@@ -348,7 +354,7 @@ uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
         check_alignment(c, lin, size, mmu);
         tcg_note_access(c, lin, size, false);
     }
-    if (e->read == ((lin + size - 1) & PAGE_MASK)) {
+    if (hit(e->read, lin, size)) {
         const void *p = (const void *)(e->host + (lin & 0xfff));
 
         switch (size) {
@@ -383,7 +389,7 @@ void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigne
         check_alignment(c, lin, size, mmu);
         tcg_note_access(c, lin, size, true);
     }
-    if (e->write == ((lin + size - 1) & PAGE_MASK)) {
+    if (hit(e->write, lin, size)) {
         void *p = (void *)(e->host + (lin & 0xfff));
 
         switch (size) {
@@ -465,14 +471,13 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
 {
     TcgCpu *t = TCG(c);
     TlbEntry *e = tlb_slot(t, lin, mmu);
-    uint64_t last = (lin + size - 1) & PAGE_MASK;
     Target to;
 
     if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
         check_alignment(c, lin, size, mmu);
         tcg_note_access(c, lin, size, access & ACCESS_W);
     }
-    if ((!(access & ACCESS_W) || e->write == last) && (!(access & ACCESS_R) || e->read == last))
+    if ((!(access & ACCESS_W) || hit(e->write, lin, size)) && (!(access & ACCESS_R) || hit(e->read, lin, size)))
         return (void *)(e->host + (lin & 0xfff));
     if ((lin & 0xfff) + size > PAGE_SIZE) {
         tcg_probe_lin(c, lin, size, access, mmu);

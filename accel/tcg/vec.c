@@ -8,6 +8,7 @@
  * their contents. All of the guest's faults on operands come before the stub runs; what the host itself raises in it
  * (#XM) ends it (vec-init.c: stub_fault) before anything was written.
  */
+#include "accel/tcg/jit.h"
 #include "accel/tcg/vec.h"
 
 /* The state's two places. */
@@ -20,6 +21,8 @@ void tcg_fpu_to_memory(X86CPU *c)
     if (!t->fpu_live)
         return;
     t->fpu_live = false;
+    if (t->jit)
+        jit_fpu_sync(c);
     if (tcg_vec_host.xsave) {
         __asm__ volatile("xsave64 (%0)" ::"r"(c->xsave), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
     } else {

@@ -487,7 +487,7 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    guest_init(BASE + 0x5000, NULL);
+    guest_init(BASE + 0x5000, NULL, false);
     if (!jit_init(&err) || !jit_cpu_init(guest_cpu(), &err)) {
         printf("1..0 # SKIP %s\n", error_text(err));
         return 0;

@@ -2,6 +2,7 @@
 /* The engine's side: one CPU at privilege level 3 in long mode, with page tables of its own for the cases' pages; no
  * machine around it. */
 #include "tests/insn/insn.h"
+#include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
 #include "accel/tcg/vec.h"
 #include "hw/core/clock.h"
@@ -130,7 +131,7 @@ static void set_segments(unsigned code_size, uint64_t fs_base, uint64_t gs_base)
 
 static uint64_t child_fs_base;
 
-void guest_init(uint64_t fs_base, const char *host)
+void guest_init(uint64_t fs_base, const char *host, bool translate)
 {
     static const MachineDesc desc = {.name = "test", .max_cpus = 1};
     static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
@@ -169,6 +170,10 @@ void guest_init(uint64_t fs_base, const char *host)
     t->delivering = -1;
     tcg_mem_init(cpu);
     g_assert_true(tcg_vec_cpu_init(cpu, NULL));
+    if (translate) {
+        tcg_config.one_insn_per_tb = true;
+        g_assert_true(jit_init(NULL) && jit_cpu_init(cpu, NULL));
+    }
     current_cpu = cpu;
     cpu->cr0 = CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
     cpu->cr3 = PML4;
@@ -183,18 +188,31 @@ void guest_init(uint64_t fs_base, const char *host)
     vm_unlock();
 }
 
+/* The case's code is new: what was translated from its pages is not. */
+static void forget_translations(void)
+{
+    for (unsigned n = 0; n < PAGES; n++)
+        jit_page_written(cpu, pages.host + n * 4096);
+}
+
 /* One instruction, all its repetitions. */
-static uint8_t step(const Case *k)
+static uint8_t step(const Case *k, bool translated)
 {
     TcgCpu *t = TCG(cpu);
     unsigned limit = 100000;
+
+    if (translated)
+        forget_translations();
 
     if (__builtin_setjmp(t->env))
         return t->exc.vector;
     t->in_guest = true;
     t->outside_depth = 0;
     do {
-        tcg_step(cpu);
+        if (translated)
+            jit_step(cpu);
+        else
+            tcg_step(cpu);
         if (!--limit)
             return TRAP_TIMEOUT;
     } while (cpu->rip == k->in.rip);
@@ -221,7 +239,7 @@ uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size)
     cpu->interrupt_shadow = 0;
     set_segments(code_size, child_fs_base, GS_BASE);
     tcg_mode_changed(cpu);
-    return step(&k);
+    return step(&k, false);
 }
 
 void guest_enter(const CpuImage *in, unsigned code_size)
@@ -261,6 +279,6 @@ void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory)
 {
     case_enter(&pages, b, k);
     guest_enter(&k->in, k->code_size);
-    guest_leave(r, step(k));
+    guest_leave(r, step(k, TCG(cpu)->jit));
     case_leave(&pages, k, memory);
 }

@@ -128,7 +128,7 @@ typedef struct GuestResult {
     CpuImage out;
 } GuestResult;
 extern uint32_t guest_features[FEATURE_WORDS];
-void guest_init(uint64_t fs_base, const char *host); /* host: NULL, "fxsave", "sse" */
+void guest_init(uint64_t fs_base, const char *host, bool translate); /* host: NULL, "fxsave", "sse" */
 void guest_run(const Batch *b, const Case *k, GuestResult *r, uint8_t *memory);
 const Pages *guest_pages(void);
 bool host_is_amd(void);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * insn [--cases N] [--seed S] [--form MNEMONIC] [--case NUMBER] [--all] [--host fxsave|sse]
+ * insn [--cases N] [--seed S] [--form MNEMONIC] [--case NUMBER] [--all] [--host fxsave|sse] [--translate]
  * Compares what the host and the engine made of each case: exception, error code, fault address, registers, flags that
  * are defined, vector and x87 state, memory. TAP, a test point per opcode map; what a case was is printed where it
  * fails, and --case (with the same seed) runs it alone. --all prints every failure instead of the first few of a form.
+ * --translate: each instruction through the translator, as a block of its own, instead of the interpreter.
  * --host: the engine takes this host for one without XSAVE, or with XSAVE and no AVX.
  */
 #include "tests/insn/insn.h"
@@ -26,7 +27,7 @@ typedef struct FormState {
 static struct {
     uint64_t cases, seed, only_case;
     const char *only_form, *host;
-    bool all, one;
+    bool all, one, translate;
 } options = {.cases = 1000000};
 
 static FormState *forms;
@@ -329,7 +330,7 @@ static bool run_all(void)
     if (!native)
         return false;
     fs_base = native_fs_base(native);
-    guest_init(fs_base, options.host);
+    guest_init(fs_base, options.host, options.translate);
     pages_reset();
     for (unsigned n = 0; n < n_forms; n++) {
         const char *missing = form_missing(&forms[n].f);
@@ -458,6 +459,10 @@ int main(int argc, char **argv)
 
         if (!strcmp(argv[n], "--all")) {
             options.all = true;
+            continue;
+        }
+        if (!strcmp(argv[n], "--translate")) {
+            options.translate = true;
             continue;
         }
         n++;
