@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * blocks [--blocks N] [--seed S] [--block NUMBER] [--all]
+ * blocks [--blocks N] [--seed S] [--block NUMBER] [--all] [--whole]
  * Random blocks of 5 to 30 instructions, with branches inside, run by the interpreter and by the translator from the
  * same state: where they end (every block ends in an exception: of an instruction in it, or of the UD2 behind it),
  * registers, defined flags, vector state and memory must agree. Blocks that do not end are not compared, nor those that
@@ -35,7 +35,7 @@ typedef struct Outcome {
 
 static struct {
     uint64_t blocks, seed, only;
-    bool one, all;
+    bool one, all, whole;
 } options = {.blocks = 100000};
 
 static InsnForm *forms;
@@ -247,6 +247,25 @@ static void enter(const Block *b)
     t->in_guest = true;
 }
 
+/* Flags that need not be right where the instruction at rip faults: it, or what follows it before the next branch, sets
+ * them before anything looks at them. */
+static uint64_t dead_flags(const Block *b, uint64_t rip)
+{
+    uint64_t at = rip - b->in.rip, dead = 0, live = 0;
+    Insn i;
+
+    while (at < b->len && insn_decode(&i, b->code + at, 16, b->code_size, false, guest_features) == DECODE_OK) {
+        const InsnDesc *d = i.desc;
+
+        live |= (d->flags_read | d->flags_maybe) & ~dead;
+        dead |= (d->flags_written | d->flags_undefined) & ~live;
+        if (d->attrs & (INSN_BRANCH | INSN_END))
+            break;
+        at += i.len;
+    }
+    return dead & ~live;
+}
+
 /* What the interpreter found out on the way. */
 static uint64_t undefined;
 static bool tainted;
@@ -260,15 +279,11 @@ static uint8_t interpret(const Block *b, uint64_t *steps)
     *steps = 0;
     undefined = 0;
     tainted = false;
-    i.desc = NULL;
     if (__builtin_setjmp(t->env)) {
-        /* Flags that the instruction would have set need not be right: it sets them when it is done again. */
-        if (i.desc)
-            undefined |= i.desc->flags_written;
+        undefined |= dead_flags(b, c->rip);
         return t->exc.vector;
     }
     while (*steps < STEPS) {
-        i.desc = NULL;
         tcg_decode(c, &i);
         const InsnDesc *d = i.desc;
 
@@ -324,6 +339,8 @@ static void show(const Block *b, const Outcome *o)
         Insn i;
 
         if (insn_decode(&i, b->code + b->at[n], 16, b->code_size, false, guest_features) != DECODE_OK)
+            continue;
+        if (i.desc->op == OP_NOP && i.len == 1) /* taken out */
             continue;
         for (unsigned k = 0; k < i.len; k++)
             g_string_append_printf(s, "%02x ", b->code[b->at[n] + k]);
@@ -391,19 +408,52 @@ typedef struct Count {
     uint64_t blocks, failures, endless, tainted, steps, ends[256];
 } Count;
 
+typedef enum Verdict { SAME, DIFFERS, NOT_COMPARED } Verdict;
+
+static Verdict try_block(const Block *b, Outcome *want, Outcome *got, unsigned *run)
+{
+    memset(page_at(guest_pages(), BASE), 0xcc, 4096);
+    memcpy(page_at(guest_pages(), CODE_AT), b->code, b->len);
+    jit_page_written(guest_cpu(), page_at(guest_pages(), BASE));
+    enter(b);
+    guest_leave(&want->r, interpret(b, &want->steps));
+    memory_out(want->memory);
+    if (want->r.trap == TRAP_TIMEOUT || tainted)
+        return NOT_COMPARED;
+    /* The second time all of its translations are there and chained. */
+    for (*run = 0; *run < 2; ++*run) {
+        enter(b);
+        guest_leave(&got->r, translate());
+        memory_out(got->memory);
+        if (!same(b, want, got, false))
+            return DIFFERS;
+    }
+    return SAME;
+}
+
+/* Take out of a block that differs what it does not need for that. */
+static void reduce(Block *b)
+{
+    static Outcome want, got;
+    static Block smaller;
+    unsigned run;
+
+    for (unsigned n = b->n; n--;) {
+        smaller = *b;
+        memset(smaller.code + b->at[n], 0x90, b->at[n + 1] - b->at[n]);
+        if (try_block(&smaller, &want, &got, &run) == DIFFERS)
+            *b = smaller;
+    }
+}
+
 static void run_block(const Block *b, Count *n)
 {
     static Outcome want, got;
-    X86CPU *c = guest_cpu();
-    uint8_t *page = page_at(guest_pages(), BASE);
+    static Block shown;
+    unsigned run;
+    Verdict v = try_block(b, &want, &got, &run);
 
-    memset(page, 0xcc, 4096);
-    memcpy(page_at(guest_pages(), CODE_AT), b->code, b->len);
-    jit_page_written(c, page);
-    enter(b);
-    guest_leave(&want.r, interpret(b, &want.steps));
-    memory_out(want.memory);
-    if (want.r.trap == TRAP_TIMEOUT || tainted) {
+    if (v == NOT_COMPARED) {
         n->endless += want.r.trap == TRAP_TIMEOUT;
         n->tainted += tainted;
         return;
@@ -411,23 +461,22 @@ static void run_block(const Block *b, Count *n)
     n->blocks++;
     n->steps += want.steps;
     n->ends[want.r.trap]++;
-    /* The second time all blocks are there and chained. */
-    for (unsigned run = 0; run < 2; run++) {
-        enter(b);
-        guest_leave(&got.r, translate());
-        memory_out(got.memory);
-        if (same(b, &want, &got, false))
-            continue;
-        n->failures++;
-        if (n->failures <= SHOWN || options.all || options.one) {
-            show(b, &want);
-            printf("#     ends in %02x at %" PRIx64 ", flags %" PRIx64
-                   " undefined; run %u of the translation differs:\n",
-                   want.r.trap, want.r.out.rip, undefined, run + 1);
-            same(b, &want, &got, true);
-        }
+    if (v == SAME)
+        return;
+    n->failures++;
+    if (n->failures > SHOWN && !options.all && !options.one)
+        return;
+    shown = *b;
+    if (!options.whole)
+        reduce(&shown);
+    if (try_block(&shown, &want, &got, &run) != DIFFERS) {
+        printf("# block %" PRIu64 " differed once, and not again\n", b->number);
         return;
     }
+    show(&shown, &want);
+    printf("#     ends in %02x at %" PRIx64 ", flags %" PRIx64 " undefined; run %u of the translation differs:\n",
+           want.r.trap, want.r.out.rip, undefined, run + 1);
+    same(&shown, &want, &got, true);
 }
 
 static void run_all(void)
@@ -470,8 +519,8 @@ int main(int argc, char **argv)
     for (int n = 1; n < argc; n++) {
         const char *value = n + 1 < argc ? argv[n + 1] : "";
 
-        if (!strcmp(argv[n], "--all")) {
-            options.all = true;
+        if (!strcmp(argv[n], "--all") || !strcmp(argv[n], "--whole")) {
+            *(argv[n][2] == 'a' ? &options.all : &options.whole) = true;
             continue;
         }
         n++;
@@ -483,7 +532,8 @@ int main(int argc, char **argv)
             options.one = true;
             options.only = g_ascii_strtoull(value, NULL, 0);
         } else {
-            fprintf(stderr, "blocks: no option '%s': --blocks N, --seed S, --block NUMBER, --all\n", argv[n - 1]);
+            fprintf(stderr, "blocks: no option '%s': --blocks N, --seed S, --block NUMBER, --all, --whole\n",
+                    argv[n - 1]);
             return 1;
         }
     }
