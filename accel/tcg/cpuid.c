@@ -13,8 +13,8 @@ static const struct {
     uint8_t word;
     uint32_t ours, host;
 } offer[] = {
-    /* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht */
-    {F_1_EDX, 0x1f8bfbff, B(0) | B(15) | B(23) | B(24) | B(25) | B(26)},
+    /* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush acpi mmx fxsr sse sse2 ss ht */
+    {F_1_EDX, 0x1fcbfbff, B(0) | B(15) | B(23) | B(24) | B(25) | B(26)},
     /* pni pclmulqdq monitor ssse3 fma cx16 pcid sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave avx f16c
        rdrand hypervisor */
     {F_1_ECX, 0xf7fa320b, B(0) | B(1) | B(9) | B(12) | B(13) | B(19) | B(20) | B(23) | B(25) | B(26) | B(28) | B(29)},

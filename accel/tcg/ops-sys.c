@@ -283,7 +283,7 @@ HANDLER(SYSRET)
         if (!amd)
             gp0(c);
     }
-    if (tcg_long(c))
+    if (tcg_code64(c))
         c->rflags = (c->gpr[R_R11] & 0x3c7fd7) | 2;
     else
         c->rflags |= FLAG_IF;

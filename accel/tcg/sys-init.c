@@ -70,7 +70,7 @@ void tcg_sys_cpu_init(X86CPU *c)
 
     tcg_tsc_cpu_init(c);
     g_free(c->msrs);
-    c->msrs = g_new0(MsrValue, ARRAY_SIZE(amd_msrs) + 2);
+    c->msrs = g_new0(MsrValue, ARRAY_SIZE(amd_msrs) + 7);
     c->n_msrs = 0;
     for (unsigned n = 0; cpu_is_amd(c) && n < ARRAY_SIZE(amd_msrs); n++) {
         if (family >= amd_msrs[n].from && family <= amd_msrs[n].to)
@@ -83,6 +83,11 @@ void tcg_sys_cpu_init(X86CPU *c)
     if (c->config.lmce && !cpu_is_amd(c)) {
         add(c, 0x3a);  /* FEATURE_CONTROL */
         add(c, 0x4d0); /* MCG_EXT_CTL */
+    }
+    if (tcg_has(c, F_1_EDX, 22)) { /* thermal: clock modulation, interrupt, status */
+        add(c, 0x19a);
+        add(c, 0x19b);
+        add(c, 0x19c);
     }
     if (tcg_has(c, F_1_EDX, 7) && tcg_has(c, F_1_EDX, 14))
         c->mcg_cap = BANKS | MCG_CTL_P | MCG_SER_P | (c->config.lmce ? MCG_LMCE_P : 0);
