@@ -239,10 +239,11 @@ static void flat_cs(X86CPU *c, uint16_t sel, bool wide, unsigned cpl)
                               .flags = FLAT_CODE | (wide ? DESC_L : DESC_DB) | cpl << DESC_DPL_SHIFT};
 }
 
+/* The selector is what it is: SYSCALL does not clear its RPL. */
 static void flat_ss(X86CPU *c, uint16_t sel, unsigned cpl)
 {
-    c->seg[SEG_SS] = (SegReg){
-        .selector = (uint16_t)((sel & 0xfffc) | cpl), .limit = 0xffffffff, .flags = FLAT_DATA | cpl << DESC_DPL_SHIFT};
+    c->seg[SEG_SS] =
+        (SegReg){.selector = (uint16_t)(sel | cpl), .limit = 0xffffffff, .flags = FLAT_DATA | cpl << DESC_DPL_SHIFT};
 }
 
 HANDLER(SYSCALL)
