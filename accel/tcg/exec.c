@@ -308,7 +308,8 @@ static void check_fpu(X86CPU *c, uint32_t attrs)
         tcg_raise(c, EXC_UD);
     if (attrs & INSN_FPU && m & TM_EM)
         tcg_raise(c, EXC_NM);
-    if (m & TM_TS)
+    /* FWAIT alone: EM does not count, TS with MP does. */
+    if (m & TM_TS && (m & TM_MP || attrs & (INSN_FPU | INSN_MMX | INSN_SSE)))
         tcg_raise(c, EXC_NM);
     if (attrs & (INSN_FPU_WAIT | INSN_MMX))
         tcg_fpu_check_pending(c);
@@ -330,7 +331,7 @@ static void check(X86CPU *c, const InsnDesc *d)
         tcg_raise(c, EXC_UD);
     if (a & INSN_CPL0 && m & TM_CPL)
         tcg_raise_error(c, EXC_GP, 0);
-    if (a & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX))
+    if (a & (INSN_FPU | INSN_FPU_WAIT | INSN_MMX | INSN_SSE | INSN_AVX))
         check_fpu(c, a);
 }
 

@@ -254,22 +254,22 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     return true;
 }
 
+static bool canonical_fault(X86CPU *c, uint64_t lin)
+{
+    return tcg_long(c) && c->cr0 & CR0_PG && !tcg_canonical(c, lin);
+}
+
 bool tcg_tlb_fill(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu, uint8_t **host)
 {
     Target to;
     uint32_t error;
 
-    if ((lin & 0xfff) + size > PAGE_SIZE || TCG(c)->mode & (TM_AC | TM_DEBUG))
+    if ((lin & 0xfff) + size > PAGE_SIZE || TCG(c)->mode & (TM_AC | TM_DEBUG) || canonical_fault(c, lin))
         return false;
     if (!translate(c, lin, access, mmu, &to, &error) || !to.host || to.notice)
         return false;
     *host = to.host;
     return true;
-}
-
-static bool canonical_fault(X86CPU *c, uint64_t lin)
-{
-    return tcg_long(c) && c->cr0 & CR0_PG && !tcg_canonical(c, lin);
 }
 
 /* The slow half of every access: within one page. */
