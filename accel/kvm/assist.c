@@ -4,6 +4,7 @@
 #include "accel/kvm/assist.h"
 #include "accel/kvm/probe.h"
 #include "accel/tcg/map.h"
+#include "accel/tcg/tcg.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
 #include <time.h>
@@ -65,7 +66,18 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-bool kvm_assist_insn(X86CPU *c)
+/* HLT or MWAIT by the engine. Where the local APIC is in the kernel, the CPU waits there. */
+static VcpuExit halted(X86CPU *c, KvmVcpu *v)
+{
+    struct kvm_mp_state mp = {.mp_state = KVM_MP_STATE_HALTED};
+
+    if (kvm.irqchip == IRQCHIP_USER)
+        return VCPU_EXIT_HALTED;
+    kvm_vcpu_ioctl(v, KVM_SET_MP_STATE, &mp);
+    return VCPU_EXIT_AGAIN;
+}
+
+bool kvm_assist_insn(X86CPU *c, VcpuExit *e)
 {
     KvmVcpu *v = KVM_VCPU(c);
     g_autoptr(Error) err = NULL;
@@ -86,9 +98,14 @@ bool kvm_assist_insn(X86CPU *c)
             return false;
         }
     }
-    tcg_run_insn(c);
-    c->interrupt_injected = c->nmi_injected = c->exception_injected = c->exception_pending = false;
+    /* A #UD is what the kernel without KVM_CAP_EXIT_ON_EMULATION_FAILURE gives the guest besides the exit. If it is the
+     * guest's own, the instruction raises it again. */
+    if ((c->exception_injected || c->exception_pending) && c->exception_nr == EXC_UD)
+        c->exception_injected = c->exception_pending = c->exception_has_payload = false;
+    *e = tcg_run_insn(c);
     cpu_sync_dirty(c, CPU_STATE_RUNTIME);
+    if (*e == VCPU_EXIT_HALTED)
+        *e = halted(c, v);
     v->assists++;
     v->assist_out_ns += got - start;
     v->assist_ns += now_ns() - got;

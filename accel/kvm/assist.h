@@ -39,8 +39,9 @@ extern KvmHost kvm_host;
 AssistMode kvm_assist_decide(int wanted, bool *spoilt);
 /* ASSIST_STAY: the engine becomes the accelerator, under the name of kvm. */
 bool kvm_assist_stay(Error **errp);
-/* ASSIST_INSN: execute the instruction at c's RIP. false: the engine could not even begin. c's thread, no VM lock. */
-bool kvm_assist_insn(X86CPU *c);
+/* ASSIST_INSN: execute the instruction at c's RIP, or deliver the event that was on its way in before it; *e: how to go
+ * on. false: the engine could not even begin. c's thread, no VM lock. */
+bool kvm_assist_insn(X86CPU *c, VcpuExit *e);
 void kvm_assist_print(GString *out); /* `info kvm` */
 
 enum { ASSIST_AUTO, ASSIST_WANTED_ON, ASSIST_WANTED_OFF }; /* indices of the option's values */

@@ -114,11 +114,12 @@ static VcpuExit internal_error(X86CPU *c, struct kvm_run *run)
     unsigned sub = run->internal.suberror;
     const uint8_t *insn = NULL;
     unsigned insn_len = 0;
+    VcpuExit e;
 
     if (sub == KVM_INTERNAL_ERROR_EMULATION && debug_point_count && kvm_debug_stopped_emulation(c))
         return VCPU_EXIT_DEBUG;
-    if (sub == KVM_INTERNAL_ERROR_EMULATION && kvm.assist == ASSIST_INSN && kvm_assist_insn(c))
-        return VCPU_EXIT_AGAIN;
+    if (sub == KVM_INTERNAL_ERROR_EMULATION && kvm.assist == ASSIST_INSN && kvm_assist_insn(c, &e))
+        return e;
     error_report("CPU %u: KVM internal error. Suberror: %u (%s)", c->index, sub,
                  sub < ARRAY_SIZE(suberrors) && suberrors[sub] ? suberrors[sub] : "unknown");
     for (unsigned i = 0; i < MIN(run->internal.ndata, ARRAY_SIZE(run->internal.data)); i++)

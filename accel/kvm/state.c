@@ -382,8 +382,9 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp)
         if (!put_debugregs(c, v, errp) || !IO(KVM_SET_VCPU_EVENTS, &events))
             return false;
     }
-    if (!kernel_apic) {
+    if (!kernel_apic)
         v->apic_base = v->run->apic_base = c->apic_base;
+    if (v->user_irq) {
         v->run->ready_for_interrupt_injection = 0;
         v->run->if_flag = !!(c->rflags & FLAG_IF);
     }

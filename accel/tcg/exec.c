@@ -508,6 +508,11 @@ static void take_injected(X86CPU *c)
         TCG(c)->next_rip = c->rip;
         deliver(c, c->interrupt_nr, soft ? EVENT_SOFT_INT : EVENT_INTERRUPT, false, 0);
     }
+}
+
+static void take_injected_and_pending(X86CPU *c)
+{
+    take_injected(c);
     if (c->nmi_pending) {
         c->nmi_pending = false;
         __atomic_fetch_or(&c->interrupt_request, CPU_INTERRUPT_NMI, __ATOMIC_SEQ_CST);
@@ -557,7 +562,7 @@ static VcpuExit loop(X86CPU *c)
             return VCPU_EXIT_AGAIN;
         if (t->imported) {
             t->imported = false;
-            take_injected(c);
+            take_injected_and_pending(c);
         }
         if (__atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE))
             take_events(c);
@@ -609,13 +614,18 @@ static bool one_insn(X86CPU *c)
 
     if (__builtin_setjmp(t->env))
         return deliver_raised(c);
-    tcg_step(c);
+    /* What is on its way in comes before the instruction, which is tried again after it. */
+    if (c->exception_injected || c->exception_pending || c->nmi_injected || c->interrupt_injected)
+        take_injected(c);
+    else
+        tcg_step(c);
     return true;
 }
 
-void tcg_run_insn(X86CPU *c)
+VcpuExit tcg_run_insn(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
+    VcpuExit e = VCPU_EXIT_AGAIN;
 
     t->outside_depth = 1;
     tcg_outside_end(c);
@@ -628,5 +638,11 @@ void tcg_run_insn(X86CPU *c)
     tcg_fpu_export(c);
     t->outside_depth = 0;
     if (!alive)
-        triple_fault(c);
+        e = triple_fault(c);
+    else if (t->debug_exit)
+        e = VCPU_EXIT_DEBUG;
+    else if (t->exit_halt)
+        e = VCPU_EXIT_HALTED;
+    t->debug_exit = t->exit_halt = false;
+    return e;
 }

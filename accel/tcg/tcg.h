@@ -238,9 +238,9 @@ extern uint32_t tcg_offers[FEATURE_WORDS]; /* what the engine could do; set by t
 bool tcg_assist_init(Error **errp);
 bool tcg_assist_vcpu_init(X86CPU *c, Error **errp);
 void tcg_assist_vcpu_destroy(X86CPU *c);
-/* Execute the instruction at c->rip, or deliver the fault that it raises; state in X86CPU before and after. No VM lock.
- */
-void tcg_run_insn(X86CPU *c);
+/* Execute the instruction at c->rip, or deliver the fault that it raises; where an event is on its way in, deliver that
+ * instead. An NMI or SMI that is pending stays so. State in X86CPU before and after. No VM lock. */
+VcpuExit tcg_run_insn(X86CPU *c);
 
 /* exec.c: the run loop */
 VcpuExit tcg_run(X86CPU *c);

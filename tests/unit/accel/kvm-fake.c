@@ -81,6 +81,7 @@ static int msrs(struct kvm_msrs *m, bool set)
 
 static int fake_ioctl(int fd, unsigned long req, void *arg)
 {
+    k.calls++;
     for (unsigned i = 0; i < ARRAY_SIZE(k.refuse); i++) {
         if (k.refuse[i] == req && req)
             return -k.refuse_errno;
@@ -174,6 +175,14 @@ static int fake_ioctl(int fd, unsigned long req, void *arg)
         LOAD(k.regs);
     case KVM_SET_REGS:
         STORE(k.regs);
+    case KVM_GET_SREGS: /* the same up to the APIC base */
+        memcpy(arg, &k.sregs, offsetof(struct kvm_sregs2, flags));
+        return 0;
+    case KVM_SET_SREGS:
+        memcpy(&k.sregs, arg, offsetof(struct kvm_sregs2, flags));
+        if (k.no_paging && !(k.sregs.efer & 0x100))
+            k.sregs.cr0 &= 0x7fffffff;
+        return 0;
     case KVM_GET_SREGS2:
         LOAD(k.sregs);
     case KVM_SET_SREGS2:

@@ -17,6 +17,8 @@ typedef struct FakeKernel {
     struct kvm_run *run;
     RunStep *const *steps;
     unsigned step;
+    unsigned calls; /* ioctls */
+    bool no_paging; /* KVM_SET_SREGS drops CR0.PG without long mode */
     uint8_t immediate_exit_seen;
     /* what it was told */
     struct kvm_userspace_memory_region slots[64];
