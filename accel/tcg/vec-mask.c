@@ -147,10 +147,8 @@ HANDLER(VZERO)
     unsigned len = tcg_code64(c) ? 256 : 128;
 
     img_zero(x + XS_YMM, len);
-    if (i->vl) {
+    if (i->vl)
         img_zero(x + XS_XMM, len);
-        img_in_use(x, XC_SSE);
-    }
     if (len == 256)
-        x[XS_XSTATE_BV] &= (uint8_t)~XC_AVX;
+        x[XS_XSTATE_BV] &= (uint8_t) ~(i->vl ? XC_AVX | XC_SSE : XC_AVX);
 }
