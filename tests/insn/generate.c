@@ -386,7 +386,10 @@ static void put_prefixes(Rng *r, uint8_t *b, unsigned *n, const InsnForm *f, uns
         b[(*n)++] = 0x67;
     if (f->encoding != ENC_LEGACY)
         return;
-    if (f->desc->attrs & INSN_LOCKABLE ? percent(r, 20) : percent(r, 1) && percent(r, 30))
+    /* LOCK MOV CR0 is MOV CR8 on AMD's CPUs. */
+    bool cr = f->desc->op == OP_MOV_FROM_CR || f->desc->op == OP_MOV_TO_CR;
+
+    if (f->desc->attrs & INSN_LOCKABLE ? percent(r, 20) : percent(r, 1) && percent(r, 30) && !cr)
         b[(*n)++] = 0xf0;
     if (f->pp == 1 || (f->pp != 0 && percent(r, f->pp < 0 ? 25 : 10) && !no_66(f, code_size)))
         b[(*n)++] = 0x66;

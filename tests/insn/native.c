@@ -163,7 +163,7 @@ __attribute__((optimize("no-stack-protector"))) static void handler(int sig, sig
     /* Whatever the instruction did to AC, NT and ID ends here. */
     __asm__ volatile("push $0x202\n\tpopfq" ::: "cc", "memory");
     gs_base = get_gs_base();
-    if (sig == SIGALRM) {
+    if (sig == SIGVTALRM) {
         if (!child.running)
             return;
         if (child.last_seen != at) {
@@ -180,7 +180,7 @@ __attribute__((optimize("no-stack-protector"))) static void handler(int sig, sig
         return;
     }
     take_result(&child.shared->batch->cases[at], uc, gs_base);
-    if (sig == SIGALRM)
+    if (sig == SIGVTALRM)
         child.shared->batch->cases[at].trap = TRAP_TIMEOUT;
     child.shared->at = at + 1;
     next(uc);
@@ -203,7 +203,7 @@ static void child_main(Native *n)
                {4, 2, PROT_READ | PROT_WRITE},
                {7, 1, PROT_READ},
                {10, 2, PROT_READ | PROT_WRITE}};
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGALRM};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGVTALRM};
     struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     void *stack = mmap(NULL, 256 * 1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct itimerval tick = {.it_interval.tv_usec = 100000, .it_value.tv_usec = 100000};
@@ -230,7 +230,7 @@ static void child_main(Native *n)
         sigaction(signals[i], &sa, NULL);
     if (write(n->from_child, "r", 1) != 1)
         _exit(5);
-    setitimer(ITIMER_REAL, &tick, NULL);
+    setitimer(ITIMER_VIRTUAL, &tick, NULL);
     for (;;) {
         ssize_t r = read(n->to_child, &go, 1);
 
