@@ -10,7 +10,7 @@
 #include <Zydis/Zydis.h>
 
 typedef struct Case {
-    uint8_t bytes[15];
+    uint8_t bytes[INSN_MAX_LEN + 4]; /* some more: what make_bytes() writes behind the last */
     unsigned code_size;
     ZydisDecodedInstruction z;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
