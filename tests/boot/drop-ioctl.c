@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Preloaded by negative.py: one of KVM's calls does nothing and says that it worked (DROP_IOCTL=KVM_...), or is refused
- * (REFUSE_IOCTL=KVM_...); or a vCPU's dirty ring is empty memory (HIDE_RING=1).
+ * (REFUSE_IOCTL=KVM_...); or a vCPU's dirty ring is empty memory (HIDE_RING=1). By run.py: COUNT_IOCTLS=FILE: at the
+ * end there is in it how often KVM_RUN was called, and which other calls came from a thread that had called it.
  */
 #undef _FILE_OFFSET_BITS /* mmap and mmap64 are two names here */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +48,30 @@ static unsigned long request_of(const char *variable)
     _exit(99);
 }
 
+static unsigned long runs, others;
+static __thread int is_vcpu;
+
+static void count(unsigned long request)
+{
+    if (request == KVM_RUN) {
+        is_vcpu = 1;
+        __atomic_fetch_add(&runs, 1, __ATOMIC_RELAXED);
+    } else if (is_vcpu) {
+        __atomic_fetch_add(&others, 1, __ATOMIC_RELAXED);
+    }
+}
+
+__attribute__((destructor)) static void tell_counts(void)
+{
+    const char *path = getenv("COUNT_IOCTLS");
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
+
+    if (fd >= 0) {
+        dprintf(fd, "%lu %lu\n", runs, others);
+        close(fd);
+    }
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
     static unsigned long dropped, refused;
@@ -60,6 +86,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_start(ap, request);
     void *arg = va_arg(ap, void *);
     va_end(ap);
+    count(request);
     if (dropped && request == dropped)
         return 0;
     if (refused && request == refused) {

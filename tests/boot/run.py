@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the bare guests under KVM and compare what they print: run.py BINARY IMAGE_DIR EXPECTED_DIR [NAME...]. TAP on stdout.
+"""Run the bare guests under KVM and compare what they print: run.py BINARY IMAGE_DIR EXPECTED_DIR COUNTER.SO [NAME...]. TAP on stdout.
 
-Each guest runs with kernel-irqchip=on, split and off; `io` also with a dirty ring. Where /dev/kvm cannot be opened every test is
+Each guest runs with kernel-irqchip=on, split and off; `io` also with a dirty ring; and on the engine, by its own name (NAME-engine) and
+by that of KVM with all options at their defaults (NAME-auto: where KVM emulates a guest's kernel the engine runs it, elsewhere KVM does). At
+last the calls of a guest that KVM runs alone are counted, with the assist and without. Where /dev/kvm cannot be opened every test that needs it is
 skipped by name."""
 import os
 import subprocess
 import sys
+import tempfile
 
 TIMEOUT = 120
 IRQCHIPS = ("on", "split", "off")
@@ -21,20 +24,56 @@ TESTS["ioapic-off"] = ("ioapic", "kernel-irqchip=off", ["-serial", "null", "-mac
 # The engine's help for instructions, in each mode; the same guest on the engine alone, and where the host's KVM leaves it the guest.
 for chip in IRQCHIPS:
     TESTS[f"assist-{chip}"] = ("assist", f"kernel-irqchip={chip}", ["-smp", "2"])
+# Doorbells, interrupts by eventfd and MSI routes by the dispatcher and our controllers, whatever kernel-irqchip says.
+for guest in ("pit", "io", "apic", "chips", "ioapic", "user", "reset"):
+    more = TESTS[guest + "-off"][2]
+    TESTS[guest + "-engine"] = (guest, "tcg", more)
+    TESTS[guest + "-auto"] = (guest, "auto", more)
+TESTS["io-auto-split"] = ("io", "auto,kernel-irqchip=split", [])
+COUNTS = "calls-with-and-without-assist"
 TESTS["assist-engine"] = ("assist", "tcg", ["-smp", "2"])
+TESTS["assist-auto"] = ("assist", "auto", ["-smp", "2"])
 TESTS["assist-interpreter"] = ("assist", "tcg,interpreter=on", ["-smp", "2"])
 TESTS["io-ring"] = ("io", "kernel-irqchip=on,dirty-ring-size=16384", [])
 
 
-def run(binary, images, expected, name):
+def hardware():
+    with open("/proc/cpuinfo") as f:
+        return any(w in ("vmx", "svm") for line in f if line.startswith("flags") for w in line.split())
+
+
+def counts(binary, images, counter):
+    """KVM_RUNs and other calls of the vCPU's thread while a guest at CPL3 writes to a port: the assist adds none."""
+    got = {}
+    for assist in ("on", "off"):
+        with tempfile.NamedTemporaryFile("r") as f:
+            p = subprocess.run([binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-accel", "kvm,assist=" + assist,
+                                "-bios", os.path.join(images, "outs.bin"), "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+                               stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, text=True, env={**os.environ, "LD_PRELOAD": counter, "COUNT_IOCTLS": f.name})
+            got[assist] = p.stdout, *(int(n) for n in f.read().split())
+    print(f"# KVM_RUN, other calls: {got['on'][1:]} with the assist, {got['off'][1:]} without")
+    # A kick may cost a KVM_RUN.
+    return (all(g[0] == "outs\ndone\n" and g[1] > 500 for g in got.values()) and got["on"][2] == got["off"][2] and
+            abs(got["on"][1] - got["off"][1]) <= 5)
+
+
+def run(binary, images, expected, counter, name):
+    if name == COUNTS:
+        return counts(binary, images, counter)
     guest, accel, more = TESTS[name]
-    if not accel.startswith("tcg"):
+    engine = "tcg" if os.path.exists(os.path.join(expected, guest + ".tcg.expected")) else "off"
+    if accel.startswith("auto"):
+        accel = "kvm" + accel[4:]
+        chip = "on" if hardware() else engine
+    elif not accel.startswith("tcg"):
         accel = f"kvm,assist={'on' if guest == 'assist' else 'off'},{accel}"
+        chip = accel.split("kernel-irqchip=")[-1].split(",")[0]
+    else:
+        chip = engine
     cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", accel,
            "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "stdio",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-device", "accel-testdev"] + more
     # What depends on where the interrupt controllers are has a file for each.
-    chip = accel.split("kernel-irqchip=")[-1].split(",")[0]
     own = os.path.join(expected, f"{guest}.{chip}.expected")
     with open(own if os.path.exists(own) else os.path.join(expected, guest + ".expected")) as f:
         want = f.read()
@@ -59,8 +98,8 @@ def run(binary, images, expected, name):
 
 
 def main():
-    binary, images, expected = sys.argv[1:4]
-    names = sys.argv[4:] or list(TESTS)
+    binary, images, expected, counter = sys.argv[1:5]
+    names = sys.argv[5:] or list(TESTS) + [COUNTS]
     print(f"1..{len(names)}")
     try:
         os.close(os.open("/dev/kvm", os.O_RDWR))
@@ -68,10 +107,10 @@ def main():
     except OSError as e:
         reason = f"/dev/kvm: {e.strerror}"
     for i, name in enumerate(names, 1):
-        if reason and not TESTS[name][1].startswith("tcg"):
+        if reason and not (name in TESTS and TESTS[name][1].startswith("tcg")):
             print(f"ok {i} {name} # SKIP {reason}")
         else:
-            print(f"{'ok' if run(binary, images, expected, name) else 'not ok'} {i} {name}", flush=True)
+            print(f"{'ok' if run(binary, images, expected, counter, name) else 'not ok'} {i} {name}", flush=True)
 
 
 main()
