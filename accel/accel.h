@@ -29,6 +29,17 @@ typedef struct MsiMessage {
     uint32_t data;
 } MsiMessage;
 
+/* What is counted, in query-stats' words (qapi/stats.json). */
+typedef struct AccelStat {
+    const char *name, *type;
+    const char *unit;     /* NULL: a number */
+    int base, exponent;   /* value * base^exponent units; base 0: as it is */
+    unsigned bucket_size; /* of a linear histogram */
+    const uint64_t *values;
+    unsigned n;
+} AccelStat;
+typedef void AccelStatFn(const AccelStat *s, void *opaque);
+
 typedef struct AccelDesc {
     const char *name; /* "kvm" */
     const char *summary;
@@ -86,6 +97,8 @@ typedef struct AccelDesc {
      * none is. */
     bool (*update_debug)(X86CPU *c, Error **errp);
     void (*print_info)(GString *out); /* `info kvm` and neighbours */
+    /* fn for each statistic of a vCPU, or of the VM (c NULL); VM lock held. NULL: nothing is counted. */
+    void (*stats)(X86CPU *c, AccelStatFn *fn, void *opaque);
 } AccelDesc;
 
 /* The accelerator's local APICs saw an EOI of a level-triggered vector (SPLIT); set by our IOAPIC. VM lock held. */

@@ -111,6 +111,8 @@ void hmp_info_kvm(Hmp *h, const Json *args)
 {
     g_autoptr(Json) v = qmp_query_kvm(args, NULL);
     hmp_print(h, "kvm support: %s\n", truth(v, "enabled") ? "enabled" : "disabled");
+    if (truth(v, "enabled") && accel->print_info)
+        accel->print_info(h->out);
 }
 
 void hmp_info_lapic(Hmp *h, const Json *args)

@@ -51,6 +51,7 @@ bool kvm_assist_stay(Error **errp)
     engine.props = accel_kvm.props;
     engine.config = accel_kvm.config;
     engine.print_info = kvm_assist_print;
+    engine.stats = kvm_stats_engine;
     accel = &engine;
     info_report("kvm: the KVM of this host emulates what runs in the kernel of a guest: the x86 engine runs the guest, "
                 "with interrupt "

@@ -43,7 +43,11 @@ static void sys_munmap(void *p, size_t len)
 {
     munmap(p, len);
 }
-static const KvmSys real_sys = {sys_open, sys_close, sys_ioctl, sys_mmap, sys_munmap};
+static ssize_t sys_pread(int fd, void *buf, size_t len, off_t off)
+{
+    return pread(fd, buf, len, off);
+}
+static const KvmSys real_sys = {sys_open, sys_close, sys_ioctl, sys_mmap, sys_munmap, sys_pread};
 const KvmSys *kvm_sys = &real_sys;
 
 int kvm_ioctl(unsigned long req, void *arg)
@@ -371,6 +375,7 @@ static void kvm_exit(void)
 {
     kvm_cpuid_exit();
     kvm_debug_exit();
+    kvm_stats_exit();
     g_clear_pointer(&kvm.msr_list, g_free);
     kvm.n_msr_list = 0;
     if (kvm.vm_fd >= 0)
@@ -468,6 +473,8 @@ static void kvm_vcpu_destroy(X86CPU *c)
             kvm.ring = NULL;
         kvm_sys->munmap(v->run, kvm.run_size);
     }
+    if (v->stats_asked && v->stats_fd >= 0)
+        kvm_sys->close(v->stats_fd);
     if (v->fd >= 0)
         kvm_sys->close(v->fd);
     if (kvm.assist == ASSIST_INSN)
@@ -580,4 +587,5 @@ const AccelDesc accel_kvm = {
     .pit_reinject = kvm_pit_reinject,
     .update_debug = kvm_update_debug,
     .print_info = kvm_assist_print,
+    .stats = kvm_stats,
 };

@@ -10,6 +10,7 @@
  *   irq.c     lines, routes, MSIs, irqfd, chips in the kernel
  *   eventfd.c doorbells and coalesced I/O
  *   assist.c  the engine where the kernel cannot run the guest; probe.c: what it can
+ *   stats.c   query-stats
  *   clock.c   kvmclock across stop and cont
  *   debug.c   breakpoints, watchpoints and steps of a debugger
  *
@@ -34,6 +35,7 @@ typedef struct KvmSys {
     int (*ioctl)(int fd, unsigned long req, void *arg); /* -errno, or >= 0 */
     void *(*mmap)(int fd, size_t len, off_t off);       /* shared, read-write; NULL with errno */
     void (*munmap)(void *p, size_t len);
+    ssize_t (*pread)(int fd, void *buf, size_t len, off_t off);
 } KvmSys;
 extern const KvmSys *kvm_sys;
 
@@ -69,6 +71,8 @@ typedef struct Kvm {
     uint32_t *msr_list;           /* what KVM_GET_MSR_INDEX_LIST says */
     unsigned n_msr_list;
     struct kvm_coalesced_mmio_ring *ring; /* NULL: none */
+    bool stats_asked;                     /* VM lock: stats_fd is there, or -errno */
+    int stats_fd;
 } Kvm;
 extern Kvm kvm; /* valid while accel == &accel_kvm */
 
@@ -87,7 +91,9 @@ typedef struct KvmVcpu {
     DebugHit debug_points[4]; /* what the debug registers stand for; their owner is a debugger */
     uint64_t assists, assist_ns,
         assist_out_ns; /* instructions that the engine executed; time in it, and for the state out */
-    bool debug_again;  /* KVM_SET_GUEST_DEBUG once more after the state */
+    bool stats_asked;  /* its thread, or stopped: stats_fd is there, or -errno */
+    int stats_fd;
+    bool debug_again; /* KVM_SET_GUEST_DEBUG once more after the state */
 } KvmVcpu;
 #define KVM_VCPU(c) ((KvmVcpu *)(c)->accel)
 #define KVM_MSR_BUF 256
@@ -153,6 +159,11 @@ static inline void kvm_coalesced_drain(void)
     if (__atomic_load_n(&kvm.ring->last, __ATOMIC_ACQUIRE) != kvm.ring->first)
         kvm_coalesced_drain_slow();
 }
+
+/* stats.c */
+void kvm_stats(X86CPU *c, AccelStatFn *fn, void *opaque);
+void kvm_stats_engine(X86CPU *c, AccelStatFn *fn, void *opaque); /* where the engine runs the guest */
+void kvm_stats_exit(void);
 
 /* clock.c */
 void kvm_clock_init(void);

@@ -380,6 +380,72 @@ static void test_no_cost(void)
     g_assert_cmpuint(calls_of_outs(ASSIST_OFF), ==, 101);
 }
 
+/* Statistics: a file as the kernel makes it, and hostile ones. */
+static GString *stats;
+static void print_stat(const AccelStat *s, void *opaque)
+{
+    g_string_append_printf(stats, "%s %s %s %d^%d", s->name, s->type, s->unit ? s->unit : "-", s->base, s->exponent);
+    for (unsigned i = 0; i < s->n; i++)
+        g_string_append_printf(stats, " %" PRIu64, s->values[i]);
+    g_string_append_c(stats, '\n');
+}
+
+typedef struct StatsFile {
+    struct kvm_stats_header h;
+    struct {
+        uint32_t flags;
+        int16_t exponent;
+        uint16_t size;
+        uint32_t offset, bucket_size;
+        char name[16];
+    } d[4];
+    uint64_t data[6];
+} StatsFile;
+
+static void test_stats(void)
+{
+    static const StatsFile good = {
+        {0, 16, 4, 0, offsetof(StatsFile, d), offsetof(StatsFile, data)},
+        {{KVM_STATS_TYPE_CUMULATIVE, 0, 1, 0, 0, "exits"},
+         {KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BOOLEAN, 0, 1, 8, 0, "guest_mode"},
+         {KVM_STATS_TYPE_LINEAR_HIST | KVM_STATS_UNIT_SECONDS, -9, 3, 16, 100, "wait"},
+         {KVM_STATS_TYPE_PEAK | KVM_STATS_UNIT_BYTES | KVM_STATS_BASE_POW2, 20, 1, 40, 0, "most"}},
+        {5, 1, 7, 8, 9, 3}};
+    StatsFile f = good;
+
+    stats = g_string_new(NULL);
+    k.stats = (const uint8_t *)&f;
+    k.stats_size = sizeof(f);
+    accel_kvm.stats(NULL, print_stat, NULL);
+    g_assert_cmpstr(stats->str, ==,
+                    "exits cumulative - 0^0 5\nguest_mode instant boolean 0^0 1\n"
+                    "wait linear-histogram seconds 10^-9 7 8 9\nmost peak bytes 2^20 3\n");
+    g_string_truncate(stats, 0);
+    accel_kvm.stats(cpu, print_stat, NULL);
+    g_assert_true(g_str_has_prefix(stats->str, "exits cumulative - 0^0 5\n"));
+    g_assert_nonnull(strstr(stats->str, "engine_instructions cumulative - 0^0 "));
+    g_assert_nonnull(strstr(stats->str, "engine_time cumulative seconds 10^-9 "));
+    /* Unknown kinds, names without an end, values past the file's end: left out. */
+    f.d[0].flags = 9;
+    f.d[1].flags = 7 << KVM_STATS_UNIT_SHIFT;
+    memset(f.d[2].name, 'x', 16);
+    f.d[3].offset = 48;
+    g_string_truncate(stats, 0);
+    accel_kvm.stats(NULL, print_stat, NULL);
+    g_assert_cmpstr(stats->str, ==, "");
+    f = good;
+    f.h.name_size = 0xffffffff;
+    accel_kvm.stats(NULL, print_stat, NULL);
+    f = good;
+    f.h.num_desc = 0xffffffff;
+    accel_kvm.stats(NULL, print_stat, NULL);
+    f = good;
+    k.stats_size = 10;
+    accel_kvm.stats(NULL, print_stat, NULL);
+    g_assert_cmpstr(stats->str, ==, "");
+    g_string_free(stats, true);
+}
+
 int main(int argc, char **argv)
 {
     static const MachineDesc desc = {.name = "test", .max_cpus = 1};
@@ -422,5 +488,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/assist/triple-fault", test_triple_fault);
     g_test_add_func("/kvm/assist/refused", test_refused);
     g_test_add_func("/kvm/assist/no-cost", test_no_cost);
+    g_test_add_func("/kvm/stats", test_stats);
     return g_test_run();
 }

@@ -34,6 +34,14 @@ static void fake_munmap(void *p, size_t len)
         g_free(p);
 }
 
+static ssize_t fake_pread(int fd, void *buf, size_t len, off_t off)
+{
+    if (fd != STATS_FD || off < 0 || (size_t)off > k.stats_size || len > k.stats_size - (size_t)off)
+        return -1;
+    memcpy(buf, k.stats + off, len);
+    return (ssize_t)len;
+}
+
 static int cap(unsigned long n)
 {
     if (n >= ARRAY_SIZE(k.caps) || k.caps[n] < 0)
@@ -105,6 +113,8 @@ static int fake_ioctl(int fd, unsigned long req, void *arg)
         return cap((uintptr_t)arg);
     case KVM_GET_VCPU_MMAP_SIZE:
         return 3 * 4096;
+    case KVM_GET_STATS_FD:
+        return STATS_FD;
     case KVM_GET_TSC_KHZ:
         return 2000000;
     case KVM_GET_MSR_INDEX_LIST: {
@@ -231,7 +241,7 @@ static int fake_ioctl(int fd, unsigned long req, void *arg)
 #undef LOAD
 }
 
-const KvmSys kvm_fake = {fake_open, fake_close, fake_ioctl, fake_mmap, fake_munmap};
+const KvmSys kvm_fake = {fake_open, fake_close, fake_ioctl, fake_mmap, fake_munmap, fake_pread};
 
 void kvm_fake_report(const char *line, void *opaque)
 {

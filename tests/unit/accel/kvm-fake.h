@@ -5,7 +5,7 @@
 
 #include "accel/kvm/assist.h"
 
-enum { DEV_FD = 100, VM_FD, VCPU_FD };
+enum { DEV_FD = 100, VM_FD, VCPU_FD, STATS_FD };
 
 typedef int RunStep(struct kvm_run *run); /* fills the exit; < 0: -errno of KVM_RUN */
 typedef struct FakeKernel {
@@ -48,6 +48,8 @@ typedef struct FakeKernel {
     unsigned long order[64];
     unsigned n_order;
     struct kvm_guest_debug guest_debug;
+    const uint8_t *stats; /* the file of KVM_GET_STATS_FD */
+    size_t stats_size;
     struct kvm_dirty_gfn ring[1024];
 } FakeKernel;
 extern FakeKernel k;
