@@ -15,6 +15,8 @@ Json *memory_backends_query(void); /* query-memdev's reply */
 /* iothread: a thread that runs a GMainContext of its own; its callbacks run without the VM lock. */
 GMainContext *iothread_context(Object *o);
 int iothread_tid(Object *o);
+/* The I/O thread of devices that were given none: made when first asked for, not shown to users, never gone. */
+Object *iothread_shared(Error **errp);
 Json *iothreads_query(void); /* query-iothreads's reply */
 /* Run fn(opaque) in the thread and wait for it; under the VM lock, which stays held: fn must not take it. */
 void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque);
@@ -23,6 +25,7 @@ void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque);
  * The request dies silently with rng_cancel(). */
 typedef struct RngRequest RngRequest;
 RngRequest *rng_request(Object *o, size_t len, void (*cb)(void *opaque, const uint8_t *buf, size_t len), void *opaque);
-void rng_cancel(RngRequest *r); /* before its cb ran */
+Object *rng_shared(Error **errp); /* the host kernel's, for who was given none; not shown to users */
+void rng_cancel(RngRequest *r);   /* before its cb ran */
 
 #endif

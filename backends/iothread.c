@@ -117,6 +117,10 @@ static gboolean do_call(gpointer opaque)
 void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque)
 {
     Call c = {IOTHREAD(o), fn, opaque, false};
+    if (g_main_context_is_owner(c.t->context)) {
+        fn(opaque);
+        return;
+    }
     g_main_context_invoke(c.t->context, do_call, &c);
     g_mutex_lock(&c.t->lock);
     while (!c.done)
@@ -144,6 +148,22 @@ const ObjectDesc object_iothread = {
     .complete = complete,
     .destroy = destroy,
 };
+
+Object *iothread_shared(Error **errp)
+{
+    static Object *shared;
+    if (shared)
+        return shared;
+    IoThread *t = g_new0(IoThread, 1);
+    t->obj.desc = &object_iothread;
+    t->obj.id = g_strdup("shared");
+    props_set_defaults(props, t);
+    if (complete(&t->obj, errp))
+        return shared = &t->obj;
+    g_free(t->obj.id);
+    g_free(t);
+    return NULL;
+}
 
 static bool add_iothread(Object *o, void *opaque)
 {

@@ -141,3 +141,18 @@ const ObjectDesc object_rng_builtin = {
     .complete = builtin_complete,
     .destroy = destroy,
 };
+
+Object *rng_shared(Error **errp)
+{
+    static Object *shared;
+    if (shared)
+        return shared;
+    Rng *s = g_new0(Rng, 1);
+    s->obj.desc = &object_rng_builtin;
+    s->obj.id = g_strdup("shared");
+    if (builtin_complete(&s->obj, errp))
+        return shared = &s->obj;
+    g_free(s->obj.id);
+    g_free(s);
+    return NULL;
+}

@@ -2,13 +2,11 @@
 /*
  * The main loop: GLib's default context, polled with the VM lock dropped.
  *
- * The lock is a futex word (every exit of a vCPU takes it: a call into a library would be a fifth of the exit's cost here) and a
- * per-thread flag, so that vm_locked() costs a load. A thread that wants it while the main loop dispatches waits for the end of the
- * callback at most.
+ * The lock is a futex word (every exit of a vCPU takes it: a call into a library would be a fifth of the exit's cost
+ * here) and a per-thread flag, so that vm_locked() costs a load. A thread that wants it while the main loop dispatches
+ * waits for the end of the callback at most.
  */
 #include "softmmu/mainloop.h"
-#include "util/tsan.h"
-
 #include "util/tsan.h"
 
 #include <glib-unix.h>
@@ -35,6 +33,13 @@ void vm_lock(void)
         while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
             futex(&lock, FUTEX_WAIT, 2);
     mine = true;
+}
+
+bool vm_trylock(void)
+{
+    assert(!mine);
+    uint32_t expected = 0;
+    return mine = __atomic_compare_exchange_n(&lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 void vm_unlock(void)
@@ -156,7 +161,8 @@ static void bh_free(gpointer data)
 
 void bh_delete(BottomHalf *bh)
 {
-    /* The struct may be in use by a dispatch that is under way (fn deleting its own bottom half): it goes with the source. */
+    /* The struct may be in use by a dispatch that is under way (fn deleting its own bottom half): it goes with the
+     * source. */
     GSource *src = bh->src;
     g_source_set_ready_time(src, -1);
     g_source_set_callback(src, bh_nothing, bh, bh_free);

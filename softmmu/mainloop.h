@@ -2,9 +2,9 @@
 /*
  * The main loop and the VM lock.
  *
- * The main thread runs GLib's default main context. Its poll drops the VM lock, so every callback of that context (timers,
- * file descriptors, bottom halves) runs with the VM lock held. Callbacks of other contexts (I/O threads) run without it.
- * Guest-visible state is touched only under the VM lock; exceptions say so where they are declared.
+ * The main thread runs GLib's default main context. Its poll drops the VM lock, so every callback of that context
+ * (timers, file descriptors, bottom halves) runs with the VM lock held. Callbacks of other contexts (I/O threads) run
+ * without it. Guest-visible state is touched only under the VM lock; exceptions say so where they are declared.
  */
 #ifndef SOFTMMU_MAINLOOP_H
 #define SOFTMMU_MAINLOOP_H
@@ -13,6 +13,7 @@
 
 /* The VM lock; not recursive. Order: VM lock, device lock, leaf. */
 void vm_lock(void);
+bool vm_trylock(void); /* for threads that the holder may wait for */
 void vm_unlock(void);
 bool vm_locked(void); /* by this thread */
 #define ASSERT_VM_LOCKED() assert(vm_locked())

@@ -212,6 +212,15 @@ static G_GNUC_NO_INLINE MemResult access_parts(AddressSpace *as, Gpa addr, uint6
             n = (unsigned)MIN(n - 1, r->last - at) + 1;
             continue;
         }
+        unsigned __int128 reach = mr->size - off;
+        if (n > reach)
+            n = (unsigned)reach;
+        while (n & (n - 1))
+            n &= n - 1;
+        uint64_t part = write ? *val >> (8 * done) & ALL_ONES(n) : 0;
+        /* A doorbell needs no lock. */
+        if (UNLIKELY(r->n_eventfds) && write && !mr->flush_coalesced && ring(r, off, part, n))
+            continue;
         if (!took && !mr->ops->lockless && !vm_locked()) {
             vm_lock();
             took = true;
@@ -222,16 +231,11 @@ static G_GNUC_NO_INLINE MemResult access_parts(AddressSpace *as, Gpa addr, uint6
                 continue;
             }
         }
-        if (UNLIKELY(mr->flush_coalesced) && vm_locked())
+        if (UNLIKELY(mr->flush_coalesced) && vm_locked()) {
             memory_flush_coalesced(as);
-        unsigned __int128 reach = mr->size - off;
-        if (n > reach)
-            n = (unsigned)reach;
-        while (n & (n - 1))
-            n &= n - 1;
-        uint64_t part = write ? *val >> (8 * done) & ALL_ONES(n) : 0;
-        if (UNLIKELY(r->n_eventfds) && write && ring(r, off, part, n))
-            continue;
+            if (r->n_eventfds && write && ring(r, off, part, n))
+                continue;
+        }
         res |= dispatch(mr, off, &part, n, write);
         out |= part << (8 * done);
     }
@@ -428,6 +432,14 @@ void as_unmap(AddressSpace *as, void *host, uint64_t len, bool is_write, uint64_
     if (is_write)
         ram_block_dirty(b, (uint64_t)((uint8_t *)host - b->host), access_len);
     ram_block_unref(b);
+}
+
+uint64_t as_generation(AddressSpace *as)
+{
+    rcu_lock();
+    uint64_t id = rcu_load(as->view)->id;
+    rcu_unlock();
+    return id;
 }
 
 bool as_lookup(AddressSpace *as, Gpa addr, FlatRange *out)

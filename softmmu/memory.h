@@ -114,7 +114,8 @@ void region_set_romd(MemoryRegion *r, bool romd);
 void region_set_nonvolatile(MemoryRegion *r, bool nonvolatile);
 
 /* Doorbells: a write of size bytes (0: any) at off, of value data where match, signals fd (an eventfd) without a
- * handler call where the accelerator can; the dispatcher does it otherwise. fd is borrowed until the matching del. */
+ * handler call where the accelerator can; the dispatcher does it otherwise, without the VM lock. fd is borrowed until a
+ * grace period after the matching del. */
 typedef struct RegionEventfd {
     uint64_t off, data;
     uint8_t size;
@@ -281,6 +282,8 @@ MemResult as_fill(AddressSpace *as, Gpa addr, uint8_t byte, uint64_t len);
  * meanwhile. */
 void *as_map(AddressSpace *as, Gpa addr, uint64_t *len, bool is_write);
 void as_unmap(AddressSpace *as, void *host, uint64_t len, bool is_write, uint64_t access_len);
+/* A number that changes whenever the map does: what was mapped before may be elsewhere now. Any thread. */
+uint64_t as_generation(AddressSpace *as);
 /* The range that holds addr in the present snapshot; false: nothing there. Under rcu_lock(). */
 bool as_lookup(AddressSpace *as, Gpa addr, FlatRange *out);
 /* Each range of the present snapshot, in order. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The QOM view. Nodes are what is at a path: the fixed containers, the machine, devices, their buses, objects and chardevs. The list of
- * all of them is made anew for each question: questions are rare, and so nothing is kept up to date meanwhile.
+ * The QOM view. Nodes are what is at a path: the fixed containers, the machine, devices, their buses, objects and
+ * chardevs. The list of all of them is made anew for each question: questions are rare, and so nothing is kept up to
+ * date meanwhile.
  */
 #include "softmmu/qom-view.h"
 
@@ -48,7 +49,8 @@ static bool add_device(Device *dev, void *opaque)
     node_add(opaque, g_strdup(dev->path), type)->dev = dev;
     for (guint i = 0; i < dev->buses->len; i++) {
         Bus *bus = dev->buses->pdata[i];
-        node_add(opaque, g_strdup_printf("%s/%s", dev->path, bus->name), bus_desc(bus->type)->name);
+        node_add(opaque, g_strdup_printf("%s/%s", dev->path, bus->name),
+                 bus->type_name ? bus->type_name : bus_desc(bus->type)->name);
     }
     return true;
 }
@@ -77,8 +79,8 @@ static Node *node_at(GPtrArray *nodes, const char *path)
 static GPtrArray *all_nodes(void)
 {
     GPtrArray *nodes = g_ptr_array_new_with_free_func(node_free);
-    static const char *const containers[] = {"/objects", "/chardevs", "/backend", "/machine/peripheral", "/machine/peripheral-anon",
-                                             "/machine/unattached"};
+    static const char *const containers[] = {
+        "/objects", "/chardevs", "/backend", "/machine/peripheral", "/machine/peripheral-anon", "/machine/unattached"};
     node_add(nodes, g_strdup("/"), "container");
     if (machine) {
         g_autofree char *type = machine_type_name(machine->desc);
@@ -141,7 +143,7 @@ static char *type_of(const Prop *p)
     return g_strdup(p->type_name ? p->type_name : p->type->name);
 }
 
-static void table_list(Json *list, const Prop *table)
+static void table_list(const Prop *table, void *list)
 {
     for (const Prop *p = table; p && p->name; p++) {
         g_autofree char *t = type_of(p);
@@ -157,17 +159,15 @@ static void node_list(Json *list, const Node *n)
         property(list, "realized", "bool");
         property(list, "hotplugged", "bool");
         property(list, "hotpluggable", "bool");
-        if (bd) {
+        if (bd)
             property(list, "parent_bus", "link<bus>");
-            table_list(list, bd->props);
-        }
-        table_list(list, n->dev->desc->props);
+        device_desc_props(n->dev->desc, table_list, list);
     }
     if (n->obj)
-        table_list(list, n->obj->desc->props);
+        table_list(n->obj->desc->props, list);
     if (n->machine) {
-        table_list(list, machine_common_props);
-        table_list(list, n->machine->desc->props);
+        table_list(machine_common_props, list);
+        table_list(n->machine->desc->props, list);
     }
 }
 
@@ -190,10 +190,16 @@ Json *qom_list(const char *path, Error **errp)
     return list;
 }
 
-static const Prop *node_prop(const Node *n, const char *name)
+/* *obj: what holds it */
+static const Prop *node_prop(const Node *n, const char *name, void **obj)
 {
-    if (n->dev)
-        return device_desc_prop(n->dev->desc, name);
+    *obj = n->obj ? (void *)n->obj : (void *)n->machine;
+    if (n->dev) {
+        Device *holder;
+        const Prop *p = device_prop(n->dev, name, &holder);
+        *obj = holder;
+        return p;
+    }
     if (n->obj)
         return prop_find(n->obj->desc->props, name);
     if (n->machine) {
@@ -217,9 +223,10 @@ Json *qom_get(const char *path, const char *prop, Error **errp)
         return NULL;
     if (!strcmp(prop, "type"))
         return json_string(n->type);
-    const Prop *p = node_prop(n, prop);
+    void *obj;
+    const Prop *p = node_prop(n, prop, &obj);
     if (p)
-        return prop_get(p, n->dev ? (void *)n->dev : n->obj ? (void *)n->obj : (void *)n->machine);
+        return prop_get(p, obj);
     g_autofree char *child = g_strdup_printf("%s/%s", strcmp(n->path, "/") ? n->path : "", prop);
     if (node_at(nodes, child))
         return json_string(child);
@@ -249,7 +256,8 @@ bool qom_set(const char *path, const char *prop, const Json *val, Error **errp)
     Node *n = find(nodes, path, errp);
     if (!n)
         return false;
-    if (!node_prop(n, prop)) {
+    void *obj;
+    if (!node_prop(n, prop, &obj)) {
         if (!strcmp(prop, "type"))
             return error_set(errp, "Property '%s.%s' is not writable", n->type, prop);
         no_property(n, prop, errp);
@@ -298,9 +306,9 @@ static void type_add(GPtrArray *types, const char *name, const char *parent, boo
 static GPtrArray *all_types(void)
 {
     static const char *const roots[][2] = {
-        {"object", NULL},       {"container", "object"},      {"device", "object"}, {"bus", "object"},
-        {"machine", "object"},  {"accel", "object"},          {"chardev", "object"}, {"cpu", "device"},
-        {"x86_64-cpu", "cpu"},  {"memory-backend", "object"}, {"rng-backend", "object"},
+        {"object", NULL},      {"container", "object"},      {"device", "object"},      {"bus", "object"},
+        {"machine", "object"}, {"accel", "object"},          {"chardev", "object"},     {"cpu", "device"},
+        {"x86_64-cpu", "cpu"}, {"memory-backend", "object"}, {"rng-backend", "object"},
     };
     GPtrArray *types = g_ptr_array_new_with_free_func(type_free);
     for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
@@ -313,11 +321,15 @@ static GPtrArray *all_types(void)
         type_add(types, bd->device_type, "device", true);
     }
     for (const DeviceDesc *const *d = device_table; *d; d++) {
-        const char *parent = device_desc_parent(*d);
         const BusDesc *bd = bus_desc((*d)->bus);
-        if (!device_find_desc(parent))
-            type_add(types, parent, bd && strcmp(bd->device_type, parent) ? bd->device_type : "device", true);
-        type_add(types, (*d)->name, parent, false);
+        const char *above = bd ? bd->device_type : "device";
+        g_auto(GStrv) parents = g_strsplit((*d)->parent ? (*d)->parent : above, "/", -1);
+        for (char **p = parents; *p; p++) {
+            if (!device_find_desc(*p))
+                type_add(types, *p, strcmp(*p, above) ? above : "device", true);
+            above = *p;
+        }
+        type_add(types, (*d)->name, above, false);
     }
     for (const MachineDesc *const *d = machine_table; *d; d++) {
         g_autofree char *name = machine_type_name(*d);
@@ -396,13 +408,15 @@ static void table_describe(Json *list, const Prop *table, bool defaults)
     }
 }
 
+static void describe_with_defaults(const Prop *table, void *list)
+{
+    table_describe(list, table, true);
+}
+
 static Json *device_type_list(const DeviceDesc *d)
 {
     Json *list = json_array();
-    const BusDesc *bd = bus_desc(d->bus);
-    table_describe(list, d->props, true);
-    if (bd)
-        table_describe(list, bd->props, true);
+    device_desc_props(d, describe_with_defaults, list);
     return list;
 }
 
@@ -484,7 +498,8 @@ void qom_print_tree(const char *path, GString *out)
             g_ptr_array_add(sorted, n);
     }
     for (guint i = 1; i < sorted->len; i++) {
-        for (guint k = i; k && path_cmp(((Node *)sorted->pdata[k - 1])->path, ((Node *)sorted->pdata[k])->path) > 0; k--) {
+        for (guint k = i; k && path_cmp(((Node *)sorted->pdata[k - 1])->path, ((Node *)sorted->pdata[k])->path) > 0;
+             k--) {
             gpointer t = sorted->pdata[k];
             sorted->pdata[k] = sorted->pdata[k - 1];
             sorted->pdata[k - 1] = t;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The run state and the requests that change it. A request is an atomic word that any thread (or a signal handler) sets; the main
- * loop acts on it in runstate_turn(), in the order debug, shutdown, reset, powerdown, suspend, wakeup, stop.
+ * The run state and the requests that change it. A request is an atomic word that any thread (or a signal handler)
+ * sets; the main loop acts on it in runstate_turn(), in the order debug, shutdown, reset, powerdown, suspend, wakeup,
+ * stop.
  */
 #include "softmmu/runstate.h"
 
@@ -12,11 +13,12 @@
 #include "softmmu/vcpus.h"
 
 static const char *const state_names[RUN_STATES] = {
-    "debug",       "inmigrate", "internal-error", "io-error", "paused",    "postmigrate", "prelaunch",      "finish-migrate",
-    "restore-vm",  "running",   "save-vm",        "shutdown", "suspended", "watchdog",    "guest-panicked", "colo",
+    "debug",     "inmigrate",      "internal-error", "io-error", "paused",  "postmigrate",
+    "prelaunch", "finish-migrate", "restore-vm",     "running",  "save-vm", "shutdown",
+    "suspended", "watchdog",       "guest-panicked", "colo",
 };
 static const char *const cause_names[] = {
-    "none",     "host-error",     "host-qmp-quit", "host-qmp-system-reset", "host-signal", "host-ui",
+    "none",           "host-error",  "host-qmp-quit", "host-qmp-system-reset", "host-signal",   "host-ui",
     "guest-shutdown", "guest-reset", "guest-panic",   "subsystem-reset",       "snapshot-load",
 };
 
@@ -36,7 +38,7 @@ typedef struct Notifier {
     void (*fn)(void *opaque);
     void *opaque;
 } Notifier;
-static GArray *state_hooks;                          /* of StateHook */
+static GArray *state_hooks;                            /* of StateHook */
 static GArray *powerdown_notifiers, *wakeup_notifiers; /* of Notifier */
 
 RunState runstate(void)
@@ -165,8 +167,7 @@ void system_watchdog_action(void)
         break;
     case WATCHDOG_ACTION_INJECT_NMI: {
         X86CPU *c;
-        FOREACH_VCPU(c)
-        {
+        FOREACH_VCPU (c) {
             cpu_board_nmi(c);
         }
         break;
@@ -287,6 +288,10 @@ bool runstate_turn(int *status)
     int v;
     if ((v = take(&req_exit, -1)) != -1) {
         vcpus_pause();
+        if (state == RUN_RUNNING) {
+            state = RUN_SHUTDOWN;
+            tell_hooks(false);
+        }
         *status = v;
         return true;
     }

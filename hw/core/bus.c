@@ -2,14 +2,16 @@
 /* Buses: the table of bus types, and the tree. */
 #include "hw/core/device.h"
 
-extern const BusDesc pci_bus_desc __attribute__((weak)), isa_bus_desc __attribute__((weak)), ide_bus_desc __attribute__((weak)),
-    floppy_bus_desc __attribute__((weak)), i2c_bus_desc __attribute__((weak));
+extern const BusDesc pci_bus_desc __attribute__((weak)), isa_bus_desc __attribute__((weak)),
+    ide_bus_desc __attribute__((weak)), floppy_bus_desc __attribute__((weak)), i2c_bus_desc __attribute__((weak)),
+    virtio_bus_desc __attribute__((weak));
 
 static const BusDesc system_bus_desc = {.type = BUS_SYSTEM, .name = "System", .device_type = "sys-bus-device"};
 
 static const BusDesc *const bus_descs[BUS_TYPES] = {
     [BUS_SYSTEM] = &system_bus_desc, [BUS_ISA] = &isa_bus_desc,       [BUS_PCI] = &pci_bus_desc,
     [BUS_IDE] = &ide_bus_desc,       [BUS_FLOPPY] = &floppy_bus_desc, [BUS_I2C] = &i2c_bus_desc,
+    [BUS_VIRTIO] = &virtio_bus_desc,
 };
 
 Bus *system_bus;
@@ -23,8 +25,7 @@ const BusDesc *bus_desc(BusType type)
 /* TYPE.N in lower case with the first free N, or ID.N of a parent with an id. */
 static char *auto_name(Device *parent, BusType type)
 {
-    g_autofree char *stem =
-        parent && parent->id ? g_strdup(parent->id) : g_ascii_strdown(bus_desc(type)->name, -1);
+    g_autofree char *stem = parent && parent->id ? g_strdup(parent->id) : g_ascii_strdown(bus_desc(type)->name, -1);
     for (unsigned n = parent && parent->id ? parent->buses->len : 0;; n++) {
         char *name = g_strdup_printf("%s.%u", stem, n);
         if (!bus_find(name))

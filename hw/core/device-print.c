@@ -53,6 +53,12 @@ static int by_prop_name(gconstpointer a, gconstpointer b)
     return strcmp((*(const Prop *const *)a)->name, (*(const Prop *const *)b)->name);
 }
 
+static void add_props(const Prop *table, void *props)
+{
+    for (; table->name; table++)
+        g_ptr_array_add(props, (void *)table);
+}
+
 void device_help_text(const char *name, GString *out)
 {
     if (!name) {
@@ -61,11 +67,8 @@ void device_help_text(const char *name, GString *out)
     }
     const DeviceDesc *d = device_find_desc(name);
     assert(d);
-    const BusDesc *bd = bus_desc(d->bus);
     g_autoptr(GPtrArray) props = g_ptr_array_new();
-    for (int k = 0; k < 2; k++)
-        for (const Prop *p = k ? d->props : bd ? bd->props : NULL; p && p->name; p++)
-            g_ptr_array_add(props, (void *)p);
+    device_desc_props(d, add_props, props);
     g_ptr_array_sort(props, by_prop_name);
     if (props->len)
         g_string_append_printf(out, "%s options:\n", d->name);
@@ -108,7 +111,7 @@ static void print_prop(Device *dev, const Prop *p, unsigned indent, GString *out
 static void print_bus(Bus *bus, unsigned indent, GString *out)
 {
     g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "",
-                           bus_desc(bus->type)->name);
+                           bus->type_name ? bus->type_name : bus_desc(bus->type)->name);
     for (guint i = 0; i < bus->children->len; i++) {
         Device *dev = bus->children->pdata[i];
         const BusDesc *bd = bus_desc(bus->type);

@@ -29,10 +29,21 @@ const DeviceDesc *device_find_desc(const char *name)
 
 const char *device_desc_parent(const DeviceDesc *desc)
 {
-    if (desc->parent)
-        return desc->parent;
     const BusDesc *bd = bus_desc(desc->bus);
-    return bd ? bd->device_type : "device";
+    if (!desc->parent)
+        return bd ? bd->device_type : "device";
+    const char *last = strrchr(desc->parent, '/');
+    return last ? last + 1 : desc->parent;
+}
+
+bool device_desc_is(const DeviceDesc *desc, const char *type)
+{
+    const BusDesc *bd = bus_desc(desc->bus);
+    if (!strcmp(desc->name, type) || (desc->alias && !strcmp(desc->alias, type)) ||
+        (bd && !strcmp(bd->device_type, type)))
+        return true;
+    g_auto(GStrv) parents = g_strsplit(desc->parent ? desc->parent : "", "/", -1);
+    return g_strv_contains((const char *const *)parents, type);
 }
 
 const Prop *device_desc_prop(const DeviceDesc *desc, const char *name)
@@ -40,6 +51,28 @@ const Prop *device_desc_prop(const DeviceDesc *desc, const char *name)
     const Prop *p = prop_find(desc->props, name);
     const BusDesc *bd = bus_desc(desc->bus);
     return p || !bd ? p : prop_find(bd->props, name);
+}
+
+const Prop *device_prop(Device *dev, const char *name, Device **holder)
+{
+    const Prop *p = device_desc_prop(dev->desc, name);
+    *holder = dev;
+    if (!p && dev->inner) {
+        p = device_desc_prop(dev->inner->desc, name);
+        *holder = dev->inner;
+    }
+    return p;
+}
+
+void device_desc_props(const DeviceDesc *desc, void (*fn)(const Prop *table, void *opaque), void *opaque)
+{
+    for (; desc; desc = desc->inner) {
+        const BusDesc *bd = bus_desc(desc->bus);
+        if (desc->props)
+            fn(desc->props, opaque);
+        if (bd && bd->props)
+            fn(bd->props, opaque);
+    }
 }
 
 /* Large ones (a CPU with its accelerator's area) get pages of their own: aligned, and resident only where touched. */
@@ -73,6 +106,8 @@ Device *device_new(const DeviceDesc *desc)
     if (bd)
         props_set_defaults(bd->props, dev);
     props_set_defaults(desc->props, dev);
+    if (desc->inner)
+        dev->inner = device_new(desc->inner);
     if (desc->init)
         desc->init(dev);
     globals_apply(dev, &dev->global_error);
@@ -87,22 +122,30 @@ Device *device_new_named(const char *name)
     return device_new(desc);
 }
 
+static void try_names(const Prop *table, void *near)
+{
+    for (; table->name; table++)
+        nearest_try(near, table->name);
+}
+
 static bool set(Device *dev, const char *name, const Json *val, bool text, Error **errp)
 {
-    const Prop *p = device_desc_prop(dev->desc, name);
+    const char *owner = dev->desc->name;
+    Device *holder;
+    const Prop *p = device_prop(dev, name, &holder);
     if (!p) {
-        const BusDesc *bd = bus_desc(dev->desc->bus);
-        const char *near = nearest_prop(name, bd ? bd->props : NULL, dev->desc->props);
-        error_set(errp, "Property '%s.%s' not found", dev->desc->name, name);
-        if (near)
-            error_hint(errp, "Did you mean '%s'? '-device %s,help' lists the properties.", near, dev->desc->name);
+        Nearest near = nearest(name);
+        device_desc_props(dev->desc, try_names, &near);
+        error_set(errp, "Property '%s.%s' not found", owner, name);
+        if (near.name)
+            error_hint(errp, "Did you mean '%s'? '-device %s,help' lists the properties.", near.name, owner);
         return false;
     }
+    dev = holder;
     if (dev->realized && !p->runtime_set)
         return error_set(errp, "Attempt to set property '%s' on device '%s' (type '%s') after it was realized", name,
-                         dev->id ? dev->id : "anonymous", dev->desc->name);
-    bool ok = text ? prop_set_text(dev->desc->name, p, dev, json_get_string(val), errp)
-                   : prop_set_json(dev->desc->name, p, dev, val, errp);
+                         dev->id ? dev->id : "anonymous", owner);
+    bool ok = text ? prop_set_text(owner, p, dev, json_get_string(val), errp) : prop_set_json(owner, p, dev, val, errp);
     if (ok && dev->realized)
         ok = p->runtime_set(dev, p, errp);
     return ok;
@@ -144,19 +187,21 @@ void device_set_str(Device *dev, const char *prop, const char *val)
 
 void device_set_link(Device *dev, const char *prop, void *target)
 {
-    const Prop *p = device_desc_prop(dev->desc, prop);
+    Device *holder;
+    const Prop *p = device_prop(dev, prop, &holder);
     assert(p && p->type == &prop_link);
-    *(void **)((char *)dev + p->offset) = target;
+    *(void **)((char *)holder + p->offset) = target;
 }
 
 Json *device_get(Device *dev, const char *prop, Error **errp)
 {
-    const Prop *p = device_desc_prop(dev->desc, prop);
+    Device *holder;
+    const Prop *p = device_prop(dev, prop, &holder);
     if (!p) {
         error_set(errp, "Property '%s.%s' not found", dev->desc->name, prop);
         return NULL;
     }
-    return prop_get(p, dev);
+    return prop_get(p, holder);
 }
 
 void device_claim(Device *dev, void (*fn)(Device *dev, void *opaque), void *opaque)
@@ -183,6 +228,10 @@ static void free_device(RcuHead *head)
     const BusDesc *bd = bus_desc(dev->desc->bus);
     if (dev->desc->finalize)
         dev->desc->finalize(dev);
+    if (bd && bd->finalize)
+        bd->finalize(dev);
+    if (dev->inner) /* never realized */
+        device_discard(dev->inner);
     if (bd)
         props_release(bd->props, dev);
     props_release(dev->desc->props, dev);
@@ -237,6 +286,8 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     bool own = placed && (!desc->realize || desc->realize(dev, errp));
     bool ok = own && (!bd || !bd->realized || bd->realized(dev, errp));
     if (!ok) {
+        if (own && bd && bd->unrealizing)
+            bd->unrealizing(dev);
         if (own && desc->unrealize)
             desc->unrealize(dev);
         fini_buses(dev);
@@ -262,6 +313,18 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     return true;
 }
 
+bool device_realize_inner(Device *dev, Bus *bus, const char *name, Error **errp)
+{
+    Device *inner = dev->inner;
+    inner->path = g_strdup_printf("%s/%s", dev->path, name);
+    inner->outer = dev;
+    inner->user_made = dev->user_made;
+    if (device_realize(inner, bus, errp))
+        return true;
+    dev->inner = NULL;
+    return false;
+}
+
 Device *device_create(const char *name, Bus *bus, Error **errp)
 {
     Device *dev = device_new_named(name);
@@ -284,6 +347,8 @@ void device_unrealize(Device *dev)
             l->unrealizing(dev, l->opaque);
     }
     fini_buses(dev);
+    if (bd && bd->unrealizing)
+        bd->unrealizing(dev);
     if (dev->desc->unrealize)
         dev->desc->unrealize(dev);
     undo_claims(dev);
@@ -293,6 +358,8 @@ void device_unrealize(Device *dev)
     g_ptr_array_remove(devices, dev);
     if (dev->bus)
         g_ptr_array_remove(dev->bus->children, dev);
+    if (dev->outer)
+        dev->outer->inner = NULL;
     device_discard(dev);
 }
 
@@ -339,6 +406,8 @@ const DeviceOutput *device_find_output(const Device *dev, const char *name)
 bool device_save(Device *dev, VmWriter *w, Error **errp)
 {
     const BusDesc *bd = bus_desc(dev->desc->bus);
+    if (dev->desc->inner)
+        return true;
     if (bd && bd->vmstate && !vmstate_save(w, bd->vmstate, dev, errp))
         return false;
     return !dev->desc->vmstate || vmstate_save(w, dev->desc->vmstate, dev, errp);
@@ -347,6 +416,8 @@ bool device_save(Device *dev, VmWriter *w, Error **errp)
 bool device_load(Device *dev, VmReader *r, Error **errp)
 {
     const BusDesc *bd = bus_desc(dev->desc->bus);
+    if (dev->desc->inner)
+        return true;
     if ((!bd || !bd->vmstate || vmstate_load(r, bd->vmstate, dev, bd->vmstate->version, errp)) &&
         (!dev->desc->vmstate || vmstate_load(r, dev->desc->vmstate, dev, dev->desc->vmstate->version, errp)))
         return true;
@@ -489,11 +560,17 @@ bool device_del(Device *dev, Error **errp)
 
 void device_unplugged(Device *dev)
 {
-    Json *data = json_object();
+    Json *data = json_object(), *inner = NULL;
     if (dev->id)
         json_set_str(data, "device", dev->id);
     json_set_str(data, "path", dev->path);
+    if (dev->inner) {
+        inner = json_object();
+        json_set_str(inner, "path", dev->inner->path);
+    }
     device_unrealize(dev);
+    if (inner)
+        event_emit("DEVICE_DELETED", inner);
     event_emit("DEVICE_DELETED", data);
 }
 

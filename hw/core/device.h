@@ -44,7 +44,9 @@ typedef struct BusDesc {
     const VmState *vmstate;  /* state that the bus keeps per device; saved before the device's own */
     bool (*realize)(Device *dev, Error **errp); /* before the device's realize: place it on the bus */
     bool (*realized)(Device *dev, Error **errp); /* after a successful realize */
+    void (*unrealizing)(Device *dev);            /* before the device's unrealize */
     void (*unrealize)(Device *dev);              /* after the device's unrealize */
+    void (*finalize)(Device *dev);               /* before the struct is freed, in the reclaim thread */
     void (*reset)(Device *dev);                  /* before the device's reset */
     char *(*dev_path)(Device *dev);              /* the firmware path of a bootindex device, NULL: none */
     void (*print)(Device *dev, GString *out);    /* extra lines of `info qtree` */
@@ -65,7 +67,7 @@ struct DeviceDesc {
     const char *name; /* the user's name, once in the tree */
     const char *summary;
     const char *alias;  /* a second user name, or NULL */
-    const char *parent; /* QOM parent type where it is not the bus's device_type */
+    const char *parent; /* QOM parent type where it is not the bus's device_type; "GRANDPARENT/PARENT" where that has one between */
     BusType bus;
     DeviceCategory category;
     unsigned flags;
@@ -79,6 +81,10 @@ struct DeviceDesc {
     void (*reset)(Device *dev);     /* power-on state, from any state; may be NULL */
     bool (*unplug_request)(Device *dev, Error **errp); /* device_del: NULL unplugs at once */
     const struct PciInfo *pci;      /* BUS_PCI: ids and class */
+    const struct VirtioInfo *virtio; /* BUS_VIRTIO: id, features and handlers (hw/virtio/virtio.h) */
+    /* A device that each one of these is the shell of (virtio-blk-pci's virtio-blk-device): made with it, its properties are this one's
+     * too, its state is the state of both. realize() puts it on a bus with device_realize_inner(). */
+    const DeviceDesc *inner;
     char *(*qom_type)(const Device *dev);               /* where one descriptor serves several QOM types; NULL: name */
     Json *(*qom_get)(Device *dev, const char *name);    /* QOM properties beyond the table ("date"); NULL: none such */
 };
@@ -98,6 +104,8 @@ struct Device {
     bool user_made;    /* by -device or device_add */
     Error *global_error; /* a -global that does not fit: device_realize() fails with it */
     bool unplugging; /* device_del was asked for */
+    Device *inner;   /* of desc->inner, from device_new() until it goes; and the other way round, from its realize on */
+    Device *outer;
     /* The re-entry guard: set while a handler of one of its regions runs. */
     bool in_handler;
     int32_t bootindex; /* -1: none; a property of devices that can boot */
@@ -111,6 +119,7 @@ struct Device {
 
 struct Bus {
     BusType type;
+    const char *type_name; /* QOM type where it is not the bus type's name */
     char *name; /* "pci.0", "ide.1" */
     Device *parent; /* NULL: the machine's main system bus */
     GPtrArray *children; /* of Device *, in order of realize; owned */
@@ -145,6 +154,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp);
 void device_discard(Device *dev); /* one that was never realized */
 bool globals_apply(Device *dev, Error **errp); /* by device_new() */
 bool id_wellformed(const char *id);
+bool device_realize_inner(Device *dev, Bus *bus, const char *name, Error **errp); /* name: its place below dev's QOM path */
 Device *device_create(const char *name, Bus *bus, Error **errp); /* new + realize with defaults; NULL on failure */
 void device_unrealize(Device *dev);                              /* and free after a grace period */
 void device_reset(Device *dev);                                  /* it and what is below it */
@@ -160,9 +170,13 @@ void device_unplugged(Device *dev);          /* the guest let go of it: unrealiz
 unsigned devices_count(void);
 /* Each bus, the system bus first. */
 void buses_foreach(void (*fn)(Bus *bus, void *opaque), void *opaque);
-/* The property tables of a descriptor: its own, then its bus's (either may be NULL). */
-const Prop *device_desc_prop(const DeviceDesc *desc, const char *name);
+/* A property by name: the descriptor's own, its bus's, or its inner device's. *holder: the device that has it. NULL where none. */
+const Prop *device_prop(Device *dev, const char *name, Device **holder);
+const Prop *device_desc_prop(const DeviceDesc *desc, const char *name); /* its own or its bus's */
+/* Each table of properties of a kind of device: fn for its own, its bus's, its inner device's (whose bus's come last). */
+void device_desc_props(const DeviceDesc *desc, void (*fn)(const Prop *table, void *opaque), void *opaque);
 const char *device_desc_parent(const DeviceDesc *desc); /* QOM parent type */
+bool device_desc_is(const DeviceDesc *desc, const char *type); /* by name, alias, or a parent's name */
 void device_help(const char *name); /* -device help (NULL) and -device NAME,help, to stdout; exits where name is unknown */
 void device_help_text(const char *name, GString *out); /* the same as text; name is known, or NULL */
 void qtree_print(GString *out);     /* `info qtree` */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -global, and what machine versions change: values that override a device's defaults before the user's own properties. */
+/* -global, and what machine versions change: values that override a device's defaults before the user's own properties.
+ */
 #include "hw/core/device.h"
 
 typedef struct Global {
@@ -47,9 +48,9 @@ void globals_warn_unknown(void)
 {
     for (guint i = 0; globals && i < globals->len; i++) {
         Global *g = &g_array_index(globals, Global, i);
-        bool known = device_find_desc(g->driver);
+        bool known = false;
         for (const DeviceDesc *const *d = device_table; !known && *d; d++)
-            known = !strcmp(device_desc_parent(*d), g->driver);
+            known = device_desc_is(*d, g->driver);
         if (!known)
             warn_report("global %s.%s has invalid class name", g->driver, g->prop);
     }
@@ -60,24 +61,18 @@ void compat_props_set(const CompatProp *const *tables)
     compats = tables;
 }
 
-static bool applies(const Device *dev, const char *driver)
-{
-    return !strcmp(dev->desc->name, driver) || (dev->desc->alias && !strcmp(dev->desc->alias, driver)) ||
-           !strcmp(device_desc_parent(dev->desc), driver);
-}
-
 bool globals_apply(Device *dev, Error **errp)
 {
     for (const CompatProp *const *t = compats; t && *t; t++) {
         for (const CompatProp *c = *t; c->driver; c++) {
             Error *err = NULL;
-            if (applies(dev, c->driver) && !device_set_text(dev, c->prop, c->value, &err))
+            if (device_desc_is(dev->desc, c->driver) && !device_set_text(dev, c->prop, c->value, &err))
                 g_error("machine version's table: %s", error_text(err));
         }
     }
     for (guint i = 0; globals && i < globals->len; i++) {
         Global *g = &g_array_index(globals, Global, i);
-        if (applies(dev, g->driver) && !device_set_text(dev, g->prop, g->value, errp))
+        if (device_desc_is(dev->desc, g->driver) && !device_set_text(dev, g->prop, g->value, errp))
             return error_prepend(errp, "-global %s.%s=%s: ", g->driver, g->prop, g->value);
     }
     return true;

@@ -126,10 +126,8 @@ static bool testdev_realize(Device *dev, Error **errp)
     region_init_io(&s->mem, dev, &mem_ops, s, "pci-testdev-mmio", MEM_SIZE);
     region_init_io(&s->io, dev, &io_ops, s, "pci-testdev-portio", IO_SIZE);
     if (s->membar && s->membar_backed) {
-        if (!region_init_ram(&s->extra, dev, "pci-testdev-membar", s->membar, errp)) {
-            close(s->fd);
+        if (!region_init_ram(&s->extra, dev, "pci-testdev-membar", s->membar, errp))
             return false;
-        }
     } else if (s->membar) {
         region_init_container(&s->extra, dev, "pci-testdev-membar", s->membar);
     }
@@ -142,9 +140,19 @@ static bool testdev_realize(Device *dev, Error **errp)
 
 static void testdev_unrealize(Device *dev)
 {
-    PciTestdev *s = PCI_TESTDEV(dev);
-    stop_test(s);
-    close(s->fd);
+    stop_test(PCI_TESTDEV(dev));
+}
+
+static void testdev_init(Device *dev)
+{
+    PCI_TESTDEV(dev)->fd = -1;
+}
+
+/* Others may ring until the grace period is over. */
+static void testdev_finalize(Device *dev)
+{
+    if (PCI_TESTDEV(dev)->fd >= 0)
+        close(PCI_TESTDEV(dev)->fd);
 }
 
 static const Prop testdev_props[] = {
@@ -161,6 +169,8 @@ const DeviceDesc pci_testdev = {
     .flags = DEV_HOTPLUG,
     .size = sizeof(PciTestdev),
     .props = testdev_props,
+    .init = testdev_init,
+    .finalize = testdev_finalize,
     .realize = testdev_realize,
     .unrealize = testdev_unrealize,
     .reset = testdev_reset,
