@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The list of every device: DEVICE_ENTRY(variable) for each const DeviceDesc, by folder. hw/devices.c makes the table of it. */
+/* The list of every device: DEVICE_ENTRY(variable) for each const DeviceDesc, by folder. hw/devices.c makes the table
+ * of it. */
 /* hw/char */
 DEVICE_ENTRY(isa_debugcon)
 DEVICE_ENTRY(isa_parallel)
@@ -50,3 +51,8 @@ DEVICE_ENTRY(isa_fdc)
 DEVICE_ENTRY(ide_cd)
 DEVICE_ENTRY(ide_hd)
 DEVICE_ENTRY(piix3_ide)
+/* hw/virtio */
+DEVICE_ENTRY(virtio_rng_device)
+DEVICE_ENTRY(virtio_rng_pci)
+DEVICE_ENTRY(virtio_rng_pci_transitional)
+DEVICE_ENTRY(virtio_rng_pci_non_transitional)
