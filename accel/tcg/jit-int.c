@@ -573,6 +573,7 @@ bool tr_plan_int(Tr *t, const Insn *i)
     case OP_STD:
     case OP_PAUSE:
     case OP_FENCE:
+    case OP_VZERO:
         return true;
     case OP_CMPXCHG: /* AL cannot be exchanged with AH meanwhile */
         return a->kind != OPND_MEM || b->kind != OPND_GPR8H;
@@ -759,6 +760,9 @@ void tr_int(Tr *t, const Insn *i)
         break;
     case OP_FENCE:
         emit_bytes(&t->e, (const uint8_t[]){0x0f, 0xae, i->modrm}, 3);
+        break;
+    case OP_VZERO: /* L: VZEROALL */
+        emit_bytes(&t->e, i->vl ? "\xc5\xfc\x77" : "\xc5\xf8\x77", 3);
         break;
     case OP_MOVBE: {
         bool store = d->kind == OPND_MEM;
