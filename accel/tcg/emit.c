@@ -61,9 +61,18 @@ void emit_modrm(Emit *e, unsigned reg, Rm rm)
         emit32(e, (uint32_t)rm.disp);
 }
 
+static void note_operand(Emit *e, unsigned reg)
+{
+    e->wrote |= (reg == H_R10) | (reg == H_R11) << 1;
+}
+
 void emit_op(Emit *e, unsigned opc, unsigned reg, Rm rm)
 {
     unsigned rex = opc & OPC_W ? 8 : 0;
+
+    note_operand(e, reg);
+    if (!rm.mem)
+        note_operand(e, rm.base);
 
     if (rm.mem == 2)
         emit8(e, 0x65);
@@ -154,6 +163,7 @@ void emit_store_imm(Emit *e, unsigned size, Rm rm, int32_t imm)
 
 void emit_imm(Emit *e, unsigned reg, uint64_t val)
 {
+    note_operand(e, reg);
     if (val <= 0xffffffff) {
         if (reg & 8)
             emit8(e, 0x41);

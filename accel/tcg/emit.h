@@ -34,8 +34,9 @@ enum { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
 #define EMIT_MAX 32
 
 typedef struct Emit {
-    uint8_t *p;    /* where the next byte goes */
-    uint8_t *base; /* of the writable mapping */
+    uint8_t *p;     /* where the next byte goes */
+    uint8_t *base;  /* of the writable mapping */
+    unsigned wrote; /* 1: R10 was an operand since this was cleared, 2: R11 */
 } Emit;
 
 /* An r/m operand. */

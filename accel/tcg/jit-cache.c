@@ -22,10 +22,9 @@ static unsigned hash_of(uint64_t lin, uint32_t mode)
     return (unsigned)((lin * 0x9e3779b97f4a7c15 + mode * 0x85ebca6bULL) >> (64 - HASH_BITS));
 }
 
-Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id)
+Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
 {
     X86CPU *c = j->c;
-    uint32_t mode = TCG(c)->mode;
 
     for (Block *b = j->hash[hash_of(lin, mode)]; b; b = b->hash_next) {
         if (b->lin != lin || b->id[0] != id || b->mode != mode)

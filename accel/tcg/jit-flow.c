@@ -14,12 +14,21 @@ static unsigned stack_size(const Tr *t)
     return t->mode & TM_CODE64 ? 8 : t->mode & TM_STACK32 ? 4 : 2;
 }
 
-/* T0: linear address of SS:[RSP + off], checked; as in tr_check(). */
+/* SS:[from + off], checked. A miss comes back to here. */
 static Rm stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned size, unsigned access)
 {
     unsigned width = stack_size(t);
     Emit *e = &t->e;
+    Group *g = tr_group(t, 1);
+    Rm rm;
 
+    if (tr_held(t, 1, size, access, &rm))
+        return rm;
+    tr_begin_access(t);
+    bool lead = g && !g->checked && (!(access & ACCESS_W) || g->write);
+
+    if (lead)
+        off += (int)(g->min - t->offset_of[t->at][1]);
     if (off)
         emit_lea(e, width == 8 ? 8 : 4, T0, rm_mem(from, off));
     else
@@ -27,7 +36,7 @@ static Rm stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned si
     if (width == 2)
         emit_load(e, 2, T0, rm_reg(T0));
     tr_lin(t, i, SEG_SS, size, access);
-    return tr_check(t, size, access);
+    return lead ? tr_lead(t, 1, size, access) : tr_check(t, size, access);
 }
 
 /* RSP = from + off in the stack's width. T1 is lost. */
@@ -57,8 +66,7 @@ static void push(Tr *t, const Insn *i)
         emit_load(e, size, T1, rm);
         emit_store(e, 8, rm_gs(G_HOT(temp)), T1);
     }
-    /* A miss comes back to here: the two pages may be rivals for one TLB entry. */
-    tr_begin_access(t);
+    /* A miss comes back to here, not to the first access: the two pages may be rivals for one TLB entry. */
     Rm to = stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
 
     if (o->kind == OPND_IMM) {
@@ -81,7 +89,6 @@ static void pop(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz, r = spilled(o->reg) ? T0 : hreg(o->reg);
 
-    tr_begin_access(t);
     Rm rm = stack_access(t, i, G_RSP, 0, size, ACCESS_R);
 
     if (o->reg == R_RSP) {
@@ -109,7 +116,6 @@ static void leave(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz;
 
-    tr_begin_access(t);
     Rm rm = stack_access(t, i, H_RBP, 0, size, ACCESS_R);
 
     set_sp(t, H_RBP, (int)size);
@@ -219,7 +225,6 @@ static void call(Tr *t, const Insn *i)
         tr_cold(t, COLD_SITE, jit_emit_call_cache(e, jit_class(t->mode)))->thunk = THUNK_CALL;
         emit_store(e, 8, rm_gs(G_HOT(temp)), T1);
     }
-    tr_begin_access(t);
     Rm to = stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
     bool short_imm = (int64_t)ret == (int32_t)ret;
 
@@ -245,6 +250,7 @@ static void call(Tr *t, const Insn *i)
     } else {
         emit_op(e, 0xff, 2, rm_gs(G_HOT(temp)));
     }
+    t->flags = IN_SLOT; /* as a RET leaves them */
     tr_exit(t, emit_jmp_fwd(e), ret)->guard = true;
 }
 
@@ -253,9 +259,9 @@ static void ret(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz;
 
-    tr_begin_access(t);
     emit_load(e, size, T0, stack_access(t, i, G_RSP, 0, size, ACCESS_R));
     set_sp(t, G_RSP, (int)size + (uint16_t)i->imm);
+    tr_clobber(t);
     emit_alu(e, ALU_CMP, 8, T0, rm_mem(H_RSP, 8));
     tr_cold(t, COLD_RETURN, emit_jcc_fwd(e, CC_NE));
     emit_bytes(e, "\xc2\x08\x00", 3); /* RET 8 */

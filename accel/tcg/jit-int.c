@@ -762,7 +762,15 @@ void tr_int(Tr *t, const Insn *i)
         emit_bytes(&t->e, (const uint8_t[]){0x0f, 0xae, i->modrm}, 3);
         break;
     case OP_VZERO: /* L: VZEROALL */
-        emit_bytes(&t->e, i->vl ? "\xc5\xfc\x77" : "\xc5\xf8\x77", 3);
+        if (t->code_size == 8)
+            emit_bytes(&t->e, i->vl ? "\xc5\xfc\x77" : "\xc5\xf8\x77", 3);
+        for (unsigned r = 0; r < 8 && t->code_size != 8; r++) {
+            /* Registers 8 to 15 stay: VXORPS xmm, xmm, xmm or VMOVAPS xmm, xmm. */
+            emit8(&t->e, 0xc5);
+            emit8(&t->e, 0x80 | (i->vl ? (~r & 15) << 3 : 0x78));
+            emit8(&t->e, i->vl ? 0x57 : 0x28);
+            emit8(&t->e, 0xc0 | r << 3 | r);
+        }
         break;
     case OP_MOVBE: {
         bool store = d->kind == OPND_MEM;

@@ -15,11 +15,14 @@
 /* Host registers: guest registers are in the host's of the same number but these: RSP is in R15; R10, R11 and R15 are
  * in X86CPU.gpr[]. The host's RSP is the return stack (docs/engine.rst). */
 enum { T0 = H_R10, T1 = H_R11, G_RSP = H_R15 };
-#define BLOCK_INSNS   64
-#define BLOCK_ROOM    (48 * 1024) /* of code that one block may take */
-#define JC_BITS       10          /* jump cache */
-#define JC_ENTRIES    (1U << JC_BITS)
-#define JC_MULTIPLIER 0x9e3779b1
+#define BLOCK_INSNS     64
+#define BLOCK_ROOM      (48 * 1024) /* of code that one block may take */
+#define BLOCK_NO_GROUPS (1U << 31)  /* in Block.mode: made without groups */
+#define GROUPS_MAX      24
+#define HELD_MAX        12
+#define JC_BITS         10 /* jump cache */
+#define JC_ENTRIES      (1U << JC_BITS)
+#define JC_MULTIPLIER   0x9e3779b1
 /* What the jump cache and a return stack belong to: user mode, kernel mode, others. */
 enum { CLASS_USER, CLASS_KERNEL, CLASS_OTHER, CLASSES };
 
@@ -33,6 +36,7 @@ typedef struct JitHot {
     uint64_t temp;
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
+    uint64_t held[HELD_MAX];     /* host addresses of groups (jit-group.c) */
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
     uint64_t jc_rip[CLASSES][JC_ENTRIES];
     uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
@@ -66,6 +70,7 @@ typedef struct JitInsn {
     uint16_t guest; /* offset from the block's rip */
     uint8_t len;
     bool in_slot;     /* where host code may fault in it: its flags are in the slot, else in the host's */
+    bool in_group;    /* what a group's check has found is relied on in it: C does not come back to here */
     const Insn *insn; /* NULL: decode again from the block's copy of the bytes */
 } JitInsn;
 
@@ -94,6 +99,14 @@ typedef struct SiteData {
     uint8_t insn, size, access, mmu;
 } SiteData;
 
+/* The check of a group: s: its first access. */
+typedef struct GroupSite {
+    SiteData s;
+    uint16_t lead, span; /* bytes from the group's beginning to the access; of the group */
+    bool write;
+    JitExit *exit; /* to the block without groups */
+} GroupSite;
+
 /* An x87 instruction, for the last-instruction state. */
 typedef struct FpuSite {
     uint64_t rip;
@@ -113,7 +126,7 @@ typedef struct IdRef {
     uint32_t id;
 } IdRef;
 
-enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNKS };
+enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNKS };
 
 typedef struct JitClass {
     uint32_t mode, cs_limit;
@@ -152,8 +165,8 @@ struct JitCpu {
     struct Tr *tr;
     bool printed[OP_COUNT];
     /* counts */
-    uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, execs, links, indirect, guards,
-        leaves, dispatches, faults;
+    uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
+        indirect, guards, leaves, dispatches, faults;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)
@@ -173,7 +186,7 @@ JitCallee jit_do_fault, jit_do_sentinel;
 /* jit-cache.c */
 bool jit_stack_overflow(JitCpu *j, uintptr_t addr); /* addr is in the guard below a return stack */
 void *jit_arena(JitCpu *j, size_t size);            /* NULL: full */
-Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id);
+Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode);
 PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */
 void jit_block_add(JitCpu *j, Block *b);
@@ -204,13 +217,15 @@ static inline unsigned jit_class(uint32_t mode)
 
 /* jit-translate.c: translate from c's present RIP; NULL: no room (flush), or not one instruction can be. Outside
  * (tcg.h). */
-Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin);
+Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin,
+                     uint32_t extra); /* extra: BLOCK_NO_GROUPS or 0 */
 
 /* Translation of a block. */
 typedef enum ColdKind {
     COLD_SLOW,   /* an access that missed */
     COLD_SITE,   /* to a thunk */
     COLD_EXIT,   /* a way out that is not linked */
+    COLD_GROUP,  /* a group's check */
     COLD_RETURN, /* a return that the return stack did not foresee */
     COLD_ADAPT,  /* the block's entries for flags in the host's */
 } ColdKind;
@@ -221,7 +236,20 @@ typedef struct Cold {
     uint32_t retry;
     uint64_t lin;
     JitExit *exit;
+    const struct Group *group;
+    uint16_t lead;
 } Cold;
+
+/* Accesses that share a check: jit-group.c. */
+typedef struct Group {
+    bool constant, write, checked;
+    uint8_t scale, seg_base, first, last;
+    uint32_t base, index; /* values of registers */
+    uint64_t page;        /* constant: its address */
+    int64_t min, max;     /* offsets */
+    unsigned members, side_exits;
+    int slot; /* JitHot.held[]; -1: T0 is never needed in between */
+} Group;
 #define COLDS_MAX 512
 
 typedef struct Tr Tr;
@@ -246,6 +274,14 @@ struct Tr {
     uint8_t plan[BLOCK_INSNS];
     JitInsn info[BLOCK_INSNS + 1];
     Insn insn[BLOCK_INSNS];
+    bool no_groups;
+    Group group[GROUPS_MAX];
+    unsigned n_groups;
+    int held;                        /* whose address is in T0, -1: nobody's */
+    int8_t group_of[BLOCK_INSNS][2]; /* of the memory operand, of the stack's; -1: none */
+    int64_t offset_of[BLOCK_INSNS][2];
+    bool in_group[BLOCK_INSNS + 1];
+    int64_t ea_off;      /* tr_ea() adds it */
     uint32_t access_at;  /* where the access begins: misses come back here */
     uint32_t limit_miss; /* rel32 of tr_lin()'s limit check; 0: none */
     bool failed;         /* no room */
@@ -293,6 +329,14 @@ void tr_begin_access(Tr *t);  /* before tr_ea() of the first access: saves flags
 Rm tr_access(Tr *t, const Insn *i, unsigned size, unsigned access); /* all of it: where the operand is */
 Rm tr_check(Tr *t, unsigned size, unsigned access);                 /* T0: linear address; gives [T0] */
 Rm tr_check_const(Tr *t, uint64_t lin, unsigned size, unsigned access);
+
+/* jit-group.c; which: 0: the memory operand of the present instruction, 1: its stack access. */
+void tr_find_groups(Tr *t);
+Group *tr_group(Tr *t, unsigned which);                                       /* NULL: none */
+bool tr_held(Tr *t, unsigned which, unsigned size, unsigned access, Rm *out); /* true: *out is checked already */
+void tr_hold(Tr *t, unsigned which);                                          /* T0 is the group's host address now */
+Rm tr_lead(Tr *t, unsigned which, unsigned size,
+           unsigned access); /* jit-mem.c: T0: the group's linear address: check it */
 
 /* Can the class take it? tr_xxx() translates what its tr_plan_xxx() took. tr_flow(): true: the block goes on behind it.
  */

@@ -42,7 +42,7 @@ bool tr_ea(Tr *t, const Insn *i, uint64_t *constant)
 {
     Emit *e = &t->e;
     unsigned size = i->asz == 8 ? 8 : 4;
-    uint64_t disp = (uint64_t)i->disp;
+    uint64_t disp = (uint64_t)(i->disp + t->ea_off);
 
     if (i->base == BASE_RIP) {
         *constant = (t->rip[t->at] + i->len + disp) & size_mask(i->asz);
@@ -123,11 +123,11 @@ static void slow(Tr *t, uint32_t from, unsigned size, unsigned access, uint32_t 
     c->lin = lin;
 }
 
-Rm tr_check(Tr *t, unsigned size, unsigned access)
+/* The compare: T0: linear address to offset, T1: entry; gives the rel32 of the miss. */
+static uint32_t compare(Tr *t, unsigned size, unsigned access)
 {
     Emit *e = &t->e;
 
-    limit_cold(t);
     if (t->j->has_rorx) {
         emit_bytes(e, "\xc4\x43\xfb\xf0\xda\x07", 6); /* RORX R11, R10, 7 */
     } else {
@@ -137,29 +137,71 @@ Rm tr_check(Tr *t, unsigned size, unsigned access)
     emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), (TLB_ENTRIES - 1) << 5);
     emit_alu(e, ALU_XOR, 8, T0, rm_gs_at(T1, tr_tlb_tag(t->mmu, access)));
     emit_alu_imm(e, ALU_CMP, 8, rm_reg(T0), (int32_t)(PAGE_SIZE - size));
-    slow(t, emit_jcc_fwd(e, CC_A), size, access, t->access_at, false, 0);
+    return emit_jcc_fwd(e, CC_A);
+}
+
+Rm tr_check(Tr *t, unsigned size, unsigned access)
+{
+    Emit *e = &t->e;
+
+    limit_cold(t);
+    slow(t, compare(t, size, access), size, access, t->access_at, false, 0);
     emit_alu(e, ALU_ADD, 8, T0, rm_gs_at(T1, host_at(t->mmu)));
     t->info[t->at].in_slot = t->flags == IN_SLOT;
     return rm_mem(T0, 0);
+}
+
+/* The compare where the page is known. */
+static uint32_t compare_const(Tr *t, uint64_t page, unsigned access)
+{
+    Emit *e = &t->e;
+    int32_t tag = tr_tlb_tag(t->mmu, access) + (int32_t)((page >> PAGE_BITS & (TLB_ENTRIES - 1)) * sizeof(TlbEntry));
+
+    if (fits32((int64_t)page)) {
+        emit_alu_imm(e, ALU_CMP, 8, rm_gs(tag), (int32_t)page);
+    } else {
+        emit_imm(e, T0, page);
+        emit_alu(e, ALU_CMP, 8, T0, rm_gs(tag));
+    }
+    return emit_jcc_fwd(e, CC_NE);
+}
+
+Rm tr_lead(Tr *t, unsigned which, unsigned size, unsigned access)
+{
+    Emit *e = &t->e;
+    Group *g = tr_group(t, which);
+    int64_t off = t->offset_of[t->at][which];
+    unsigned need = g->write ? ACCESS_W : ACCESS_R;
+    uint32_t miss = g->constant ? compare_const(t, g->page, need) : compare(t, (unsigned)(g->max - g->min), need);
+    Cold *c = tr_cold(t, COLD_GROUP, miss);
+
+    c->size = (uint8_t)size;
+    c->access = (uint8_t)access;
+    c->mmu = (uint8_t)t->mmu;
+    c->retry = t->access_at;
+    c->constant = g->constant;
+    c->lin = g->page;
+    c->group = g;
+    c->lead = (uint16_t)(off - (g->constant ? 0 : g->min));
+    if (g->constant)
+        emit_load(e, 8, T0,
+                  rm_gs(host_at(t->mmu) + (int32_t)((g->page >> PAGE_BITS & (TLB_ENTRIES - 1)) * sizeof(TlbEntry))));
+    else
+        emit_alu(e, ALU_ADD, 8, T0, rm_gs_at(T1, host_at(t->mmu)));
+    if (g->slot >= 0)
+        emit_store(e, 8, rm_gs(G_HOT(held) + g->slot * 8), T0);
+    g->checked = true;
+    tr_hold(t, which);
+    t->info[t->at].in_slot = t->flags == IN_SLOT;
+    return rm_mem(T0, c->lead);
 }
 
 Rm tr_check_const(Tr *t, uint64_t lin, unsigned size, unsigned access)
 {
     Emit *e = &t->e;
     int32_t entry = (int32_t)((lin >> PAGE_BITS & (TLB_ENTRIES - 1)) * sizeof(TlbEntry));
-    uint64_t page = lin & PAGE_MASK;
-    uint32_t miss;
+    uint32_t miss = (lin & 0xfff) + size > PAGE_SIZE ? emit_jmp_fwd(e) : compare_const(t, lin & PAGE_MASK, access);
 
-    if ((lin & 0xfff) + size > PAGE_SIZE) {
-        miss = emit_jmp_fwd(e);
-    } else if (fits32((int64_t)page)) {
-        emit_alu_imm(e, ALU_CMP, 8, rm_gs(tr_tlb_tag(t->mmu, access) + entry), (int32_t)page);
-        miss = emit_jcc_fwd(e, CC_NE);
-    } else {
-        emit_imm(e, T0, page);
-        emit_alu(e, ALU_CMP, 8, T0, rm_gs(tr_tlb_tag(t->mmu, access) + entry));
-        miss = emit_jcc_fwd(e, CC_NE);
-    }
     slow(t, miss, size, access, t->access_at, true, lin);
     emit_load(e, 8, T0, rm_gs(host_at(t->mmu) + entry));
     t->info[t->at].in_slot = t->flags == IN_SLOT;
@@ -172,11 +214,37 @@ void tr_begin_access(Tr *t)
     t->access_at = emit_at(&t->e);
 }
 
+/* The group's check stands before this access. */
+static bool leads(Tr *t, const Insn *i, unsigned size, unsigned access)
+{
+    Group *g = tr_group(t, 0);
+    int64_t off = t->offset_of[t->at][0];
+
+    if (!g || g->checked || off < g->min || off + (int64_t)size > g->max || (access & ACCESS_W && !g->write))
+        return false;
+    t->ea_off = g->constant ? 0 : g->min - off;
+    return fits32(i->disp + t->ea_off);
+}
+
 Rm tr_access(Tr *t, const Insn *i, unsigned size, unsigned access)
 {
     uint64_t constant;
+    Rm rm;
 
+    if (tr_held(t, 0, size, access, &rm))
+        return rm;
     tr_begin_access(t);
+    if (leads(t, i, size, access)) {
+        if (!tr_ea(t, i, &constant))
+            tr_lin(t, i, i->seg, size, access);
+        else if (!tr_group(t, 0)->constant) { /* FS:[constant] */
+            emit_imm(&t->e, T0, constant);
+            tr_lin(t, i, i->seg, size, access);
+        }
+        t->ea_off = 0;
+        return tr_lead(t, 0, size, access);
+    }
+    t->ea_off = 0;
     if (tr_ea(t, i, &constant)) {
         if (flat(t, i->seg))
             return tr_check_const(t, constant, size, access);

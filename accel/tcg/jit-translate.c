@@ -135,6 +135,31 @@ static void to_thunk(Tr *t, uint32_t ref, unsigned thunk, bool host_flags)
     emit_jmp(&t->e, t->j->thunk[thunk][host_flags]);
 }
 
+static void group_stub(Tr *t, const Cold *c)
+{
+    GroupSite *g = jit_arena(t->j, sizeof(*g));
+    JitExit *x = jit_arena(t->j, sizeof(*x));
+    Emit *e = &t->e;
+
+    if (!g || !x) {
+        t->failed = true;
+        return;
+    }
+    *x = (JitExit){.from = t->b, .rip = t->rip[c->insn], .site = c->from[0], .stub = emit_at(e), .flags = IN_SLOT};
+    *g = (GroupSite){
+        .s = {.block = t->b, .retry = c->retry, .insn = c->insn, .size = c->size, .access = c->access, .mmu = c->mmu},
+        .lead = c->lead,
+        .span = (uint16_t)(c->constant ? PAGE_SIZE : c->group->max - c->group->min),
+        .write = c->group->write,
+        .exit = x,
+    };
+    if (c->constant)
+        emit_imm(e, T0, c->lin);
+    else
+        emit_alu(e, ALU_XOR, 8, T0, rm_gs_at(T1, tr_tlb_tag(c->mmu, c->group->write ? ACCESS_W : ACCESS_R)));
+    to_thunk(t, jit_ref(t->j, g), THUNK_GROUP, false);
+}
+
 static void emit_cold(Tr *t, const Cold *c)
 {
     Emit *e = &t->e;
@@ -150,6 +175,9 @@ static void emit_cold(Tr *t, const Cold *c)
         else
             emit_alu(e, ALU_XOR, 8, T0, rm_gs_at(T1, tr_tlb_tag(c->mmu, c->access)));
         to_thunk(t, site(t, c), THUNK_SLOW, false);
+        break;
+    case COLD_GROUP:
+        group_stub(t, c);
         break;
     case COLD_SITE:
         to_thunk(t, site(t, c), c->thunk, false);
@@ -413,6 +441,7 @@ static void emit_insns(Tr *t)
         t->at = n;
         t->info[n].code = emit_at(&t->e) - t->b->code;
         t->info[n].in_slot = t->flags == IN_SLOT;
+        t->info[n].in_group = t->in_group[n];
         switch (t->plan[n]) {
         case PLAN_NOTHING:
             break;
@@ -463,12 +492,12 @@ static void log_block(Tr *t)
     log_printf("%s\n", s->str);
 }
 
-Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin)
+Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
 {
     JitCpu *j = JIT(c);
     Tr *t = j->tr;
     uint8_t bytes[BLOCK_INSNS * INSN_MAX_LEN];
-    Block made = {.lin = lin, .rip = c->rip, .page = {page->host}, .id = {page->id}, .mode = TCG(c)->mode};
+    Block made = {.lin = lin, .rip = c->rip, .page = {page->host}, .id = {page->id}, .mode = TCG(c)->mode | extra};
 
     if (j->used + BLOCK_ROOM > j->size || j->arena_used + 64 * 1024 > j->arena_size || j->n_blocks == j->max_blocks ||
         !jit_page_ref(j, page->host, true)) {
@@ -479,7 +508,9 @@ Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin)
     made.cs_limit = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].limit;
     t->c = c;
     t->j = j;
-    t->mode = made.mode;
+    t->mode = TCG(c)->mode;
+    t->no_groups = extra & BLOCK_NO_GROUPS;
+    t->ea_off = 0;
     t->code_size = made.mode & TM_CODE64 ? 8 : made.mode & TM_CODE32 ? 4 : 2;
     t->mmu = made.mode >> TM_MMU_SHIFT & 3;
     t->max = tcg_config.one_insn_per_tb ? 1 : BLOCK_INSNS;
@@ -498,6 +529,7 @@ Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin)
     t->b = b;
     t->e = (Emit){.p = j->rw + j->used, .base = j->rw};
     liveness(t);
+    tr_find_groups(t);
     emit_entry(t);
     emit_insns(t);
     for (unsigned n = 0; n < t->n_cold; n++)

@@ -107,8 +107,9 @@ static bool second_page_ok(X86CPU *c, const Block *b)
     return !b->page[1] || (e && e->id == b->id[1]);
 }
 
-/* The block for the present state; NULL: the interpreter has to do the next instruction. Raises nothing. */
-static Block *find(X86CPU *c)
+/* The block for the present state (extra: BLOCK_NO_GROUPS); NULL: the interpreter has to do the next instruction.
+ * Raises nothing. */
+static Block *find_kind(X86CPU *c, uint32_t extra)
 {
     JitCpu *j = JIT(c);
     uint64_t lin = code_lin(c);
@@ -123,7 +124,7 @@ static Block *find(X86CPU *c)
                 j->flush_pending = true;
             return NULL;
         }
-        Block *b = jit_find(j, lin, e->id);
+        Block *b = jit_find(j, lin, e->id, TCG(c)->mode | extra);
 
         if (b && second_page_ok(c, b))
             return b;
@@ -131,13 +132,18 @@ static Block *find(X86CPU *c)
             jit_block_kill(j, b);
         tcg_protect_code(c, e->host);
         tcg_outside_begin(c);
-        b = jit_translate(c, e, lin);
+        b = jit_translate(c, e, lin, extra);
         tcg_outside_end(c);
         /* What others asked for meanwhile may have dropped it again. */
         if (!b && !j->flush_pending)
             return NULL;
     }
     return NULL;
+}
+
+static Block *find(X86CPU *c)
+{
+    return find_kind(c, 0);
 }
 
 /* On with the guest's present state, or out. */
@@ -243,7 +249,7 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     j->exec_by_op[i->desc->exec == EXEC_OP ? i->desc->op : 0]++;
     jit_fpu_sync(c);
     tcg_execute(c, i);
-    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1])
+    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1] || n[1].in_group)
         return dispatch(c);
     return resume(c, b->code + n[1].code);
 }
@@ -271,9 +277,11 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     if ((!(t->mode & TM_LMA) || tcg_canonical(c, arg)) && tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) &&
         (!(d->access & ACCESS_W) || e->write == page) && (d->access & ACCESS_W || e->read == page)) {
         t->jit->slow_fills++;
-        if (!t->fpu_live)
-            tcg_fpu_to_host(c);
-        return t->jit->rx + d->retry;
+        if (t->fpu_live)
+            return t->jit->rx + d->retry;
+        /* It has been outside meanwhile, where memory may have moved. */
+        at_site(c, d, &b);
+        return dispatch(c);
     }
     JitInsn *n = at_site(c, d, &b);
 
@@ -281,28 +289,55 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     return execute(c, b, n);
 }
 
-/* A direct way out that is not linked yet. */
-static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
+/* Link x, at whose target's state c is, and go on there. */
+static const void *go(X86CPU *c, JitExit *x, uint32_t extra)
 {
     TcgCpu *t = TCG(c);
     JitCpu *j = t->jit;
-    uint32_t generation = j->generation;
-    JitExit *x = jit_deref(j, data);
+    uint32_t mode = t->mode, generation = j->generation;
+
+    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave)
+        return dispatch(c);
+    Block *b = find_kind(c, extra);
+
+    if (!b || j->leave || j->flush_pending || generation != j->generation || mode != t->mode)
+        return dispatch(c);
+    jit_link(j, x, b);
+    return resume(c, b->body);
+}
+
+/* The check of a group has failed. arg: the linear address where the group begins. */
+static const void *do_group(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    TcgCpu *t = TCG(c);
+    const GroupSite *g = jit_deref(t->jit, data);
+    uint64_t page = arg & PAGE_MASK;
+    TlbEntry *e = &t->tlb[g->s.mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
+    uint8_t *host;
+    Block *b;
+
+    if ((arg & 0xfff) + g->span <= PAGE_SIZE && (!(t->mode & TM_LMA) || tcg_canonical(c, arg)) &&
+        tcg_tlb_fill(c, arg + g->lead, g->s.size, g->s.access, g->s.mmu, &host) &&
+        (g->write ? e->write : e->read) == page) {
+        t->jit->slow_fills++;
+        if (t->fpu_live)
+            return t->jit->rx + g->s.retry;
+        at_site(c, &g->s, &b);
+        return dispatch(c);
+    }
+    t->jit->ungrouped++;
+    at_site(c, &g->s, &b);
+    return go(c, g->exit, BLOCK_NO_GROUPS);
+}
+
+/* A direct way out that is not linked yet. */
+static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    JitExit *x = jit_deref(JIT(c), data);
 
     c->rip = x->rip;
     flags_from_slot(c);
-    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave)
-        return dispatch(c);
-    uint32_t mode = t->mode;
-    Block *b = find(c);
-
-    if (!b)
-        return dispatch(c);
-    if (generation == j->generation && mode == t->mode && !j->flush_pending)
-        jit_link(j, x, b);
-    if (j->leave || j->flush_pending)
-        return dispatch(c);
-    return resume(c, b->body);
+    return go(c, x, 0);
 }
 
 /* The target of an indirect branch that the jump cache does not know. arg: RIP. */
@@ -399,6 +434,6 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 }
 
 JitCallee *const jit_callees[THUNKS] = {
-    [THUNK_SLOW] = do_slow,         [THUNK_EXEC] = do_exec,   [THUNK_LINK] = do_link,
-    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call,
+    [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec, [THUNK_LINK] = do_link,   [THUNK_INDIRECT] = do_indirect,
+    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call, [THUNK_GROUP] = do_group,
 };
