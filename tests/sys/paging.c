@@ -19,7 +19,7 @@
 #define DI "edi"
 #define VA 0x40000000UL
 #endif
-#define UCODE_AT (VA + 0x400000) /* a page for code at CPL3 */
+#define UCODE_AT (VA + 0x80000000) /* a page for code at CPL3 */
 
 static bool nx;
 static word pa, code_pa, memory; /* memory: where VA leads */
