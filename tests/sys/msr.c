@@ -38,6 +38,7 @@ static void absent(const char *s, uint32_t n)
     try(text, C64("wrmsr"));
 }
 
+/* Bases are checked for the widest addresses that the processor has, whatever CR4.LA57 says. */
 int main(void)
 {
     write = C64("wrmsr; rdmsr");
@@ -56,12 +57,12 @@ int main(void)
     msr("star", 0xc0000081, 0x123456789abcdef0);
     msr("lstar", 0xc0000082, 0xffff812345678900);
     msr("lstar, not canonical", 0xc0000082, 0x8000000000000000);
-    msr("lstar, just not canonical", 0xc0000082, 0x0000800000000000);
+    msr("lstar, just not canonical", 0xc0000082, 0x0100000000000000);
     msr("cstar", 0xc0000083, 0x00007fffffffffff);
     msr("cstar, not canonical", 0xc0000083, 0x4000000000000000);
     msr("sfmask", 0xc0000084, 0xffffffff);
     msr("fs base", 0xc0000100, 0xffff800000000000);
-    msr("fs base, not canonical", 0xc0000100, 0xfffe800000000000);
+    msr("fs base, not canonical", 0xc0000100, 0xfe80000000000000);
     msr("gs base", 0xc0000101, 0x1234);
     msr("gs base, not canonical", 0xc0000101, 0x8000000000000000);
     msr("kernel gs base", 0xc0000102, 0xffffffffffffffff);

@@ -69,7 +69,7 @@ int main(void)
     user();
     try("sysretq at CPL3", C64("sysretq"));
     try("sysretl at CPL3", C64(".byte 0x0f, 0x07"));
-    /* Processors differ from here: AMD's have SYSCALL in compatibility mode, Intel's check RCX of SYSRET. */
+    /* Processors differ from here: AMD's have SYSCALL and SYSRET in compatibility mode, Intel's check RCX of SYSRET. */
     const struct code *h = C64("mov eax, cs; mov edx, ss");
     wrmsr(0xc0000083, (word)h->start);
     user();
@@ -88,6 +88,10 @@ int main(void)
     }
     fresh();
     in.cs = CODE32;
-    try("sysret in compatibility mode", C32("sysret"));
+    in.cx = (word)back32->start;
+    if (intel())
+        try("sysret in compatibility mode", C32("sysret"));
+    else
+        try_to("sysret in compatibility mode", C32("sysret"), back32);
     return 0;
 }
