@@ -31,11 +31,8 @@ AssistMode kvm_assist_decide(int wanted, bool *spoilt)
     if (kvm_host.hardware)
         return kvm_assist_policy(&kvm_host);
     kvm_host.paging = kvm_probe_paging(spoilt);
-    /* What the whole look finds cannot change the decision where this one thing is missing; it goes on for `info kvm`.
-     */
-    if (!kvm_host.paging)
-        kvm_probe_start(&kvm_host);
-    else
+    /* What the whole look finds cannot change the decision where this one thing is missing: `info kvm` does it then. */
+    if (kvm_host.paging)
         kvm_probe_all(&kvm_host);
     return kvm_assist_policy(&kvm_host);
 }
@@ -54,8 +51,7 @@ bool kvm_assist_stay(Error **errp)
     engine.stats = kvm_stats_engine;
     accel = &engine;
     info_report("kvm: the KVM of this host emulates what runs in the kernel of a guest: the x86 engine runs the guest, "
-                "with interrupt "
-                "controllers of its own (assist=off: KVM alone)");
+                "with interrupt controllers of the emulator's whatever kernel-irqchip says (assist=off: KVM alone)");
     return true;
 }
 
@@ -120,13 +116,17 @@ static const char *yes_no(bool b)
 
 void kvm_assist_print(GString *out)
 {
-    KvmHost h = kvm_host;
     bool stays = accel == &engine;
     X86CPU *c;
 
+    kvm_host.hardware = kvm_probe_hardware();
+    if (stays && !kvm_host.looked)
+        kvm_probe_all(&kvm_host);
+    const KvmHost h = kvm_host;
+
     if (h.hardware) {
         g_string_append(out, "host: VMX or SVM, every mode runs on the processor\n");
-    } else if (kvm_probe_done()) {
+    } else if (h.looked) {
         g_string_append_printf(
             out,
             "host: neither VMX nor SVM; on the processor: 64-bit kernel mode %s, 64-bit user mode %s; paging without "

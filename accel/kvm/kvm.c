@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The KVM accelerator: options, /dev/kvm, capabilities, the VM, its vCPUs. See kvm.h. */
 #include "accel/kvm/assist.h"
+#include "accel/kvm/probe.h"
 #include "accel/tcg/tcg.h"
 #include "hw/core/machine.h"
 #include "softmmu/mainloop.h"
@@ -395,7 +396,7 @@ static bool kvm_init(Error **errp)
         goto fail;
     kvm.assist = kvm_assist_decide(kvm.config.assist, &spoilt);
     if (kvm.assist == ASSIST_STAY || spoilt) {
-        kvm_sys->close(kvm.vm_fd);
+        kvm_probe_close(kvm.vm_fd);
         kvm.vm_fd = -1;
     }
     if (kvm.assist == ASSIST_STAY)

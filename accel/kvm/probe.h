@@ -9,8 +9,7 @@ bool kvm_probe_hardware(void); /* the processor has VMX or SVM */
 /* Does the kernel take paging without long mode? Makes a vCPU in kvm.vm_fd and takes it away again: *spoilt. Some 0.3
  * ms. */
 bool kvm_probe_paging(bool *spoilt);
-void kvm_probe_all(KvmHost *h);   /* the rest, in a VM of its own: some milliseconds */
-void kvm_probe_start(KvmHost *h); /* the same in a thread of its own; h stays */
-bool kvm_probe_done(void);        /* h is whole */
+void kvm_probe_all(KvmHost *h);  /* the rest, in a VM of its own: some milliseconds */
+void kvm_probe_close(int vm_fd); /* in a thread: a VM's end takes as long as its beginning */
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stop, cont, system_reset and info registers a hundred times at random while a guest runs: nothing hangs, and after a last reset the
-guest still ends as it should. lifecycle.py BINARY IMAGE_DIR EXPECTED_DIR. TAP on stdout."""
+guest still ends as it should; with KVM alone, each irqchip mode, and as `-accel kvm` is by itself. lifecycle.py BINARY IMAGE_DIR EXPECTED_DIR. TAP on stdout."""
 import json
 import os
 import random
@@ -13,7 +13,7 @@ import time
 
 STEPS = 100
 LIMIT = 60  # seconds for one run
-TESTS = [(guest, chip, smp) for guest in ("apic", "user") for chip in ("on", "split", "off") for smp in (1, 2) if (guest, smp) != ("apic", 1)]
+TESTS = [(guest, chip, smp) for guest in ("apic", "user") for chip in ("on", "split", "off", "auto") for smp in (1, 2) if (guest, smp) != ("apic", 1)]
 
 
 class Qmp:
@@ -50,9 +50,10 @@ def run(binary, images, expected, guest, chip, smp, out):
         want = f.read()
     # No debug exit: the guest halts at its end and the next reset starts it again.
     q = Qmp([binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-smp", str(smp), "-accel",
-             "kvm,assist=off,kernel-irqchip=" + chip, "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "file:" + out, "-chardev",
+             "kvm" if chip == "auto" else "kvm,assist=off,kernel-irqchip=" + chip, "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "file:" + out, "-chardev",
              "stdio,id=q", "-mon", "chardev=q,mode=control"])
     try:
+        assert q("query-kvm")["return"] == {"enabled": True, "present": True}
         for _ in range(STEPS):
             command = rng.choice(("stop", "cont", "system_reset", "regs"))
             if command == "regs":
