@@ -4,8 +4,9 @@
 
 usage: linux.py BINARY CACHE [ACCELERATOR [CASE...]]
 
-Cases: amd64-1, amd64-4 (the cloud kernel on one and four CPUs), i386-1, i386-4 (the 686-pae kernel). CACHE is where Debian's packages
-are unpacked (debs.py). The first point's note is the time from the start of the emulator to the guest's init."""
+Cases: amd64-1, amd64-4 (the cloud kernel on one and four CPUs), i386-1, i386-4 (the 686-pae kernel); amd64-2-max and the like name a
+CPU model. CACHE is where Debian's packages are unpacked (debs.py). The first point's note is the time from the start of the emulator to
+the guest's init."""
 import hashlib
 import os
 import sys
@@ -17,7 +18,7 @@ from serialguest import Guest, GuestError, Tap, kvm_serves, serves
 KERNELS = {'amd64': ('linux-image-cloud-amd64', 'x86_64'), 'i386': ('linux-image-686-pae', 'i686')}
 BOOT_LIMIT, SHELL_LIMIT = 300, 120
 DATA = b'the quick brown fox\n' * 40000
-TROUBLE = 'BUG|WARNING|Oops|stall|lockup|general protection|invalid opcode|segfault|traps:'
+TROUBLE = 'BUG|WARNING: CPU|Oops|stall|lockup|general protection|invalid opcode|segfault|traps:'
 POINTS = ['boots to a shell', 'arithmetic and floating point', 'files, pipes and compression', 'processes and signals', 'time',
           'CPUs', 'nothing wrong in the log', 'powers off']
 
@@ -92,7 +93,7 @@ def powers_off(g):
 
 
 def case(tap, binary, accel, name, cache):
-    arch, count = name.split('-')
+    arch, count, *model = name.split('-', 2)
     package, machine = KERNELS[arch]
     debs = Debs(cache, arch)
     try:
@@ -106,7 +107,7 @@ def case(tap, binary, accel, name, cache):
     with open(initrd, 'wb') as f:
         f.write(busybox(tools))
     first = tap.n
-    args = ['-m', '512', '-smp', count, '-no-reboot', '-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1']
+    args = [*(['-cpu', model[0]] if model else []), '-m', '512', '-smp', count, '-no-reboot', '-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1']
     try:
         with Guest(binary, accel, args) as g:
             steps = [lambda: boots(g, machine), lambda: arithmetic(g), lambda: files(g), lambda: processes(g), lambda: clock(g),

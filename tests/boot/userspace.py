@@ -21,7 +21,7 @@ BOOT_LIMIT, LIMIT = 900, 1800
 PYTHON = ['test_math', 'test_cmath', 'test_float', 'test_decimal', 'test_struct', 'test_hashlib', 'test_zlib']
 OPENSSL = ['sha256', 'aes-128-ctr', 'chacha20']
 STRESS_SECONDS = 60
-TROUBLE = 'BUG|WARNING|Oops|stall|lockup|general protection|invalid opcode|segfault|traps:|I/O error|EXT4-fs error|ata[0-9].*(exception|failed)'
+TROUBLE = 'BUG|WARNING: CPU|Oops|stall|lockup|general protection|invalid opcode|segfault|traps:|I/O error|EXT4-fs error|ata[0-9].*(exception|failed)'
 
 
 def login(g):

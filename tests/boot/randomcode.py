@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest that runs random code (guests/random.c), reset several times a second: the emulator lives, answers and ends when it is told. TAP.
 
-usage: random.py BINARY IMAGE_DIR [SECONDS [ACCELERATOR...]]
+usage: randomcode.py BINARY IMAGE_DIR [SECONDS [ACCELERATOR...]]
 
 SECONDS (6) for each accelerator; ten minutes under the sanitizers are the long form."""
 import os
