@@ -585,8 +585,9 @@ static bool choose_accel(Error **errp)
     if (names && list->len)
         return error_set(errp, "The -accel and \"-machine accel=\" options are incompatible");
     if (names || !list->len) {
-        /* Without a word the first that works here. */
-        g_auto(GStrv) parts = g_strsplit(names ? names : "kvm:tcg", ":", -1);
+        /* Without a word as QEMU has it: the engine, but for a program that is called ...kvm. */
+        const char *usual = g_str_has_suffix(error_program(), "kvm") ? "kvm:tcg" : "tcg:kvm";
+        g_auto(GStrv) parts = g_strsplit(names ? names : usual, ":", -1);
         if (!names && option_given(OPT_QTEST)) {
             g_strfreev(parts);
             parts = g_strsplit("qtest", ":", -1);

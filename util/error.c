@@ -124,6 +124,11 @@ void error_init(const char *argv0)
     progname = slash ? slash + 1 : argv0;
 }
 
+const char *error_program(void)
+{
+    return progname;
+}
+
 static void report(const char *kind, const char *text)
 {
     if (error_report_hook) {

@@ -50,6 +50,7 @@ extern __thread void (*error_report_hook)(const char *line, void *opaque);
 extern __thread void *error_report_opaque;
 /* argv[0], whose last component is the prefix; -msg timestamp=on and guest-name=on. */
 void error_init(const char *argv0);
+const char *error_program(void); /* the program's name, without a path */
 extern bool error_with_timestamp;
 extern const char *error_guest_name;
 

@@ -49,12 +49,12 @@ def bad(name, args, *texts):
     case(name, (['-display', 'none'] if '-display' not in args else []) + args + ['-accel', 'qtest'], 1, *texts)
 
 
-def asks(name, args, command, arguments, check, *says):
+def asks(name, args, command, arguments, check, *says, accel=ACCEL):
     """Start stopped, ask one question, quit: check() says whether the answer is right; says: what stands on standard error then."""
     global count, failed
     count += 1
     ask = [{'execute': 'qmp_capabilities'}, {'execute': command, 'arguments': arguments, 'id': 'question'}, {'execute': 'quit'}]
-    line = [BIN, '-display', 'none', '-accel', ACCEL, '-S', '-qmp', 'stdio'] + args
+    line = [BIN, '-display', 'none', '-S', '-qmp', 'stdio'] + (['-accel', accel] if accel else []) + args
     answer = said = ''
     status = None
     try:
@@ -189,6 +189,7 @@ def main():
             return all(drive[k] == v for k, v in want.items())
         return check
 
+    asks('the engine is the default', ['-nodefaults'], 'query-kvm', {}, lambda v: v['enabled'] is False, accel=None)
     asks('property of a device', ['-device', 'isa-debug-exit,id=e,iobase=0x601'], 'qom-get', exit_port, equals(0x601))
     asks('property by JSON', ['-device', '{"driver":"isa-debug-exit","id":"e","iobase":1538}'], 'qom-get', exit_port, equals(1538))
     asks('property by -set', ['-device', 'isa-debug-exit,id=e', '-set', 'device.e.iobase=0x603'], 'qom-get', exit_port, equals(0x603))
