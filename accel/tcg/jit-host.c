@@ -250,6 +250,8 @@ void tr_host(Tr *t, const Insn *i)
         }
         *all[n].field = k ? T0 : T1;
     }
+    if (i->desc->attrs & (INSN_FPU | INSN_MMX))
+        emit_store_imm(&t->e, 4, rm_gs(G_TCG(x87_used)), 1);
     encode(t, i, f, i->has_mem, rm);
     if (i->desc->attrs & INSN_FPU)
         note_fpu(t, i);

@@ -169,9 +169,10 @@ typedef struct TcgCpu {
                               run loop clears */
     uint32_t requests;     /* atomic: TCG_FLUSH_TLB ... */
     uint32_t mode;
-    bool fpu_live; /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
-    bool in_jit;   /* translated code or a helper called by it runs */
-    bool in_guest; /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
+    bool fpu_live;     /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
+    uint32_t x87_used; /* while fpu_live: x87 or MMX instructions may have changed the host's x87 state; vec.c */
+    bool in_jit;       /* translated code or a helper called by it runs */
+    bool in_guest;     /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
     uint32_t outside_depth;
     uint64_t next_rip; /* where the instruction that is executed goes on: set before its handler is called, changed by
                           branches */

@@ -76,6 +76,7 @@ HANDLER(FLDCW)
 
     if (TCG(c)->fpu_live && !(tcg_fpu_status(c) & FSW_ES)) {
         __asm__ volatile("fldcw %0" ::"m"(fcw));
+        TCG(c)->x87_used = 1;
     } else {
         uint8_t *x = fpu_image(c);
 

@@ -7,10 +7,24 @@
  */
 #include "accel/tcg/vec.h"
 
+static bool any_set(const uint8_t *x, unsigned len)
+{
+    uint64_t v = 0;
+
+    for (unsigned n = 0; n < len; n += 8)
+        v |= img_q(x, n);
+    return v;
+}
+
+/* XINUSE: vector registers that are all zero are in their initial state, as AMD's CPUs see it. */
 static uint64_t in_use(X86CPU *c, const uint8_t *x)
 {
     uint64_t bv = x[XS_XSTATE_BV] & (XC_X87 | XC_SSE | XC_AVX);
 
+    if (bv & XC_SSE && !any_set(x + XS_XMM, 256))
+        bv &= ~(uint64_t)XC_SSE;
+    if (bv & XC_AVX && !any_set(x + XS_YMM, XS_YMM_SIZE))
+        bv &= ~(uint64_t)XC_AVX;
     return (bv | (c->pkru ? XC_PKRU : 0)) & c->xcr0;
 }
 

@@ -11,31 +11,53 @@
 #include "accel/tcg/jit.h"
 #include "accel/tcg/vec.h"
 
-/* The state's two places. */
+/* The state's two places. XSAVE and XRSTOR take some 500 cycles together, plain moves a fifth of that: they are used
+ * where the host has AVX and nothing has touched the x87 since it was in its initial state (TcgCpu.x87_used is 0): then
+ * it stays in the host meanwhile, which C code does not use. The image says that AVX and SSE are in use then, which may
+ * be more than is true: in_use() in vec-state.c looks. */
+
+#define EACH16(X)    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define STORE_XMM(n) "vmovaps %%xmm" #n ", 160 + 16 * " #n "(%0)\n\t"
+#define STORE_YMM(n) "vextractf128 $1, %%ymm" #n ", 576 + 16 * " #n "(%0)\n\t"
+#define LOAD_XMM(n)  "vmovaps 160 + 16 * " #n "(%0), %%xmm" #n "\n\t"
+#define LOAD_YMM(n)  "vinsertf128 $1, 576 + 16 * " #n "(%0), %%ymm" #n ", %%ymm" #n "\n\t"
+
+static void c_mxcsr(uint32_t guest)
+{
+    static const uint32_t mxcsr = MXCSR_INIT;
+
+    if ((guest ^ MXCSR_INIT) & ~0x3fU)
+        __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+}
 
 void tcg_fpu_to_memory(X86CPU *c)
 {
-    static const uint32_t mxcsr = MXCSR_INIT;
     TcgCpu *t = TCG(c);
+    uint8_t *x = c->xsave;
 
     if (!t->fpu_live)
         return;
     t->fpu_live = false;
+    if (tcg_vec_host.avx && !t->x87_used) {
+        __asm__ volatile("stmxcsr 24(%0)\n\t" EACH16(STORE_XMM) EACH16(STORE_YMM) "vzeroupper" ::"r"(x) : "memory");
+        img_in_use(x, XC_SSE | XC_AVX);
+        c_mxcsr(img_l(x, XS_MXCSR));
+        return;
+    }
     if (t->jit)
         jit_fpu_sync(c);
     if (tcg_vec_host.xsave) {
-        __asm__ volatile("xsave64 (%0)" ::"r"(c->xsave), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
+        __asm__ volatile("xsave64 (%0)" ::"r"(x), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
     } else {
-        __asm__ volatile("fxsave64 (%0)" ::"r"(c->xsave) : "memory");
-        c->xsave[XS_XSTATE_BV] |= XC_X87 | XC_SSE;
+        __asm__ volatile("fxsave64 (%0)" ::"r"(x) : "memory");
+        x[XS_XSTATE_BV] |= XC_X87 | XC_SSE;
     }
     /* As C expects it: FNINIT takes a hundred cycles, and most programs use no x87. */
-    if (img_w(c->xsave, XS_FCW) != FCW_INIT)
+    if (img_w(x, XS_FCW) != FCW_INIT)
         __asm__ volatile("fninit");
-    else if (c->xsave[XS_FTW])
+    else if (x[XS_FTW])
         __asm__ volatile("emms");
-    if ((img_l(c->xsave, XS_MXCSR) ^ MXCSR_INIT) & ~0x3fU)
-        __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+    c_mxcsr(img_l(x, XS_MXCSR));
     if (tcg_vec_host.avx)
         __asm__ volatile("vzeroupper");
 }
@@ -43,15 +65,25 @@ void tcg_fpu_to_memory(X86CPU *c)
 void tcg_fpu_to_host(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
+    uint8_t *x = c->xsave;
+    uint16_t fsw;
 
     if (t->fpu_live)
         return;
-    c->xsave[XS_XSTATE_BV + 1] = 0; /* PKRU, which tcg_fpu_export() has put there: not every host knows it */
-    if (tcg_vec_host.xsave)
-        __asm__ volatile("xrstor64 (%0)" ::"r"(c->xsave), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
-    else
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(c->xsave) : "memory");
     t->fpu_live = true;
+    if (tcg_vec_host.avx && !t->x87_used && !(x[XS_XSTATE_BV] & XC_X87)) {
+        __asm__ volatile("fnstsw %0" : "=m"(fsw));
+        if (!fsw) { /* else C code has used it after all */
+            __asm__ volatile("ldmxcsr 24(%0)\n\t" EACH16(LOAD_XMM) EACH16(LOAD_YMM)::"r"(x) : "memory");
+            return;
+        }
+    }
+    x[XS_XSTATE_BV + 1] = 0; /* PKRU, which tcg_fpu_export() has put there: not every host knows it */
+    if (tcg_vec_host.xsave)
+        __asm__ volatile("xrstor64 (%0)" ::"r"(x), "a"(tcg_vec_host.rfbm), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(x) : "memory");
+    t->x87_used = x[XS_XSTATE_BV] & XC_X87;
 }
 
 /* Stubs. */
@@ -356,6 +388,8 @@ static void run(X86CPU *c, const Insn *i, const void *mem)
     stub = stub_find(v, &k);
     if (d->attrs & (INSN_FPU | INSN_MMX | INSN_SSE | INSN_AVX))
         tcg_fpu_to_host(c);
+    if (d->attrs & (INSN_FPU | INSN_MMX))
+        TCG(c)->x87_used = 1;
     __asm__ volatile("sub $128, %%rsp\n\t" /* beyond the red zone */
                      "call *%%rax\n\t"
                      "add $128, %%rsp"

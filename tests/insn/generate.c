@@ -312,7 +312,13 @@ void random_state(Rng *r, uint8_t *x)
         random_bytes(r, x + X_XMM + n * 16, 16);
         random_bytes(r, x + X_YMM + n * 16, 16);
     }
-    /* A component in its initial state. */
+    /* Components in their initial state. */
+    if (percent(r, 35)) {
+        x[X_BV] &= (uint8_t)~1;
+        memset(x, 0, X_MXCSR);
+        memset(x + X_ST, 0, 128);
+        stw_le(x + X_FCW, 0x37f);
+    }
     if (percent(r, 10)) {
         x[X_BV] &= (uint8_t)~4;
         memset(x + X_YMM, 0, 256);
