@@ -179,6 +179,8 @@ static void adjust(X86CPU *c, uint32_t leaf, uint32_t subleaf, uint32_t r[4])
             r[CPUID_ECX] |= ECX1_OSXSAVE;
         if (!(c->apic_base & 1 << 11))
             r[CPUID_EDX] &= ~(uint32_t)EDX1_APIC;
+        if (!cpu_is_amd(c) && !(c->misc_enable & MISC_ENABLE_MONITOR))
+            r[CPUID_ECX] &= ~B(3);
     } else if (leaf == 7 && subleaf == 0) {
         if (c->cr4 & CR4_PKE)
             r[CPUID_ECX] |= B(4);

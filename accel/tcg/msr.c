@@ -418,7 +418,7 @@ static bool write_ranges(X86CPU *c, uint32_t msr, uint64_t val)
 bool tcg_wrmsr(X86CPU *c, uint32_t msr, uint64_t val)
 {
     /* Fast strings, thermal control, SpeedStep, MONITOR, xTPR; the other bits are the processor's. */
-    enum { MISC_WRITE = 1 | 1 << 3 | 1 << 16 | 1 << 18 | 1 << 23 };
+    enum { MISC_WRITE = 1 | 1 << 3 | 1 << 16 | MISC_ENABLE_MONITOR | 1 << 23 };
     bool canonical = tcg_canonical_max(c, val);
 
     switch (msr) {

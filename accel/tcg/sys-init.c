@@ -15,7 +15,7 @@ static const struct {
     {0xc0010017, 0, 0x0f, 0xff},       {0xc0010018, 0, 0x0f, 0xff},
     {0xc0010019, 0, 0x0f, 0xff},       {0xc001001a, 0, 0x0f, 0xff}, /* TOP_MEM */
     {0xc001001d, 0, 0x0f, 0xff},                                    /* TOP_MEM2 */
-    {0xc001001f, 0, 0x0f, 0x16},                                    /* NB_CFG */
+    {0xc001001f, 0, 0x0f, 0xff},                                    /* NB_CFG */
     {0xc0010055, 0, 0x0f, 0x15},                                    /* interrupt pending: C1E is off */
     {0xc0010058, 0, 0x10, 0xff},                                    /* MMIO configuration base: off */
     {0xc0010112, 0, 0x0f, 0xff},                                    /* SMM_ADDR */
@@ -42,8 +42,12 @@ void tcg_sys_import(X86CPU *c)
     /* The counter was that when the VM was resumed, on every CPU. */
     if (c->dirty_level == CPU_STATE_FULL)
         c->tsc_offset = c->tsc - tcg_tsc_anchor.guest;
-    for (unsigned n = 0; c->dirty_level == CPU_STATE_RESET && n < c->n_msrs; n++)
+    if (c->dirty_level != CPU_STATE_RESET)
+        return;
+    for (unsigned n = 0; n < c->n_msrs; n++)
         c->msrs[n].value = power_on(c->msrs[n].index);
+    if (tcg_has(c, F_1_ECX, 3))
+        c->misc_enable |= MISC_ENABLE_MONITOR;
 }
 
 bool tcg_get_state(X86CPU *c, Error **errp)

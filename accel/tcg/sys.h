@@ -5,6 +5,8 @@
 
 #include "accel/tcg/tcg.h"
 
+enum { MISC_ENABLE_MONITOR = 1 << 18 };
+
 /* msr.c: false: there is no such MSR, or it does not take that value: #GP. Light; in the vCPU's thread. */
 bool tcg_rdmsr(X86CPU *c, uint32_t msr, uint64_t *val);
 bool tcg_wrmsr(X86CPU *c, uint32_t msr, uint64_t val);
