@@ -209,8 +209,8 @@ static void stacks_reset(JitCpu *j)
             top[i] = (uintptr_t)j->rx + j->thunk_sentinel;
             top[i + 1] = 0;
         }
-        j->class[k].base = j->class[k].sp = (uintptr_t)top;
-        j->class[k].valid = false;
+        HOT(j->c)->class[k].base = HOT(j->c)->class[k].sp = (uintptr_t)top;
+        HOT(j->c)->class[k].mode = ~0U;
     }
 }
 
@@ -236,7 +236,7 @@ void jit_do_flush(JitCpu *j)
     for (unsigned k = 0; k < CLASSES; k++)
         jit_jc_clear(j->c, k);
     stacks_reset(j);
-    HOT(j->c)->sp = HOT(j->c)->stack_base = j->class[j->present].base;
+    HOT(j->c)->sp = HOT(j->c)->class[HOT(j->c)->present].base;
     j->flush_pending = false;
     j->generation++;
 }

@@ -15,7 +15,7 @@ static unsigned stack_size(const Tr *t)
 }
 
 /* SS:[from + off], checked. A miss comes back to here. */
-static Rm stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned size, unsigned access)
+Rm tr_stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned size, unsigned access)
 {
     unsigned width = stack_size(t);
     Emit *e = &t->e;
@@ -40,7 +40,7 @@ static Rm stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned si
 }
 
 /* RSP = from + off in the stack's width. T1 is lost. */
-static void set_sp(Tr *t, unsigned from, int off)
+void tr_set_sp(Tr *t, unsigned from, int off)
 {
     Emit *e = &t->e;
     unsigned width = stack_size(t);
@@ -67,7 +67,7 @@ static void push(Tr *t, const Insn *i)
         emit_store(e, 8, rm_gs(G_HOT(temp)), T1);
     }
     /* A miss comes back to here, not to the first access: the two pages may be rivals for one TLB entry. */
-    Rm to = stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
+    Rm to = tr_stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
 
     if (o->kind == OPND_IMM) {
         emit_store_imm(e, size, to, (int32_t)i->imm);
@@ -80,7 +80,7 @@ static void push(Tr *t, const Insn *i)
     } else {
         emit_store(e, size, to, hreg(o->reg));
     }
-    set_sp(t, G_RSP, -(int)size);
+    tr_set_sp(t, G_RSP, -(int)size);
 }
 
 static void pop(Tr *t, const Insn *i)
@@ -89,13 +89,13 @@ static void pop(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz, r = spilled(o->reg) ? T0 : hreg(o->reg);
 
-    Rm rm = stack_access(t, i, G_RSP, 0, size, ACCESS_R);
+    Rm rm = tr_stack_access(t, i, G_RSP, 0, size, ACCESS_R);
 
     if (o->reg == R_RSP) {
         /* The increment is overwritten, but for what a narrow POP SP leaves. */
         if (size == 2) {
             emit_load(e, 2, T0, rm);
-            set_sp(t, G_RSP, (int)size);
+            tr_set_sp(t, G_RSP, (int)size);
             emit_sized(e, 2, 0x89, T0, rm_reg(G_RSP));
         } else {
             emit_load(e, size, G_RSP, rm);
@@ -108,7 +108,7 @@ static void pop(Tr *t, const Insn *i)
         emit_load(e, size, r, rm);
     if (spilled(o->reg))
         emit_store(e, size == 2 ? 2 : 8, rm_gs(G_GPR(o->reg)), T0);
-    set_sp(t, G_RSP, (int)size);
+    tr_set_sp(t, G_RSP, (int)size);
 }
 
 static void leave(Tr *t, const Insn *i)
@@ -116,9 +116,9 @@ static void leave(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz;
 
-    Rm rm = stack_access(t, i, H_RBP, 0, size, ACCESS_R);
+    Rm rm = tr_stack_access(t, i, H_RBP, 0, size, ACCESS_R);
 
-    set_sp(t, H_RBP, (int)size);
+    tr_set_sp(t, H_RBP, (int)size);
     if (size == 2)
         emit_sized(e, 2, 0x8b, H_RBP, rm);
     else
@@ -225,12 +225,12 @@ static void call(Tr *t, const Insn *i)
         tr_cold(t, COLD_SITE, jit_emit_call_cache(e, jit_class(t->mode)))->thunk = THUNK_CALL;
         emit_store(e, 8, rm_gs(G_HOT(temp)), T1);
     }
-    Rm to = stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
+    Rm to = tr_stack_access(t, i, G_RSP, -(int)size, size, ACCESS_W);
     bool short_imm = (int64_t)ret == (int32_t)ret;
 
     if (short_imm || size < 8) {
         emit_store_imm(e, size, to, (int32_t)ret);
-        set_sp(t, G_RSP, -(int)size);
+        tr_set_sp(t, G_RSP, -(int)size);
     }
     if (short_imm) {
         emit8(e, 0x68);
@@ -239,7 +239,7 @@ static void call(Tr *t, const Insn *i)
         emit_imm(e, T1, ret);
         if (size == 8) {
             emit_store(e, size, to, T1);
-            set_sp(t, G_RSP, -(int)size);
+            tr_set_sp(t, G_RSP, -(int)size);
         }
         emit_bytes(e, "\x41\x53", 2); /* PUSH R11 */
     }
@@ -259,8 +259,8 @@ static void ret(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz;
 
-    emit_load(e, size, T0, stack_access(t, i, G_RSP, 0, size, ACCESS_R));
-    set_sp(t, G_RSP, (int)size + (uint16_t)i->imm);
+    emit_load(e, size, T0, tr_stack_access(t, i, G_RSP, 0, size, ACCESS_R));
+    tr_set_sp(t, G_RSP, (int)size + (uint16_t)i->imm);
     tr_clobber(t);
     emit_alu(e, ALU_CMP, 8, T0, rm_mem(H_RSP, 8));
     tr_cold(t, COLD_RETURN, emit_jcc_fwd(e, CC_NE));

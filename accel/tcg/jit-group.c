@@ -244,7 +244,7 @@ static void one(Track *k, unsigned n)
     unsigned access, size = i->has_mem && !(i->desc->attrs & INSN_HINT) ? operand_access(t, n, i, &access) : 0;
     int osz = i->osz;
 
-    if (t->plan[n] == PLAN_EXEC) {
+    if (t->plan[n] == PLAN_EXEC || t->plan[n] == PLAN_SYS) {
         forget_all(k);
         return;
     }

@@ -28,7 +28,7 @@ static bool host_fault(int sig, const siginfo_t *si, ucontext_t *uc, void *opaqu
     greg_t *r = uc->uc_mcontext.gregs;
 
     if (sig == SIGSEGV && jit_stack_overflow(j, (uintptr_t)si->si_addr)) {
-        r[REG_RSP] = (greg_t)HOT(c)->stack_base;
+        r[REG_RSP] = (greg_t)HOT(c)->class[HOT(c)->present].base;
         return true;
     }
     uint32_t code = (uint32_t)((uintptr_t)r[REG_RIP] - (uintptr_t)j->rx);

@@ -26,12 +26,21 @@ enum { T0 = H_R10, T1 = H_R11, G_RSP = H_R15 };
 /* What the jump cache and a return stack belong to: user mode, kernel mode, others. */
 enum { CLASS_USER, CLASS_KERNEL, CLASS_OTHER, CLASSES };
 
+typedef struct JitClass {
+    uint32_t mode, cs_limit; /* mode ~0: of none */
+    uint64_t cs_base;
+    uint64_t sp, base; /* the return stack, while another class is present; where it begins */
+} JitClass;
+
 /* What generated code reaches through the GS base, behind TcgCpu in X86CPU.accel_area. */
 typedef struct JitHot {
     X86CPU *self;
-    uint64_t c_sp;       /* the C stack while generated code runs */
-    uint64_t sp;         /* the return stack while C runs */
-    uint64_t stack_base; /* of the present return stack */
+    uint64_t c_sp; /* the C stack while generated code runs */
+    uint64_t sp;   /* the return stack while C runs */
+    JitClass class[CLASSES];
+    uint32_t present; /* class */
+    uint32_t pad;
+    uint64_t tsc_offset; /* of the guest's counter to the host's */
     uint64_t target;
     uint64_t temp;
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
@@ -127,13 +136,6 @@ typedef struct IdRef {
 } IdRef;
 
 enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNKS };
-
-typedef struct JitClass {
-    uint32_t mode, cs_limit;
-    uint64_t cs_base;
-    uint64_t sp, base; /* return stack */
-    bool valid;
-} JitClass;
 
 /* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
@@ -288,7 +290,7 @@ struct Tr {
 };
 
 /* What becomes of an instruction. */
-enum { PLAN_EXEC, PLAN_INT, PLAN_HOST, PLAN_FLOW, PLAN_STACK, PLAN_NOTHING };
+enum { PLAN_EXEC, PLAN_INT, PLAN_HOST, PLAN_FLOW, PLAN_STACK, PLAN_SYS, PLAN_NOTHING };
 
 static inline bool spilled(unsigned g)
 {
@@ -308,16 +310,19 @@ void tr_emit_save(Emit *e); /* by T1 */
 void tr_emit_restore(Emit *e);
 void tr_flags_before(Tr *t, const Insn *i); /* what the instruction's own use of flags needs */
 void tr_flags_after(Tr *t, const Insn *i);
-uint16_t tr_flags_read(const Insn *i);
+uint16_t tr_flags_read(const Insn *i, unsigned plan);
 uint16_t tr_flags_written(const Insn *i); /* for sure, to defined or undefined values */
 uint16_t tr_flags_touched(const Insn *i);
 
 /* Cold code. */
 Cold *tr_cold(Tr *t, unsigned kind, uint32_t from);
-void tr_exec(Tr *t);                                   /* call the handler */
+void tr_exec(Tr *t);                     /* call the handler */
+void tr_exec_cold(Tr *t, uint32_t from); /* the same where the rel32 goes; flags are in the slot or dead */
 JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip); /* the rel32 at place goes to rip */
 void tr_jump(Tr *t, uint64_t rip);                     /* a jump there */
 
+Rm tr_stack_access(Tr *t, const Insn *i, unsigned from, int off, unsigned size, unsigned access); /* SS:[from + off] */
+void tr_set_sp(Tr *t, unsigned from, int off); /* RSP = from + off in the stack's width; T1 is lost */
 /* jit-mem.c. */
 int32_t tr_tlb_tag(unsigned mmu, unsigned access); /* displacement of the first entry's tag */
 /* The address of the memory operand to T0, then the check. Both may clobber T1 and the host's flags (saved by
@@ -346,6 +351,8 @@ bool tr_plan_host(Tr *t, const Insn *i);
 void tr_host(Tr *t, const Insn *i);
 bool tr_plan_flow(Tr *t, const Insn *i);
 bool tr_flow(Tr *t, const Insn *i);
+bool tr_plan_sys(Tr *t, const Insn *i);
+bool tr_sys(Tr *t, const Insn *i); /* false: the block has ended */
 bool tr_plan_stack(Tr *t, const Insn *i);
 void tr_stack(Tr *t, const Insn *i);
 

@@ -39,11 +39,12 @@ uint16_t tr_flags_touched(const Insn *i)
     return (i->desc->flags_written | i->desc->flags_undefined | i->desc->flags_maybe) & FLAGS_ARITH;
 }
 
-uint16_t tr_flags_read(const Insn *i)
+uint16_t tr_flags_read(const Insn *i, unsigned plan)
 {
     const InsnDesc *d = i->desc;
 
-    if (d->attrs & INSN_END || d->op == OP_PUSHF)
+    /* What leaves the block shows them to others. */
+    if ((d->attrs & INSN_END && plan == PLAN_EXEC) || d->op == OP_PUSHF)
         return FLAGS_ARITH;
     return (d->flags_read | (constant_count(i) ? 0 : d->flags_maybe)) & FLAGS_ARITH;
 }
@@ -91,7 +92,7 @@ void tr_flags_before(Tr *t, const Insn *i)
 {
     uint16_t touched = tr_flags_touched(i);
 
-    if (tr_flags_read(i) || (touched && t->live_out[t->at] & ~tr_flags_written(i)))
+    if (tr_flags_read(i, t->plan[t->at]) || (touched && t->live_out[t->at] & ~tr_flags_written(i)))
         tr_flags_to_host(t);
 }
 
@@ -211,6 +212,11 @@ void tr_exec(Tr *t)
     t->flags = IN_HOST | IN_SLOT;
 }
 
+void tr_exec_cold(Tr *t, uint32_t from)
+{
+    tr_cold(t, COLD_SITE, from)->thunk = THUNK_EXEC;
+}
+
 JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
 {
     JitExit *x = jit_arena(t->j, sizeof(*x));
@@ -269,6 +275,8 @@ static unsigned plan(Tr *t, const Insn *i)
         return tr_plan_flow(t, i) ? PLAN_FLOW : PLAN_EXEC;
     if (tr_plan_stack(t, i))
         return PLAN_STACK;
+    if (tr_plan_sys(t, i))
+        return PLAN_SYS;
     return tr_plan_int(t, i) ? PLAN_INT : PLAN_EXEC;
 }
 
@@ -277,6 +285,8 @@ static bool ends(const Tr *t, const Insn *i, unsigned p)
 {
     const InsnDesc *d = i->desc;
 
+    if (p == PLAN_SYS)
+        return d->op == OP_STAC || d->op == OP_CLAC;
     if (d->attrs & (INSN_END | INSN_SHADOW))
         return true;
     if (!(d->attrs & INSN_BRANCH))
@@ -356,6 +366,9 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
     t->rip[t->n] = c->rip + (off - start);
     if (t->code_size != 8)
         t->rip[t->n] = (uint32_t)t->rip[t->n];
+    /* What STI shadows would be in another block. */
+    if (t->n && t->plan[t->n - 1] == PLAN_SYS && t->insn[t->n - 1].desc->op == OP_STI)
+        t->plan[t->n - 1] = PLAN_EXEC;
     return t->n ? off - start : 0;
 }
 
@@ -368,10 +381,10 @@ static void liveness(Tr *t)
     for (unsigned n = t->n; n--;) {
         const Insn *i = &t->insn[n];
 
-        if (i->desc->attrs & INSN_BRANCH)
+        if (i->desc->attrs & INSN_BRANCH || i->desc->op == OP_STAC || i->desc->op == OP_CLAC)
             live = FLAGS_ARITH;
         t->live_out[n] = live;
-        live = (uint16_t)((live & ~tr_flags_written(i)) | tr_flags_read(i));
+        live = (uint16_t)((live & ~tr_flags_written(i)) | tr_flags_read(i, t->plan[n]));
         t->live_in[n] = live;
     }
 }
@@ -433,8 +446,8 @@ static void emit_insns(Tr *t)
     for (unsigned n = 0; n < t->n; n++) {
         const Insn *i = &t->insn[n];
 
-        if (emit_at(&t->e) > limit || t->n_cold > COLDS_MAX - 16) {
-            /* The rest becomes another block. */
+        if ((emit_at(&t->e) > limit || t->n_cold > COLDS_MAX - 32) && (!n || t->insn[n - 1].desc->op != OP_STI)) {
+            /* The rest becomes another block; not between STI and what it shadows. */
             t->n = n;
             break;
         }
@@ -453,6 +466,9 @@ static void emit_insns(Tr *t)
             break;
         case PLAN_STACK:
             tr_stack(t, i);
+            break;
+        case PLAN_SYS:
+            on = tr_sys(t, i);
             break;
         case PLAN_FLOW:
             on = tr_flow(t, i);

@@ -7,6 +7,7 @@
  * known before the site's data have told it. What can raise is called with all of the state in place.
  */
 #include "accel/tcg/jit-internal.h"
+#include "accel/tcg/sys.h"
 
 static void flags_from_slot(X86CPU *c)
 {
@@ -44,6 +45,7 @@ static const void *resume(X86CPU *c, uint32_t code)
     if (!t->fpu_live)
         tcg_fpu_to_host(c);
     flags_to_slot(c);
+    HOT(c)->tsc_offset = c->tsc_offset + tcg_tsc_anchor.guest - tcg_tsc_anchor.host;
     if (!(t->mode & TM_CODE64)) {
         for (unsigned s = 0; s < SEG_REGS; s++) {
             HOT(c)->limit[0][s] = limit_of(c, s, false);
@@ -56,24 +58,21 @@ static const void *resume(X86CPU *c, uint32_t code)
 /* Jump cache and return stack of the present mode. */
 static void set_class(X86CPU *c)
 {
-    JitCpu *j = JIT(c);
     JitHot *h = HOT(c);
     uint32_t mode = TCG(c)->mode;
     unsigned k = jit_class(mode);
-    JitClass *s = &j->class[k];
+    JitClass *s = &h->class[k];
     bool flat = mode & TM_FLAT_CS;
     uint64_t base = flat ? 0 : c->seg[SEG_CS].base;
     uint32_t limit = flat ? 0 : c->seg[SEG_CS].limit;
 
-    if (k != j->present) {
-        j->class[j->present].sp = h->sp;
-        j->present = k;
+    if (k != h->present) {
+        h->class[h->present].sp = h->sp;
+        h->present = k;
         h->sp = s->sp;
-        h->stack_base = s->base;
     }
-    if (s->valid && s->mode == mode && s->cs_base == base && s->cs_limit == limit)
+    if (s->mode == mode && s->cs_base == base && s->cs_limit == limit)
         return;
-    s->valid = true;
     s->mode = mode;
     s->cs_base = base;
     s->cs_limit = limit;
@@ -398,18 +397,25 @@ static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
 /* A block's guard failed, or its poll saw a request. */
 static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
 {
+    TcgCpu *t = TCG(c);
     Block *b;
 
     at_site(c, site(c, data), &b);
-    c->rip = b->rip;
-    JIT(c)->guards++;
-    return dispatch(c);
+    t->jit->guards++;
+    if (b->dead || t->jit->leave || t->jit->flush_pending || __atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
+        return dispatch(c);
+    /* Most often the page is what it was: only the code TLB had forgotten it. */
+    const CodeTlbEntry *e = code_page(c, b->lin);
+
+    if (!e || e->id != b->id[0] || !second_page_ok(c, b))
+        return dispatch(c);
+    return resume(c, b->body);
 }
 
 /* A return to 0 has met a return stack's bottom. arg: RIP. */
 const void *jit_do_sentinel(X86CPU *c, uint32_t data, uint64_t arg)
 {
-    HOT(c)->sp = HOT(c)->stack_base;
+    HOT(c)->sp = HOT(c)->class[HOT(c)->present].base;
     c->rip = arg;
     flags_from_slot(c);
     return dispatch(c);

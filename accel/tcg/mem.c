@@ -32,13 +32,16 @@ static void copy(void *to, const void *from, unsigned len)
 
 static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
 {
-    const TcgRamMap *m = TCG(c)->ram_map;
+    TcgCpu *t = TCG(c);
+    const TcgRamMap *m = t->ram_map;
 
     if (!m)
         return NULL;
     unsigned space = c->in_smm && m->n[1], lo = 0, n = m->n[space], hi = n;
-    const TcgRamSection *s = m->s[space];
+    const TcgRamSection *s = m->s[space], *last = &s[t->section_hint];
 
+    if (t->section_hint < n && last->gpa <= gpa && gpa <= last->last)
+        return last;
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
 
@@ -47,7 +50,10 @@ static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
         else
             hi = mid;
     }
-    return lo < n && s[lo].gpa <= gpa ? &s[lo] : NULL;
+    if (lo == n || s[lo].gpa > gpa)
+        return NULL;
+    t->section_hint = lo;
+    return &s[lo];
 }
 
 uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable)
@@ -123,41 +129,97 @@ void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
 
 /* TLB. */
 
-static void tlb_clear_set(TcgCpu *t, unsigned mmu)
+static void tlb_clear(TlbEntry *e, unsigned n)
 {
-    for (unsigned n = 0; n < TLB_ENTRIES; n++)
-        t->tlb[mmu][n].read = t->tlb[mmu][n].write = TLB_INVALID(n);
+    e->read = e->write = TLB_INVALID(n);
+    e->phys = 0;
+}
+
+static void tlb_flush_set(TcgCpu *t, unsigned mmu, bool global_too)
+{
+    TlbEntry *set = t->tlb[mmu];
+
+    /* A set that was hardly used is cleared entry by entry. */
+    if (t->tlb_touched[mmu] > TLB_TOUCHED_MAX || (global_too && t->tlb_global[mmu])) {
+        for (unsigned n = 0; n < TLB_ENTRIES; n++) {
+            if (global_too || !(set[n].phys & TLB_GLOBAL))
+                tlb_clear(&set[n], n);
+        }
+        if (global_too)
+            t->tlb_global[mmu] = false;
+    } else {
+        for (unsigned n = 0; n < t->tlb_touched[mmu]; n++) {
+            unsigned at = t->tlb_touched_index[mmu][n];
+
+            if (!(set[at].phys & TLB_GLOBAL))
+                tlb_clear(&set[at], at);
+        }
+    }
     t->tlb_touched[mmu] = 0;
 }
 
-static void code_tlb_clear(TcgCpu *t)
+static void tlb_note(TcgCpu *t, unsigned mmu, const TlbEntry *e)
 {
-    for (unsigned n = 0; n < CODE_TLB_ENTRIES; n++) {
-        t->code_tlb[n].tag = TLB_NONE;
-        t->code_tlb[n].id = 0;
+    unsigned n = t->tlb_touched[mmu];
+
+    if (e->phys & TLB_GLOBAL) {
+        t->tlb_global[mmu] = true;
+        return;
+    }
+    if (n < TLB_TOUCHED_MAX)
+        t->tlb_touched_index[mmu][n] = (uint16_t)(e - t->tlb[mmu]);
+    if (n <= TLB_TOUCHED_MAX)
+        t->tlb_touched[mmu]++;
+}
+
+static void code_tlb_clear(CodeTlbEntry *e)
+{
+    e->tag = TLB_NONE;
+    e->phys = 0;
+    e->id = 0;
+}
+
+static void code_tlb_flush(TcgCpu *t, bool global_too)
+{
+    CodeTlbEntry *set = t->code_tlb;
+
+    if (t->code_tlb_touched > CODE_TLB_TOUCHED_MAX || (global_too && t->code_tlb_global)) {
+        for (unsigned n = 0; n < CODE_TLB_ENTRIES; n++) {
+            if (global_too || !(set[n].phys & TLB_GLOBAL))
+                code_tlb_clear(&set[n]);
+        }
+        if (global_too)
+            t->code_tlb_global = false;
+    } else {
+        for (unsigned n = 0; n < t->code_tlb_touched; n++) {
+            CodeTlbEntry *e = &set[t->code_tlb_touched_index[n]];
+
+            if (!(e->phys & TLB_GLOBAL))
+                code_tlb_clear(e);
+        }
     }
     t->code_tlb_touched = 0;
+}
+
+static void code_tlb_note(TcgCpu *t, const CodeTlbEntry *e)
+{
+    if (e->phys & TLB_GLOBAL) {
+        t->code_tlb_global = true;
+        return;
+    }
+    if (t->code_tlb_touched < CODE_TLB_TOUCHED_MAX)
+        t->code_tlb_touched_index[t->code_tlb_touched] = (uint16_t)(e - t->code_tlb);
+    if (t->code_tlb_touched <= CODE_TLB_TOUCHED_MAX)
+        t->code_tlb_touched++;
 }
 
 void tcg_flush_tlb(X86CPU *c, bool global_too)
 {
     TcgCpu *t = TCG(c);
 
-    for (unsigned m = 0; m < MMU_MODES; m++) {
-        /* A set that was hardly used is cleared entry by entry. */
-        if (t->tlb_touched[m] > TLB_TOUCHED_MAX) {
-            tlb_clear_set(t, m);
-            continue;
-        }
-        for (unsigned n = 0; n < t->tlb_touched[m]; n++) {
-            TlbEntry *e = &t->tlb[m][t->tlb_touched_index[m][n]];
-
-            e->read = e->write = TLB_INVALID(t->tlb_touched_index[m][n]);
-        }
-        t->tlb_touched[m] = 0;
-    }
-    if (t->code_tlb_touched)
-        code_tlb_clear(t);
+    for (unsigned m = 0; m < MMU_MODES; m++)
+        tlb_flush_set(t, m, global_too);
+    code_tlb_flush(t, global_too);
     t->tlb_flushes++;
     if (t->jit)
         jit_tlb_flushed(c);
@@ -170,12 +232,11 @@ void tcg_flush_page(X86CPU *c, uint64_t lin)
     CodeTlbEntry *ce = &t->code_tlb[page >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)];
 
     for (unsigned m = 0; m < MMU_MODES; m++) {
-        TlbEntry *e = &t->tlb[m][page >> PAGE_BITS & (TLB_ENTRIES - 1)];
+        unsigned n = page >> PAGE_BITS & (TLB_ENTRIES - 1);
 
-        e->read = e->write = TLB_INVALID(page >> PAGE_BITS);
+        tlb_clear(&t->tlb[m][n], n);
     }
-    ce->tag = TLB_NONE;
-    ce->id = 0;
+    code_tlb_clear(ce);
     if (t->jit)
         jit_tlb_flushed(c);
 }
@@ -184,9 +245,8 @@ void tcg_mem_init(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
 
-    for (unsigned m = 0; m < MMU_MODES; m++)
-        tlb_clear_set(t, m);
-    code_tlb_clear(t);
+    t->tlb_global[MMU_USER] = t->tlb_global[MMU_KERNEL] = t->tlb_global[MMU_KERNEL_AC] = t->code_tlb_global = true;
+    tcg_flush_tlb(c, true);
     t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
 }
 
@@ -230,16 +290,14 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     if (!s)
         return true;
     uint8_t *host = s->host + (gpa - s->gpa);
-    bool listed = e->read == page || e->write == page;
+    uint64_t phys = gpa | (w.global ? TLB_GLOBAL : 0);
+    bool listed = (e->read == page || e->write == page) && e->phys == phys;
 
-    if (!listed && t->tlb_touched[mmu] <= TLB_TOUCHED_MAX) {
-        if (t->tlb_touched[mmu] < TLB_TOUCHED_MAX)
-            t->tlb_touched_index[mmu][t->tlb_touched[mmu]] = (uint16_t)(e - t->tlb[mmu]);
-        t->tlb_touched[mmu]++;
-    }
     e->write = TLB_INVALID(lin >> PAGE_BITS);
     e->host = host;
-    e->phys = gpa;
+    e->phys = phys;
+    if (!listed)
+        tlb_note(t, mmu, e);
     e->read = w.read ? page : TLB_INVALID(lin >> PAGE_BITS);
     if (w.write && s->writable && !s->logged) {
         /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
@@ -521,10 +579,10 @@ CodeTlbEntry *tcg_code_page(X86CPU *c, uint64_t lin)
     uint64_t gpa = w.gpa & tcg_a20_mask(c);
 
     e->tag = page | user;
-    e->phys = gpa;
+    e->phys = gpa | (w.global ? TLB_GLOBAL : 0);
     e->host = tcg_phys_page(c, gpa, NULL);
     e->id = 0;
-    t->code_tlb_touched = 1;
+    code_tlb_note(t, e);
     return e;
 }
 
@@ -553,7 +611,7 @@ unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16])
         if (e->host) {
             copy(buf + have, e->host + (at & 0xfff), n);
         } else {
-            uint64_t gpa = e->phys + (at & 0xfff);
+            uint64_t gpa = (e->phys & PAGE_MASK) + (at & 0xfff);
 
             tcg_outside_begin(c);
             as_read(tcg_address_space(c), gpa, buf + have, n);

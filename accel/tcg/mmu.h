@@ -11,6 +11,7 @@ typedef struct Walk {
     uint64_t gpa;    /* of the page */
     bool write;      /* may be written without another walk: writable and dirty */
     bool read, exec; /* the same rights for the other kinds of access */
+    bool global;
     uint32_t error;  /* #PF's error code where it failed */
 } Walk;
 

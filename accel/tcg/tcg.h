@@ -136,11 +136,12 @@ enum { MMU_USER, MMU_KERNEL, MMU_KERNEL_AC /* SMAP is off or overridden by EFLAG
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
     uint8_t *host;        /* of the page */
-    uint64_t phys;        /* guest-physical address of the page */
+    uint64_t phys;        /* guest-physical address of the page | TLB_GLOBAL */
 } TlbEntry;
-#define TLB_BITS        10
+#define TLB_GLOBAL      1 /* in phys: a write to CR3 leaves it */
+#define TLB_BITS        12
 #define TLB_ENTRIES     (1U << TLB_BITS)
-#define TLB_TOUCHED_MAX 256
+#define TLB_TOUCHED_MAX 1024
 /* Of entry n. */
 #define TLB_INVALID(n) ((n)&TLB_ENTRIES / 2 ? 1ULL << PAGE_BITS : (TLB_ENTRIES / 2 + 1ULL) << PAGE_BITS)
 /* Instruction pages: where code of this linear page is, for the fetch in modes of user or of supervisor rights. */
@@ -150,8 +151,9 @@ typedef struct CodeTlbEntry {
     uint64_t phys;
     uint32_t id; /* the translator's: of (linear page, host page, rights); 0: none yet */
 } CodeTlbEntry;
-#define CODE_TLB_BITS    9
+#define CODE_TLB_BITS    10
 #define CODE_TLB_ENTRIES (1U << CODE_TLB_BITS)
+#define CODE_TLB_TOUCHED_MAX 256
 #define TLB_NONE         (~(uint64_t)0)
 
 typedef struct JitCpu JitCpu;
@@ -212,9 +214,14 @@ typedef struct TcgCpu {
     struct TcgVec *vec;   /* vec.h */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
     unsigned
-        tlb_touched[MMU_MODES]; /* entries filled since the last flush; TLB_TOUCHED_MAX + 1: more than are listed */
+        tlb_touched[MMU_MODES]; /* entries of pages that are not global, filled since the last flush; TLB_TOUCHED_MAX + 1: more than are
+                                 * listed */
     uint16_t tlb_touched_index[MMU_MODES][TLB_TOUCHED_MAX];
-    bool code_tlb_touched;
+    bool tlb_global[MMU_MODES]; /* global ones are in the set */
+    unsigned code_tlb_touched;  /* the same for the code TLB */
+    uint16_t code_tlb_touched_index[CODE_TLB_TOUCHED_MAX];
+    bool code_tlb_global;
+    unsigned section_hint; /* the section of the map that was looked up last */
     CodeTlbEntry code_tlb[CODE_TLB_ENTRIES];
     TlbEntry tlb[MMU_MODES][TLB_ENTRIES] __attribute__((aligned(64)));
 } TcgCpu;

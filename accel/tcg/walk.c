@@ -16,6 +16,7 @@ enum {
     PTE_A = 0x20,
     PTE_D = 0x40,
     PTE_PS = 0x80,
+    PTE_G = 0x100,
 };
 #define PTE_NX   BIT64(63)
 #define PTE_ADDR 0x000ffffffffff000ULL
@@ -113,6 +114,7 @@ static uint32_t check_rights(X86CPU *c, const Path *p, unsigned kind, unsigned m
     }
     w->read = read;
     w->exec = exec;
+    w->global = c->cr4 & CR4_PGE && p->e[p->n - 1].val & PTE_G;
     w->write = write && p->e[p->n - 1].val & PTE_D;
     bool ok = kind == WALK_READ ? read : kind == WALK_WRITE ? write : exec;
 

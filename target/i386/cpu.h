@@ -66,7 +66,7 @@ typedef enum CpuStateLevel {
 
 /* Extended state in the XSAVE standard format: SDM volume 1 chapter 13; 4 KiB hold x87 to PKRU, AVX-512 too; AMX needs more. */
 #define XSAVE_AREA_MAX 12288
-#define ACCEL_AREA_SIZE (256 * 1024)
+#define ACCEL_AREA_SIZE (512 * 1024)
 
 typedef struct MsrValue {
     uint32_t index;
