@@ -74,15 +74,81 @@ static VcpuExit halted(X86CPU *c, KvmVcpu *v)
     return VCPU_EXIT_AGAIN;
 }
 
+/* May the instruction want MSRs that no other needs? Where the kernel gives no bytes of it nobody knows. */
+static bool wants_all(const struct kvm_run *run)
+{
+    const uint8_t *p = run->emulation_failure.insn_bytes;
+    unsigned len = MIN(run->emulation_failure.insn_size, sizeof(run->emulation_failure.insn_bytes));
+
+    if (run->emulation_failure.ndata < 1 || !len ||
+        !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+        return true;
+    for (unsigned i = 0; i + 1 < len; i++) {
+        if (p[i] == 0x0f && (p[i + 1] == 0x30 || p[i + 1] == 0x32))
+            return true;
+    }
+    return false;
+}
+
+typedef struct Before {
+    uint64_t dr[8], xcr0, msrs[KVM_MSR_BUF];
+    unsigned n_msrs;
+} Before;
+
+static void remember(X86CPU *c, KvmVcpu *v, Before *b)
+{
+    if (!v->assist_xsave)
+        v->assist_xsave = g_malloc(c->xsave_size);
+    memcpy(v->assist_xsave, c->xsave, c->xsave_size);
+    memcpy(b->dr, c->dr, sizeof(b->dr));
+    b->xcr0 = c->xcr0;
+    b->n_msrs = kvm_runtime_msrs(c, b->msrs);
+}
+
+/* All but MXCSR_MASK, which is nobody's to set, and whether x87 and SSE count as being at their start: they are put as
+ * if not (put_xstate()). */
+static bool same_xsave(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    enum { MXCSR_MASK = 28, BV = 512 };
+
+    return !memcmp(a, b, MXCSR_MASK) && !memcmp(a + MXCSR_MASK + 4, b + MXCSR_MASK + 4, BV - MXCSR_MASK - 4) &&
+           (size <= BV || ((a[BV] | 3) == (b[BV] | 3) && !memcmp(a + BV + 1, b + BV + 1, size - BV - 1)));
+}
+
+static bool unchanged(X86CPU *c, KvmVcpu *v, const Before *b)
+{
+    uint64_t msrs[KVM_MSR_BUF];
+
+    return same_xsave(v->assist_xsave, c->xsave, c->xsave_size) && !memcmp(b->dr, c->dr, sizeof(b->dr)) &&
+           b->xcr0 == c->xcr0 && kvm_runtime_msrs(c, msrs) == b->n_msrs &&
+           !memcmp(msrs, b->msrs, b->n_msrs * sizeof(msrs[0]));
+}
+
+/* c's state as far as the instruction may need it. *part: the rest is not there. */
+static bool state_out(X86CPU *c, KvmVcpu *v, bool *part, Error **errp)
+{
+    *part = false;
+    if (c->state_synced || c->state_dirty)
+        return true;
+    *part = !wants_all(v->run);
+    if (!(*part ? kvm_get_insn_state(c, errp) : kvm_get_state(c, errp)))
+        return false;
+    c->state_synced = true;
+    return true;
+}
+
 bool kvm_assist_insn(X86CPU *c, VcpuExit *e)
 {
     KvmVcpu *v = KVM_VCPU(c);
     g_autoptr(Error) err = NULL;
     uint64_t start = now_ns();
+    Before before;
+    bool part;
 
-    cpu_sync_get(c);
-    if (!c->state_synced && !c->state_dirty)
+    if (!state_out(c, v, &part, &err)) {
+        error_report("CPU %u: %s", c->index, error_text(err));
         return false;
+    }
     uint64_t got = now_ns();
 
     if (!TCG(c)->vec) {
@@ -99,10 +165,15 @@ bool kvm_assist_insn(X86CPU *c, VcpuExit *e)
      * guest's own, the instruction raises it again. */
     if ((c->exception_injected || c->exception_pending) && c->exception_nr == EXC_UD)
         c->exception_injected = c->exception_pending = c->exception_has_payload = false;
+    remember(c, v, &before);
     *e = tcg_run_insn(c);
     cpu_sync_dirty(c, CPU_STATE_RUNTIME);
     if (*e == VCPU_EXIT_HALTED)
         *e = halted(c, v);
+    /* Back at once: what has not changed stays in the kernel. Else somebody may look at all of it. */
+    v->only_regs = *e == VCPU_EXIT_AGAIN && unchanged(c, v, &before);
+    if (*e != VCPU_EXIT_AGAIN && part && !(kvm_get_other_state(c, &err) && kvm_get_other_msrs(c, &err)))
+        error_report("CPU %u: %s", c->index, error_text(err));
     v->assists++;
     v->assist_out_ns += got - start;
     v->assist_ns += now_ns() - got;

@@ -480,6 +480,7 @@ static void kvm_vcpu_destroy(X86CPU *c)
         kvm_sys->close(v->fd);
     if (kvm.assist == ASSIST_INSN)
         tcg_assist_vcpu_destroy(c);
+    g_free(v->assist_xsave);
     g_free(v->msr_buf);
     g_free(v->msr_power_on);
     g_free(v);

@@ -89,6 +89,9 @@ typedef struct KvmVcpu {
     uint8_t cr8;                      /* as last given to or taken from the kernel; local APIC ours */
     uint64_t apic_base;
     DebugHit debug_points[4]; /* what the debug registers stand for; their owner is a debugger */
+    bool only_regs; /* what is dirty goes with KVM_RUN: vector state, debug registers and MSRs are as the kernel has
+                       them */
+    uint8_t *assist_xsave; /* as it came from the kernel */
     uint64_t assists, assist_ns,
         assist_out_ns; /* instructions that the engine executed; time in it, and for the state out */
     bool stats_asked;  /* its thread, or stopped: stats_fd is there, or -errno */
@@ -116,10 +119,17 @@ const char *kvm_exit_name(unsigned reason);
 /* state.c */
 bool kvm_get_state(X86CPU *c, Error **errp);
 bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp);
+/* Of a CPU in the midst of its instructions, by its own thread: all but the local APIC, the MP state, and MSRs that
+ * only RDMSR and WRMSR are about. */
+bool kvm_get_insn_state(X86CPU *c, Error **errp);
+bool kvm_get_other_state(X86CPU *c, Error **errp); /* local APIC and MP state */
 
 /* msrs.c */
 bool kvm_get_msrs(X86CPU *c, Error **errp);
 bool kvm_put_msrs(X86CPU *c, CpuStateLevel level, Error **errp);
+bool kvm_get_runtime_msrs(X86CPU *c, Error **errp);
+bool kvm_get_other_msrs(X86CPU *c, Error **errp);    /* the rest */
+unsigned kvm_runtime_msrs(X86CPU *c, uint64_t *out); /* as they are in c, at most KVM_MSR_BUF; how many */
 void kvm_msrs_init_vcpu(X86CPU *c);
 uint64_t kvm_guest_tsc(X86CPU *c);
 uint64_t kvm_msr_supported(uint32_t index);

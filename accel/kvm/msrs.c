@@ -213,6 +213,39 @@ bool kvm_get_msrs(X86CPU *c, Error **errp)
     return transfer(KVM_VCPU(c), false, refs, n, errp);
 }
 
+bool kvm_get_runtime_msrs(X86CPU *c, Error **errp)
+{
+    MsrRef refs[KVM_MSR_BUF];
+
+    return transfer(KVM_VCPU(c), false, refs, collect(c, CPU_STATE_RUNTIME, false, refs), errp);
+}
+
+bool kvm_get_other_msrs(X86CPU *c, Error **errp)
+{
+    MsrRef all[KVM_MSR_BUF], runtime[KVM_MSR_BUF];
+    unsigned n = collect(c, CPU_STATE_FULL, true, all), r = collect(c, CPU_STATE_RUNTIME, false, runtime), kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned k = 0;
+
+        while (k < r && runtime[k].index != all[i].index)
+            k++;
+        if (k == r)
+            all[kept++] = all[i];
+    }
+    return transfer(KVM_VCPU(c), false, all, kept, errp);
+}
+
+unsigned kvm_runtime_msrs(X86CPU *c, uint64_t *out)
+{
+    MsrRef refs[KVM_MSR_BUF];
+    unsigned n = collect(c, CPU_STATE_RUNTIME, false, refs);
+
+    for (unsigned i = 0; i < n; i++)
+        out[i] = *refs[i].where;
+    return n;
+}
+
 bool kvm_put_msrs(X86CPU *c, CpuStateLevel level, Error **errp)
 {
     KvmVcpu *v = KVM_VCPU(c);

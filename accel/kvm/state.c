@@ -288,7 +288,21 @@ static bool put_debugregs(X86CPU *c, KvmVcpu *v, Error **errp)
     return !kvm.debugregs || IO(KVM_SET_DEBUGREGS, &d);
 }
 
-bool kvm_get_state(X86CPU *c, Error **errp)
+bool kvm_get_other_state(X86CPU *c, Error **errp)
+{
+    KvmVcpu *v = KVM_VCPU(c);
+    struct kvm_mp_state mp;
+
+    if (kvm.irqchip == IRQCHIP_USER)
+        return true;
+    if (!IO(KVM_GET_MP_STATE, &mp) || !IO(KVM_GET_LAPIC, c->lapic_page))
+        return false;
+    c->mp_state = mp.mp_state;
+    c->halted = false;
+    return true;
+}
+
+static bool get(X86CPU *c, bool all, Error **errp)
 {
     KvmVcpu *v = KVM_VCPU(c);
     struct kvm_regs regs;
@@ -300,16 +314,8 @@ bool kvm_get_state(X86CPU *c, Error **errp)
 
     if (!IO(KVM_GET_REGS, &regs) || !(kvm.sregs2 ? IO(KVM_GET_SREGS2, &s.two) : IO(KVM_GET_SREGS, &s.one)) ||
         !IO(KVM_GET_VCPU_EVENTS, &events) || !get_xstate(c, v, errp) || !get_debugregs(c, v, errp) ||
-        !kvm_get_msrs(c, errp))
+        !(all ? kvm_get_msrs(c, errp) && kvm_get_other_state(c, errp) : kvm_get_runtime_msrs(c, errp)))
         return false;
-    if (kvm.irqchip != IRQCHIP_USER) {
-        struct kvm_mp_state mp;
-
-        if (!IO(KVM_GET_MP_STATE, &mp) || !IO(KVM_GET_LAPIC, c->lapic_page))
-            return false;
-        c->mp_state = mp.mp_state;
-        c->halted = false;
-    }
     regs_from_kvm(c, &regs);
     sregs_from_kvm(c, &s.one);
     if (kvm.sregs2)
@@ -317,6 +323,22 @@ bool kvm_get_state(X86CPU *c, Error **errp)
     events_from_kvm(c, &events);
     if (kvm.irqchip == IRQCHIP_USER && c->irq_ops && c->irq_ops->get_tpr)
         c->cr8 = c->irq_ops->get_tpr(c);
+    return true;
+}
+
+bool kvm_get_state(X86CPU *c, Error **errp)
+{
+    return get(c, true, errp);
+}
+
+bool kvm_get_insn_state(X86CPU *c, Error **errp)
+{
+    if (!get(c, false, errp))
+        return false;
+    if (kvm.irqchip != IRQCHIP_USER) {
+        c->mp_state = MP_RUNNABLE;
+        c->halted = false;
+    }
     return true;
 }
 
@@ -345,9 +367,10 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp)
     KvmVcpu *v = KVM_VCPU(c);
     struct kvm_sync_regs *sync = &v->run->s.regs;
     const unsigned all = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
-    bool kernel_apic = kvm.irqchip != IRQCHIP_USER;
+    bool kernel_apic = kvm.irqchip != IRQCHIP_USER, only_regs = v->only_regs;
     struct kvm_vcpu_events events;
 
+    v->only_regs = false;
     events_to_kvm(c, &events, level);
     if (level == CPU_STATE_RUNTIME && (kvm.sync_regs & all) == all && c->mp_state == MP_RUNNABLE &&
         !c->debug.single_step) {
@@ -355,7 +378,7 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp)
         sregs_to_kvm(c, &sync->sregs);
         sync->events = events;
         v->run->kvm_dirty_regs = all;
-        if (!put_xstate(c, v, errp) || !kvm_put_msrs(c, level, errp) || !put_debugregs(c, v, errp))
+        if (!only_regs && (!put_xstate(c, v, errp) || !kvm_put_msrs(c, level, errp) || !put_debugregs(c, v, errp)))
             return false;
     } else {
         struct kvm_regs regs;

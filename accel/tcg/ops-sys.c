@@ -161,8 +161,20 @@ HANDLER(SERIALIZE)
 
 /* Time and identity. */
 
+/* The other accelerator's, for which the engine executes an instruction. */
+static uint64_t its_tsc(X86CPU *c)
+{
+    tcg_outside_begin(c);
+    uint64_t tsc = accel->guest_tsc(c);
+
+    tcg_outside_end(c);
+    return tsc;
+}
+
 uint64_t tcg_tsc(X86CPU *c)
 {
+    if (TCG(c)->assists)
+        return its_tsc(c);
     return tcg_tsc_anchor.guest + (tcg_tsc_anchor.running ? tcg_tsc_since(__builtin_ia32_rdtsc()) : 0) + c->tsc_offset;
 }
 

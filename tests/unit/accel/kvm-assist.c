@@ -33,6 +33,17 @@ static int fail(struct kvm_run *r)
     return 0;
 }
 
+/* With the instruction's bytes, as newer kernels tell them. */
+static int fail_with_bytes(struct kvm_run *r)
+{
+    fail(r);
+    r->emulation_failure.ndata = 3;
+    r->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+    r->emulation_failure.insn_size = 4;
+    memcpy(r->emulation_failure.insn_bytes, mem + CODE, 4);
+    return 0;
+}
+
 /* The state that comes with this KVM_RUN. */
 static int look(struct kvm_run *r)
 {
@@ -328,32 +339,75 @@ static void test_triple_fault(void)
 
 static void test_refused(void)
 {
-    static const unsigned long out_calls[] = {KVM_GET_REGS,  KVM_GET_SREGS2,   KVM_GET_VCPU_EVENTS,
-                                              KVM_GET_XSAVE, KVM_GET_XCRS,     KVM_GET_DEBUGREGS,
-                                              KVM_GET_MSRS,  KVM_GET_MP_STATE, KVM_GET_LAPIC},
-                               in_calls[] = {KVM_SET_XSAVE, KVM_SET_XCRS, KVM_SET_DEBUGREGS};
-    static const char *const out_names[] = {"KVM_GET_REGS",  "KVM_GET_SREGS2",   "KVM_GET_VCPU_EVENTS",
-                                            "KVM_GET_XSAVE", "KVM_GET_XCRS",     "KVM_GET_DEBUGREGS",
-                                            "KVM_GET_MSRS",  "KVM_GET_MP_STATE", "KVM_GET_LAPIC"},
-                             *const in_names[] = {"KVM_SET_XSAVE", "KVM_SET_XCRS", "KVM_SET_DEBUGREGS"};
+    static const struct {
+        unsigned long call;
+        const char *name;
+    } out[] = {{KVM_GET_REGS, "KVM_GET_REGS"},
+               {KVM_GET_SREGS2, "KVM_GET_SREGS2"},
+               {KVM_GET_VCPU_EVENTS, "KVM_GET_VCPU_EVENTS"},
+               {KVM_GET_XSAVE, "KVM_GET_XSAVE"},
+               {KVM_GET_XCRS, "KVM_GET_XCRS"},
+               {KVM_GET_DEBUGREGS, "KVM_GET_DEBUGREGS"},
+               {KVM_GET_MSRS, "KVM_GET_MSRS"}},
+      in[] = {{KVM_SET_XSAVE, "KVM_SET_XSAVE"},
+              {KVM_SET_XCRS, "KVM_SET_XCRS"},
+              {KVM_SET_DEBUGREGS, "KVM_SET_DEBUGREGS"},
+              {KVM_SET_MSRS, "KVM_SET_MSRS"}};
 
     k.refuse_errno = EIO;
-    for (unsigned i = 0; i < ARRAY_SIZE(out_calls); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(out); i++) {
         REAL(POPCNT);
-        k.refuse[0] = out_calls[i];
+        k.refuse[0] = out[i].call;
         g_assert_cmpint(RUN(fail), ==, VCPU_EXIT_STOPPED);
-        g_assert_nonnull(strstr(reported->str, out_names[i]));
+        g_assert_nonnull(strstr(reported->str, out[i].name));
         g_assert_nonnull(strstr(reported->str, "emulation failure"));
         g_assert_cmphex(k.regs.rip, ==, CODE);
         k.refuse[0] = 0;
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(in_calls); i++) {
-        REAL(POPCNT);
-        k.refuse[0] = in_calls[i];
+    for (unsigned i = 0; i < ARRAY_SIZE(in); i++) {
+        REAL("\xdb\xe3");
+        memset(&k.xsave, 0, sizeof(k.xsave));
+        k.refuse[0] = in[i].call;
         g_assert_cmpint(RUN(fail), ==, VCPU_EXIT_STOPPED);
-        g_assert_nonnull(strstr(reported->str, in_names[i]));
+        g_assert_nonnull(strstr(reported->str, in[i].name));
         k.refuse[0] = 0;
     }
+}
+
+/* What an instruction neither needs nor changes stays in the kernel. */
+static void test_part(void)
+{
+    static const unsigned long in[] = {KVM_SET_XSAVE, KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_MSRS, KVM_SET_REGS};
+
+    REAL(POPCNT);
+    RUN(fail_with_bytes, look);
+    g_assert_cmphex(seen_regs.rax, ==, 8);
+    for (unsigned i = 0; i < ARRAY_SIZE(in); i++)
+        g_assert_cmpint(order_of(in[i]), ==, -1);
+    g_assert_cmpint(order_of(KVM_GET_LAPIC), ==, -1);
+    g_assert_cmpint(order_of(KVM_GET_MP_STATE), ==, -1);
+    /* FNINIT changes the vector state. */
+    REAL("\xdb\xe3");
+    memset(&k.xsave, 0, sizeof(k.xsave));
+    RUN(fail_with_bytes, look);
+    g_assert_cmpint(order_of(KVM_SET_XSAVE), >=, 0);
+    g_assert_cmphex(k.xsave.region[0] & 0xffff, ==, 0x37f);
+    /* RDMSR is among the bytes: all of it. */
+    REAL("\x0f\x32");
+    RUN(fail_with_bytes, look);
+    g_assert_cmpint(order_of(KVM_GET_LAPIC), >=, 0);
+    /* The counter is the kernel's. */
+    REAL("\x0f\x01\xf9\x90"); /* RDTSCP */
+    k.msrs[0x10] = 0x1234567890;
+    RUN(fail_with_bytes, look);
+    g_assert_cmphex(seen_regs.rax, ==, 0x34567890);
+    g_assert_cmphex(seen_regs.rdx, ==, 0x12);
+    g_assert_cmphex(seen_regs.rip, ==, CODE + 3);
+    /* The next change of the state is no part of that. */
+    cpu_sync_dirty(cpu, CPU_STATE_RUNTIME);
+    k.n_order = 0;
+    RUN(look);
+    g_assert_cmpint(order_of(KVM_SET_XSAVE), >=, 0);
 }
 
 /* Without a failure: the same calls. */
@@ -487,6 +541,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/assist/halt", test_halt);
     g_test_add_func("/kvm/assist/triple-fault", test_triple_fault);
     g_test_add_func("/kvm/assist/refused", test_refused);
+    g_test_add_func("/kvm/assist/part", test_part);
     g_test_add_func("/kvm/assist/no-cost", test_no_cost);
     g_test_add_func("/kvm/stats", test_stats);
     return g_test_run();
