@@ -11,6 +11,7 @@ a row fails when they are not also the host's, by the time between two lines on 
   --rows A,B        only these (a name's part is enough)     --list           the rows
   --pairs N         repeats, 5                               --quick          one repeat with a tenth of the work
   --accel A         ours runs with this, tcg                 --json FILE      also write the figures
+  --kvm-tcg         our -accel kvm, with ours of -accel tcg as the reference
   --cache FOLDER    kernel and packages, build/debs    --no-reference   without the reference
 """
 import argparse
@@ -320,6 +321,7 @@ def main():
     p.add_argument('--pairs', type=int, default=5)
     p.add_argument('--quick', action='store_true')
     p.add_argument('--accel', default='tcg')
+    p.add_argument('--kvm-tcg', action='store_true')
     p.add_argument('--json')
     p.add_argument('--cache')
     p.add_argument('--no-reference', action='store_true')
@@ -331,6 +333,8 @@ def main():
         print('\n'.join(names))
         return 0
     binary = os.path.abspath(o.binary)
+    if o.kvm_tcg:
+        o.accel, o.reference = 'kvm', binary
     pairs, divide = (1, 10) if o.quick else (max(1, o.pairs), 1)
     cache = os.path.abspath(o.cache or os.path.join(os.path.dirname(binary), 'debs'))
     with tempfile.TemporaryDirectory(prefix='bench-') as folder:
