@@ -232,9 +232,13 @@ static void control_word(Tr *t, const Insn *i)
     case OP_STMXCSR:
         emit_op(e, OPC_0F | 0xae, 3, tr_access(t, i, 4, ACCESS_W));
         break;
-    case OP_FLDCW:
-        emit_op(e, 0xd9, 5, tr_access(t, i, 2, ACCESS_R));
+    case OP_FLDCW: {
+        Rm rm = tr_access(t, i, 2, ACCESS_R);
+
+        emit_store_imm(e, 4, rm_gs(G_TCG(x87_used)), 1);
+        emit_op(e, 0xd9, 5, rm);
         break;
+    }
     case OP_FNSTCW:
         emit_op(e, 0xd9, 7, tr_access(t, i, 2, ACCESS_W));
         break;
