@@ -226,9 +226,16 @@ static void control_word(Tr *t, const Insn *i)
     Emit *e = &t->e;
 
     switch (i->desc->op) {
-    case OP_LDMXCSR:
-        emit_op(e, OPC_0F | 0xae, 2, tr_access(t, i, 4, ACCESS_R));
+    case OP_LDMXCSR: {
+        Rm rm = tr_access(t, i, 4, ACCESS_R);
+
+        /* The host may take bit 17 (AMD's misaligned SSE), which the guest's CPUs have not. */
+        tr_clobber(t);
+        emit_alu_imm(e, ALU_CMP, 4, rm, 0xffff);
+        tr_exec_cold(t, emit_jcc_fwd(e, CC_A));
+        emit_op(e, OPC_0F | 0xae, 2, rm);
         break;
+    }
     case OP_STMXCSR:
         emit_op(e, OPC_0F | 0xae, 3, tr_access(t, i, 4, ACCESS_W));
         break;
