@@ -96,7 +96,7 @@ static void patch(JitCpu *j, uint32_t site, uint32_t target)
 
 void jit_link(JitCpu *j, JitExit *x, Block *b)
 {
-    bool cross = x->guard || x->from->page[1] || b->page[1] || (b->lin ^ x->from->lin) & PAGE_MASK;
+    bool cross = x->guard || b->verify || x->from->page[1] || b->page[1] || (b->lin ^ x->from->lin) & PAGE_MASK;
     bool slot = x->flags & IN_SLOT, host = x->flags & IN_HOST;
     uint32_t to = cross     ? (slot ? b->guard : b->guard_host)
                   : x->poll ? (slot ? b->poll : b->poll_host)
@@ -163,12 +163,48 @@ void jit_page_written(X86CPU *c, const uint8_t *host_page)
 {
     JitCpu *j = JIT(c);
     PageRef *r = jit_page_ref(j, host_page, false);
+    uint64_t now = __builtin_ia32_rdtsc();
 
     if (!r || !r->blocks)
         return;
+    if (now - r->since > NOTICES_TICKS) {
+        r->since = now;
+        r->notices = 0;
+    }
+    if (++r->notices == NOTICES_MAX && !r->verify) {
+        r->verify = true;
+        if (!j->verify_pages++)
+            j->verify_until = now + VERIFY_TICKS;
+    }
     while (r->blocks)
         jit_block_kill(j, r->blocks);
     j->leave = true;
+}
+
+void jit_verify_end(JitCpu *j)
+{
+    for (unsigned n = 0; n < PAGES_MAX && j->verify_pages; n++) {
+        PageRef *r = &j->pages[n];
+
+        if (!r->verify)
+            continue;
+        while (r->blocks)
+            jit_block_kill(j, r->blocks);
+        r->verify = false;
+        r->notices = 0;
+        j->verify_pages--;
+    }
+}
+
+bool jit_block_same(const Block *b)
+{
+    unsigned at = b->lin & 0xfff;
+
+    for (unsigned n = 0; n < b->n_bytes; n++, at++) {
+        if (b->bytes[n] != (at < PAGE_SIZE ? b->page[0][at] : b->page[1][at - PAGE_SIZE]))
+            return false;
+    }
+    return true;
 }
 
 void jit_flush_all(X86CPU *c)
@@ -221,7 +257,7 @@ void jit_do_flush(JitCpu *j)
     j->used = j->first;
     jit_fpu_sync(j->c);
     j->arena_used = 8;
-    j->n_blocks = j->n_pages = j->n_ids = 0;
+    j->n_blocks = j->n_pages = j->n_ids = j->verify_pages = 0;
     if (!first) {
         for (unsigned i = 0; i < ARRAY_SIZE(j->hash); i++)
             j->hash[i] = NULL;

@@ -96,6 +96,7 @@ struct Block {
     uint16_t n_insns, n_bytes;
     uint16_t live_in; /* flags */
     bool dead;
+    bool verify;
     JitExit *incoming;
     const uint8_t *bytes;
     JitInsn insn[]; /* n_insns and one that ends them */
@@ -124,11 +125,18 @@ typedef struct FpuSite {
     bool has_mem;
 } FpuSite;
 
+/* A page of code. One that is written again and again is not protected: its blocks compare their bytes when they are
+ * entered. */
 typedef struct PageRef {
     const uint8_t *page;
-    Block *blocks; /* through page_next[] */
-    bool is_protected;
+    Block *blocks;  /* through page_next[] */
+    uint64_t since; /* host ticks: when the first of these was: */
+    uint32_t notices;
+    bool verify;
 } PageRef;
+enum { NOTICES_MAX = 4 };
+#define NOTICES_TICKS (1ULL << 25) /* of the host's TSC, some 10 ms */
+#define VERIFY_TICKS  (1ULL << 31) /* after that long it is tried with protection again */
 typedef struct IdRef {
     uint64_t tag;
     const uint8_t *host;
@@ -160,6 +168,8 @@ struct JitCpu {
     unsigned n_pages, n_ids;
     bool flush_pending, leave;
     uint32_t generation;
+    unsigned verify_pages;
+    uint64_t verify_until; /* host ticks */
     JitClass class[CLASSES];
     unsigned present;                /* class */
     uint32_t fault_rip, fault_flags; /* of a host exception: code offset, flags as JitHot.flags */
@@ -193,6 +203,8 @@ PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */
 void jit_block_add(JitCpu *j, Block *b);
 void jit_block_kill(JitCpu *j, Block *b);
+bool jit_block_same(const Block *b); /* are its bytes what they were? */
+void jit_verify_end(JitCpu *j);      /* protect all pages again */
 void jit_do_flush(JitCpu *j);
 void jit_link(JitCpu *j, JitExit *x, Block *b);
 Block *jit_block_at(JitCpu *j, uint32_t code); /* whose code holds the offset */
@@ -270,13 +282,15 @@ struct Tr {
     Cold cold[COLDS_MAX + 1];
     JitExit no_exit;
     unsigned n_cold;
+    uint32_t verify_miss[BLOCK_INSNS * INSN_MAX_LEN / 4 + 8]; /* rel32 of the compares in emit_verify() */
+    unsigned n_verify_miss;
     uint64_t rip[BLOCK_INSNS + 1];
     uint16_t live_in[BLOCK_INSNS + 1]; /* flags that are needed at its beginning */
     uint16_t live_out[BLOCK_INSNS];
     uint8_t plan[BLOCK_INSNS];
     JitInsn info[BLOCK_INSNS + 1];
     Insn insn[BLOCK_INSNS];
-    bool no_groups;
+    bool no_groups, verify;
     Group group[GROUPS_MAX];
     unsigned n_groups;
     int held;                        /* whose address is in T0, -1: nobody's */

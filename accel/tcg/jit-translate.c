@@ -169,6 +169,10 @@ static void emit_cold(Tr *t, const Cold *c)
         if (c->from[n])
             emit_fix32(e, c->from[n], emit_at(e));
     }
+    if (c->thunk == THUNK_ENTRY) {
+        for (unsigned n = 0; n < t->n_verify_miss; n++)
+            emit_fix32(e, t->verify_miss[n], emit_at(e));
+    }
     switch (c->kind) {
     case COLD_SLOW:
         if (c->constant)
@@ -280,11 +284,25 @@ static unsigned plan(Tr *t, const Insn *i)
     return tr_plan_int(t, i) ? PLAN_INT : PLAN_EXEC;
 }
 
+static bool stores(const Tr *t, const Insn *i, unsigned p)
+{
+    if (p == PLAN_EXEC || (p == PLAN_STACK && i->desc->op == OP_PUSH) || (p == PLAN_SYS && i->desc->op == OP_PUSHF))
+        return true;
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        if (i->operand[n].kind == OPND_MEM && i->operand[n].access & ACCESS_W)
+            return true;
+    }
+    return false;
+}
+
 /* Does the block end behind it? */
 static bool ends(const Tr *t, const Insn *i, unsigned p)
 {
     const InsnDesc *d = i->desc;
 
+    /* What it stores may be the next instruction. */
+    if (t->verify && stores(t, i, p))
+        return true;
     if (p == PLAN_SYS)
         return d->op == OP_STAC || d->op == OP_CLAC;
     if (d->attrs & (INSN_END | INSN_SHADOW))
@@ -391,6 +409,26 @@ static void liveness(Tr *t)
 
 /* The frame. */
 
+/* Compare the code's bytes with what they were. */
+static void emit_verify(Tr *t)
+{
+    Emit *e = &t->e;
+    Block *b = t->b;
+    unsigned off = b->lin & 0xfff, first = MIN((unsigned)b->n_bytes, PAGE_SIZE - off);
+
+    for (unsigned n = 0, size; n < b->n_bytes; n += size) {
+        unsigned left = n < first ? first - n : b->n_bytes - n;
+        uint32_t want = 0;
+
+        if (!n || n == first)
+            emit_imm(e, T0, (uintptr_t)(n ? b->page[1] : b->page[0] + off));
+        size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        memcpy(&want, b->bytes + n, size);
+        emit_alu_imm(e, ALU_CMP, size, rm_mem(T0, (int32_t)(n < first ? n : n - first)), (int32_t)want);
+        t->verify_miss[t->n_verify_miss++] = emit_jcc_fwd(e, CC_NE);
+    }
+}
+
 static void emit_entry(Tr *t)
 {
     Emit *e = &t->e;
@@ -410,6 +448,10 @@ static void emit_entry(Tr *t)
     emit_alu_imm(e, ALU_CMP, 4, rm_gs(G_TCG(exit_request)), 0);
     from[2] = emit_jcc_fwd(e, CC_NE);
     t->at = 0;
+    if (t->verify) {
+        emit_verify(t);
+        b->verify = true;
+    }
     cold = tr_cold(t, COLD_SITE, 0);
     cold->thunk = THUNK_ENTRY;
     for (unsigned n = 0; n < 3; n++)
@@ -454,7 +496,8 @@ static void emit_insns(Tr *t)
         t->at = n;
         t->info[n].code = emit_at(&t->e) - t->b->code;
         t->info[n].in_slot = t->flags == IN_SLOT;
-        t->info[n].in_group = t->in_group[n];
+        /* C comes back to no place where more is known than it can tell. */
+        t->info[n].in_group = t->in_group[n] || t->verify;
         switch (t->plan[n]) {
         case PLAN_NOTHING:
             break;
@@ -477,7 +520,7 @@ static void emit_insns(Tr *t)
             t->info[n].insn = keep(t, i);
             tr_exec(t);
             /* What may go elsewhere is looked up when it has been executed. */
-            on = !ends(t, i, PLAN_EXEC);
+            on = !ends(t, i, PLAN_EXEC) || (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_BRANCH)));
         }
     }
     t->info[t->n].code = emit_at(&t->e) - t->b->code;
@@ -526,11 +569,12 @@ Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t
     t->j = j;
     t->mode = TCG(c)->mode;
     t->no_groups = extra & BLOCK_NO_GROUPS;
+    t->verify = jit_page_ref(j, page->host, true)->verify;
     t->ea_off = 0;
     t->code_size = made.mode & TM_CODE64 ? 8 : made.mode & TM_CODE32 ? 4 : 2;
     t->mmu = made.mode >> TM_MMU_SHIFT & 3;
     t->max = tcg_config.one_insn_per_tb ? 1 : BLOCK_INSNS;
-    t->n_cold = 0;
+    t->n_cold = t->n_verify_miss = 0;
     t->failed = false;
     t->b = &made;
     made.n_bytes = (uint16_t)decode(t, page, lin, bytes);

@@ -125,11 +125,16 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
         }
         Block *b = jit_find(j, lin, e->id, TCG(c)->mode | extra);
 
-        if (b && second_page_ok(c, b))
+        if (b && second_page_ok(c, b) && (!b->verify || jit_block_same(b)))
             return b;
         if (b)
             jit_block_kill(j, b);
-        tcg_protect_code(c, e->host);
+        PageRef *r = jit_page_ref(j, e->host, true);
+
+        if (!r)
+            j->flush_pending = true;
+        else if (!r->verify)
+            tcg_protect_code(c, e->host);
         tcg_outside_begin(c);
         b = jit_translate(c, e, lin, extra);
         tcg_outside_end(c);
@@ -152,6 +157,8 @@ static const void *dispatch(X86CPU *c)
     JitCpu *j = JIT(c);
 
     j->dispatches++;
+    if (j->verify_pages && __builtin_ia32_rdtsc() > j->verify_until)
+        jit_verify_end(j);
     for (;;) {
         j->leave = false;
         if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || t->mode & (TM_TF | TM_DEBUG) || t->exit_halt ||
@@ -407,7 +414,7 @@ static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
     /* Most often the page is what it was: only the code TLB had forgotten it. */
     const CodeTlbEntry *e = code_page(c, b->lin);
 
-    if (!e || e->id != b->id[0] || !second_page_ok(c, b))
+    if (!e || e->id != b->id[0] || !second_page_ok(c, b) || b->verify)
         return dispatch(c);
     return resume(c, b->body);
 }
