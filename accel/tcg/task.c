@@ -106,13 +106,22 @@ static void load_ldt(X86CPU *c, uint16_t sel)
     seg_from_desc(&c->ldt, sel, &d);
 }
 
+/* The code segment's level is checked before the stack is, all else of it afterwards (table 7-1). */
+static void check_cs_level(X86CPU *c, uint16_t sel)
+{
+    Desc d;
+
+    if (sel_null(sel) || !desc_fetch(c, sel, &d) || !desc_is_code(&d))
+        return;
+    if (desc_is_conforming(&d) ? desc_dpl(&d) > sel_rpl(sel) : desc_dpl(&d) != sel_rpl(sel))
+        raise_sel(c, EXC_TS, sel);
+}
+
 static void load_cs(X86CPU *c, uint16_t sel)
 {
     Desc d;
 
     if (sel_null(sel) || !desc_fetch(c, sel, &d) || !desc_is_code(&d))
-        raise_sel(c, EXC_TS, sel);
-    if (desc_is_conforming(&d) ? desc_dpl(&d) > sel_rpl(sel) : desc_dpl(&d) != sel_rpl(sel))
         raise_sel(c, EXC_TS, sel);
     if (!desc_present(&d))
         raise_sel(c, EXC_NP, sel);
@@ -164,6 +173,7 @@ static void load_segments(X86CPU *c, const NewTask *t)
             seg_load_vm86(&c->seg[n], t->seg[n]);
         return;
     }
+    check_cs_level(c, t->seg[SEG_CS]);
     load_stack(c, t->seg[SEG_SS], cpl);
     tcg_mode_changed(c);
     load_cs(c, t->seg[SEG_CS]);

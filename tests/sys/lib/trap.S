@@ -205,7 +205,14 @@ common: /* struct frame of sys.h */
     mov $DATA, %eax
     mov %eax, %ds
     mov %eax, %es
-    mov %esp, %eax
+    mov %ss, %eax
+    lar %eax, %eax
+    test $0x400000, %eax
+    jnz 1f
+    movzwl %sp, %esp /* a 16-bit stack, whose base is 0 */
+    mov $DATA, %eax
+    mov %eax, %ss
+1:  mov %esp, %eax
     mov %esp, %ebp
     cld
     and $-16, %esp
