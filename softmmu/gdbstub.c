@@ -140,6 +140,8 @@ static X86CPU *cpu_that_hit(void)
 
 static void state_changed(void *opaque, bool running, RunState state)
 {
+    if (runstate_ends) /* it hears of the exit */
+        return;
     if (running || !gdb.on)
         return;
     clear_orders();

@@ -41,6 +41,8 @@ typedef struct Notifier {
 static GArray *state_hooks;                            /* of StateHook */
 static GArray *powerdown_notifiers, *wakeup_notifiers; /* of Notifier */
 
+bool runstate_ends;
+
 RunState runstate(void)
 {
     return state;
@@ -290,6 +292,7 @@ bool runstate_turn(int *status)
         vcpus_pause();
         if (state == RUN_RUNNING) {
             state = RUN_SHUTDOWN;
+            runstate_ends = true;
             tell_hooks(false);
         }
         *status = v;
