@@ -105,12 +105,13 @@ bool blk_insert(Block *b, BlockNode *node, Error **errp)
 
 void blk_remove(Block *b)
 {
-    blk_drain(b);
+    blk_pause(b);
     if (b->root) {
         node_flush_last(b->root->node);
         node_unuse(b->root);
     }
     b->root = NULL;
+    blk_resume(b);
 }
 
 BlockNode *blk_node(Block *b)
@@ -140,12 +141,12 @@ bool blk_read_only(Block *b)
 
 bool blk_enable_write_cache(Block *b)
 {
-    return b->write_cache;
+    return __atomic_load_n(&b->write_cache, __ATOMIC_RELAXED);
 }
 
 void blk_set_enable_write_cache(Block *b, bool on)
 {
-    b->write_cache = on;
+    __atomic_store_n(&b->write_cache, on, __ATOMIC_RELAXED);
 }
 
 /* ---- the device ---- */
@@ -260,20 +261,20 @@ void blk_iostatus_enable(Block *b)
 
 void blk_iostatus_reset(Block *b)
 {
-    b->iostatus = IOSTATUS_OK;
+    __atomic_store_n(&b->iostatus, IOSTATUS_OK, __ATOMIC_RELAXED);
 }
 
 void blk_set_on_error(Block *b, BlockOnError read, BlockOnError write)
 {
     if (read != BLOCK_ON_ERROR_AUTO)
-        b->on_read = read;
+        __atomic_store_n(&b->on_read, read, __ATOMIC_RELAXED);
     if (write != BLOCK_ON_ERROR_AUTO)
-        b->on_write = write;
+        __atomic_store_n(&b->on_write, write, __ATOMIC_RELAXED);
 }
 
 BlockOnError blk_error_action(Block *b, bool is_read, int err)
 {
-    BlockOnError policy = is_read ? b->on_read : b->on_write;
+    BlockOnError policy = __atomic_load_n(is_read ? &b->on_read : &b->on_write, __ATOMIC_RELAXED);
     if (policy == BLOCK_ON_ERROR_ENOSPC)
         return err == ENOSPC ? BLOCK_ON_ERROR_STOP : BLOCK_ON_ERROR_REPORT;
     return policy;
@@ -291,8 +292,9 @@ void blk_error(Block *b, BlockOnError action, bool is_read, int err)
     if (blk_iostatus_on(b))
         json_set_bool(data, "nospace", nospace);
     json_set_str(data, "reason", g_strerror(err));
-    if (action == BLOCK_ON_ERROR_STOP && blk_iostatus_on(b) && b->iostatus == IOSTATUS_OK)
-        b->iostatus = nospace ? IOSTATUS_NOSPACE : IOSTATUS_FAILED;
+    if (action == BLOCK_ON_ERROR_STOP && blk_iostatus_on(b) &&
+        __atomic_load_n(&b->iostatus, __ATOMIC_RELAXED) == IOSTATUS_OK)
+        __atomic_store_n(&b->iostatus, nospace ? IOSTATUS_NOSPACE : IOSTATUS_FAILED, __ATOMIC_RELAXED);
     event_emit("BLOCK_IO_ERROR", data);
     if (action == BLOCK_ON_ERROR_STOP)
         vm_stop_request(RUN_IO_ERROR);
@@ -300,9 +302,9 @@ void blk_error(Block *b, BlockOnError action, bool is_read, int err)
 
 void blk_count_invalid(Block *b, BlockOp op)
 {
-    b->stats.invalid[op]++;
+    __atomic_fetch_add(&b->stats.invalid[op], 1, __ATOMIC_RELAXED);
     if (b->stats.account_invalid)
-        b->stats.last_access_ns = g_get_monotonic_time() * 1000;
+        __atomic_store_n(&b->stats.last_access_ns, g_get_monotonic_time() * 1000, __ATOMIC_RELAXED);
 }
 
 void blk_set_accounting(Block *b, OnOffAuto invalid, OnOffAuto failed)

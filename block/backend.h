@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A front end's handle, from the inside; for block/ only. All under the VM lock, but for what a BlockReq's worker touches. */
+/*
+ * A front end's handle, from the inside; for block/ only. All under the VM lock, but for what a BlockReq's worker
+ * touches, and for in_flight and plugged, which are the home's, and stats and write_cache, which are atomic.
+ */
 #ifndef BLOCK_BACKEND_H
 #define BLOCK_BACKEND_H
 
@@ -25,7 +28,9 @@ struct Block {
     BlockOnError on_read, on_write;
     bool iostatus_enabled;
     BlockIoStatus iostatus;
-    unsigned in_flight;
+    unsigned in_flight, plugged;
+    GMainContext *home;    /* NULL: the main loop, under the VM lock */
+    struct DoneList *done; /* finished requests that wait for it; NULL: the main loop's */
     BlockStats stats;
     /* What a medium put in later is opened with. */
     bool medium_read_only;
@@ -45,8 +50,8 @@ void blk_iostatus_reset(Block *b);
 bool blk_iostatus_on(const Block *b);
 /* A -drive's device was unplugged: the drive goes with it. */
 void drive_auto_del(Block *b);
-/* Open an image as -drive and blockdev-change-medium do: flat options (borrowed, strings), file may be NULL; probes where no
- * driver is named. */
+/* Open an image as -drive and blockdev-change-medium do: flat options (borrowed, strings), file may be NULL; probes
+ * where no driver is named. */
 BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp);
 /* Take a named handle off the list of names; it lives on until its device lets go. */
 void blk_forget_name(Block *b);

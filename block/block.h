@@ -6,7 +6,8 @@
  *
  * A driver's request functions are straight-line code: they run on worker threads without the VM lock, several at a
  * time, and call the node below them with node_p*(). All else (open, close, graph, handles, completions) happens under
- * the VM lock.
+ * the VM lock. A handle may have a home, a thread that makes its requests and gets their completions without that lock:
+ * blk_set_home(). While it has, nothing but its requests touches it; blk_pause() takes it back first.
  */
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H
@@ -36,7 +37,7 @@ enum {                          /* request flags */
        BLOCK_REQ_MAY_UNMAP = 2, /* write_zeroes: may deallocate */
 };
 
-/* ret: 0 or -errno. In the main loop under the VM lock. */
+/* ret: 0 or -errno. In the main loop under the VM lock, or in the handle's home without it. */
 typedef void BlockCompletion(void *opaque, int ret);
 
 /*
@@ -53,8 +54,21 @@ BlockReq *blk_discard(Block *b, uint64_t off, uint64_t len, BlockCompletion *fn,
 BlockReq *blk_write_zeroes(Block *b, uint64_t off, uint64_t len, unsigned flags, BlockCompletion *fn, void *opaque);
 /* The request's completion has run (with -ECANCELED where it could be stopped) when this returns. */
 void blk_cancel(BlockReq *req);
-void blk_drain(Block *b); /* returns when none of its requests is in flight; their completions have run */
-void blk_drain_all(void);
+void blk_drain(Block *b); /* returns when none of its requests is in flight; their completions have run. At its home */
+/* Between the two, requests that end at once do not wake the loop; unplug completes what has ended by then. At its
+ * home. */
+void blk_plug(Block *b);
+void blk_unplug(Block *b);
+/* Under the VM lock, with none in flight: the thread that runs ctx makes b's requests from now on. */
+void blk_set_home(Block *b, GMainContext *ctx);
+/* In that thread, while the VM lock's holder waits for it: drains; after it the main loop makes them again. */
+void blk_leave_home(Block *b);
+/* Under the VM lock: b's device makes no requests until blk_resume(), none is in flight, and b has no home. Nests not.
+ */
+void blk_pause(Block *b);
+void blk_resume(Block *b);
+void blk_pause_all(void);
+void blk_resume_all(void);
 /* At once, in the calling thread: loaders, firmware, monitor commands. 0 or -errno. */
 int blk_pread_sync(Block *b, uint64_t off, void *buf, uint64_t len);
 int blk_pwrite_sync(Block *b, uint64_t off, const void *buf, uint64_t len);
@@ -88,6 +102,8 @@ typedef struct BlockDevOps {
     bool (*tray_open)(void *opaque);                 /* NULL: has no tray */
     bool (*locked)(void *opaque);                    /* the guest prevents removal */
     void (*resized)(void *opaque);
+    /* Make no more requests, drain, give up the home; go on. NULL: its requests are made under the VM lock. */
+    void (*pause)(void *opaque, bool on);
 } BlockDevOps;
 /* Attach a device (one a handle); the core detaches it when its realize fails or it goes. Then claim what it does:
  * BlockPerm bits. */
@@ -108,7 +124,8 @@ typedef enum BlockOnError {
 } BlockOnError;
 extern const char *const block_on_error_names[];                        /* "report" "ignore" "enospc" "stop" "auto" */
 void blk_set_on_error(Block *b, BlockOnError read, BlockOnError write); /* AUTO keeps the -drive's */
-BlockOnError blk_error_action(Block *b, bool is_read, int err);         /* REPORT, IGNORE or STOP; err > 0 */
+/* These two at b's home. REPORT, IGNORE or STOP; err > 0. */
+BlockOnError blk_error_action(Block *b, bool is_read, int err);
 void blk_error(Block *b, BlockOnError action, bool is_read,
                int err); /* a stopped device retries when the VM runs again */
 void blk_iostatus_enable(Block *b);

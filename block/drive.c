@@ -227,8 +227,6 @@ static bool refuse_missing(Json *o, const DriveInfo *d, bool snapshot, Error **e
     if (snapshot && json_get(o, "file"))
         return error_set(errp,
                          "snapshot=on is not available: it needs an overlay image, which no format here supports yet");
-    if (d->type == DRIVE_IF_VIRTIO && !device_find_desc("virtio-blk-pci"))
-        return error_set(errp, "if=virtio is not available: there is no virtio-blk device yet; if=ide works");
     for (size_t i = 0; i < json_length(o); i++) {
         const char *k = json_key_at(o, i);
         if (g_str_has_prefix(k, "throttling") || g_str_has_prefix(k, "bps") || g_str_has_prefix(k, "iops"))
@@ -496,7 +494,7 @@ static bool make_default(const DrivesConfig *cfg, DriveIf type, int index, const
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
     if (!running) {
-        blk_drain_all();
+        blk_pause_all(); /* devices have stopped */
         for (BlockNode *n = node_next(NULL); n; n = node_next(n))
             if (!n->read_only)
                 node_flush(n);
@@ -541,6 +539,17 @@ bool drives_init(const DrivesConfig *cfg, Error **errp)
     if (ok)
         runstate_register(vm_state_changed, NULL);
     return ok;
+}
+
+DriveInfo *drive_claim_next(DriveIf type, DriveInfo *after)
+{
+    for (DriveInfo *d = after ? after->next : drives; d; d = d->next) {
+        if (d->type != type)
+            continue;
+        d->claimed = true;
+        return d;
+    }
+    return NULL;
 }
 
 DriveInfo *drive_get(DriveIf type, int bus, int unit)
@@ -636,7 +645,7 @@ bool drive_del(const char *id, Error **errp)
 void block_cleanup(void)
 {
     ASSERT_VM_LOCKED();
-    blk_drain_all();
+    blk_pause_all();
     for (Block *b = blk_next(NULL); b; b = blk_next(b))
         blk_remove(b);
     for (BlockNode *n = node_next(NULL); n;) {

@@ -2,8 +2,8 @@
 /*
  * -drive, -blockdev and their short forms: what main collects, what boards take, and the monitor's commands on media.
  *
- * main: drive_option*() and blockdev_option() in the order of the command line; once the machine is known drives_init(), which opens
- * them and makes the default drives; after the machine is built drives_check_orphans().
+ * main: drive_option*() and blockdev_option() in the order of the command line; once the machine is known
+ * drives_init(), which opens them and makes the default drives; after the machine is built drives_check_orphans().
  */
 #ifndef BLOCK_DRIVE_H
 #define BLOCK_DRIVE_H
@@ -37,21 +37,24 @@ typedef struct DriveInfo {
 
 /* -drive TEXT ("file=x,if=ide,..."). */
 bool drive_option(const char *text, Error **errp);
-/* -hda (IDE, 0, NULL) .. -hdd, -cdrom (DEFAULT, 2, "media=cdrom"), -fda (FLOPPY, 0), -sd, -pflash, a bare image (DEFAULT, 0,
- * "media=disk"): path is taken as it is, commas and all; extra: more key=value text. index -1: the next free. option: for messages. */
+/* -hda (IDE, 0, NULL) .. -hdd, -cdrom (DEFAULT, 2, "media=cdrom"), -fda (FLOPPY, 0), -sd, -pflash, a bare image
+ * (DEFAULT, 0, "media=disk"): path is taken as it is, commas and all; extra: more key=value text. index -1: the next
+ * free. option: for messages. */
 bool drive_option_file(const char *option, const char *path, DriveIf type, int index, const char *extra, Error **errp);
 /* -blockdev TEXT: JSON or key=value. */
 bool blockdev_option(const char *text, Error **errp);
 typedef struct DrivesConfig {
-    DriveIf default_if; /* the machine's: DRIVE_IF_IDE on pc and q35 */
-    bool snapshot;      /* -snapshot */
+    DriveIf default_if;                                 /* the machine's: DRIVE_IF_IDE on pc and q35 */
+    bool snapshot;                                      /* -snapshot */
     bool default_floppy, default_cdrom, default_sdcard; /* make them where free; not with -nodefaults */
 } DrivesConfig;
 bool drives_init(const DrivesConfig *cfg, Error **errp); /* errors begin with the option's text */
 /* Boards: the drive for a place, marked as claimed; NULL where none. */
 DriveInfo *drive_get(DriveIf type, int bus, int unit);
-int drive_max_bus(DriveIf type); /* -1: none */
-/* -drive's that named an interface which the machine did not take: each is an error message; false where there was one. */
+DriveInfo *drive_claim_next(DriveIf type, DriveInfo *after); /* each one in turn; after NULL begins, NULL ends */
+int drive_max_bus(DriveIf type);                             /* -1: none */
+/* -drive's that named an interface which the machine did not take: each is an error message; false where there was one.
+ */
 bool drives_check_orphans(void);
 
 /* Monitor: HMP drive_add and drive_del, QMP blockdev-*. opts: the command's arguments (borrowed). */
@@ -66,8 +69,8 @@ bool block_close_tray(const char *device, const char *id, Error **errp);
 bool block_remove_medium(const char *device, const char *id, Error **errp);
 bool block_insert_medium(const char *device, const char *id, const char *node_name, Error **errp);
 /* format, read_only_mode ("retain" "read-only" "read-write") may be NULL. */
-bool block_change_medium(const char *device, const char *id, const char *filename, const char *format, const char *read_only_mode,
-                         bool force, Error **errp);
+bool block_change_medium(const char *device, const char *id, const char *filename, const char *format,
+                         const char *read_only_mode, bool force, Error **errp);
 bool block_resize(const char *device, const char *node_name, uint64_t size, Error **errp);
 
 #endif

@@ -35,6 +35,7 @@ typedef struct FileState {
     int fd;
     uint32_t align;     /* of offsets and lengths with O_DIRECT, else 1 */
     GRWLock align_lock; /* writers: partial blocks; readers: aligned writes */
+    bool no_nowait;     /* atomic: the file system cannot say that it would wait */
     int sync_error;     /* atomic: the first failed fdatasync; what was in the page cache may be lost */
     uint64_t discard_ok, discard_failed, discard_bytes; /* atomic */
 } FileState;
@@ -338,6 +339,18 @@ static int file_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct io
                                            : bounce_all(s, off, len, iov, niov, false);
 }
 
+/* From the page cache, where all of it is there. */
+static int file_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
+{
+    FileState *s = n->state;
+    if (n->direct || niov > IOV_MAX || __atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED))
+        return -EAGAIN;
+    ssize_t r = preadv2(s->fd, iov, niov, (off_t)off, RWF_NOWAIT);
+    if (r < 0 && errno == EOPNOTSUPP)
+        __atomic_store_n(&s->no_nowait, true, __ATOMIC_RELAXED);
+    return r >= 0 && (uint64_t)r == len ? 0 : -EAGAIN;
+}
+
 static int file_flush(BlockNode *n)
 {
     FileState *s = n->state;
@@ -457,6 +470,7 @@ const BlockDriver block_file = {
     .open = regular_open,
     .close = file_close,
     .preadv = file_preadv,
+    .preadv_now = file_preadv_now,
     .pwritev = file_pwritev,
     .flush = file_flush,
     .discard = file_discard,
@@ -475,6 +489,7 @@ const BlockDriver block_host_device = {
     .open = device_open,
     .close = file_close,
     .preadv = file_preadv,
+    .preadv_now = file_preadv_now,
     .pwritev = file_pwritev,
     .flush = file_flush,
     .discard = file_discard,

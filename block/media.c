@@ -245,14 +245,14 @@ bool block_resize(const char *device, const char *node_name, uint64_t size, Erro
         return error_set(errp, "Device '%s' has no medium", device);
     if (size > INT64_MAX)
         return error_set(errp, "Parameter 'size' expects a >0 size");
-    blk_drain_all();
+    blk_pause_all();
     /* Claimed for as long as it takes, so that a user who denies resizing (a CD-ROM, a floppy, another process) is
      * heard. */
     BlockEdge *e = node_use(n, g_strdup("block_resize"), BLOCK_PERM_RESIZE, BLOCK_PERM_ALL, errp);
-    if (!e)
-        return false;
-    bool ok = node_truncate(n, size, errp);
-    node_unuse(e);
+    bool ok = e && node_truncate(n, size, errp);
+    if (e)
+        node_unuse(e);
+    blk_resume_all();
     for (Block *u = ok ? blk_next(NULL) : NULL; u; u = blk_next(u))
         if (u->root && u->root->node == n && u->dev && u->ops && u->ops->resized)
             u->ops->resized(u->opaque);

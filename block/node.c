@@ -408,6 +408,14 @@ int node_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *io
     return n->drv->preadv ? n->drv->preadv(n, off, len, iov, niov) : -ENOTSUP;
 }
 
+int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
+{
+    int ret = check(n, off, len, false);
+    if (ret || !len)
+        return ret;
+    return n->drv->preadv_now ? n->drv->preadv_now(n, off, len, iov, niov) : -EAGAIN;
+}
+
 static void note_write(BlockNode *n, uint64_t end)
 {
     uint64_t old = __atomic_load_n(&n->wr_highest, __ATOMIC_RELAXED);

@@ -43,6 +43,8 @@ struct BlockDriver {
     /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard
      * ignored; zeroes are written. */
     int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+    /* As preadv, in any thread, where it has not to wait for a disk; else -EAGAIN. NULL: that always. */
+    int (*preadv_now)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
     int (*pwritev)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
     int (*flush)(BlockNode *n);
     int (*discard)(BlockNode *n, uint64_t off, uint64_t len);
@@ -106,6 +108,8 @@ const char *node_used_by(BlockNode *n); /* some user's name, NULL: nobody */
 
 /* Requests on a node, in the calling thread; 0 or -errno. Ranges are checked. */
 int node_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov,
+                    int niov); /* -EAGAIN: it would wait */
 int node_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
 int node_pread(BlockNode *n, uint64_t off, void *buf, uint64_t len);
 int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len);

@@ -79,7 +79,7 @@ Json *block_query(void)
             continue;
         Json *o = json_object();
         if (blk_iostatus_on(b))
-            json_set_str(o, "io-status", iostatus_names[b->iostatus]);
+            json_set_str(o, "io-status", iostatus_names[__atomic_load_n(&b->iostatus, __ATOMIC_RELAXED)]);
         json_set_str(o, "device", blk_name(b));
         json_set_bool(o, "locked", blk_locked(b));
         json_set_bool(o, "removable", blk_removable(b));
@@ -101,6 +101,12 @@ Json *block_query_nodes(bool flat)
     for (BlockNode *n = node_next(NULL); n; n = node_next(n))
         json_append(list, node_info(n, true));
     return list;
+}
+
+/* Its writer may be another thread. */
+static uint64_t counter(const uint64_t *c)
+{
+    return __atomic_load_n(c, __ATOMIC_RELAXED);
 }
 
 /* BlockDeviceStats; b NULL: of a node, of which only the highest write is known. */
@@ -126,12 +132,12 @@ static Json *stats_of(const Block *b, const BlockNode *n)
             uint64_t val;
             bool flush_too;
         } f[] = {
-            {"%s_bytes", s->bytes[ops[i].op], false},
-            {"%s_operations", s->ops[ops[i].op], true},
-            {"%s_total_time_ns", s->time_ns[ops[i].op], true},
+            {"%s_bytes", counter(&s->bytes[ops[i].op]), false},
+            {"%s_operations", counter(&s->ops[ops[i].op]), true},
+            {"%s_total_time_ns", counter(&s->time_ns[ops[i].op]), true},
             {"%s_merged", 0, false},
-            {"failed_%s_operations", s->failed[ops[i].op], true},
-            {"invalid_%s_operations", s->invalid[ops[i].op], true},
+            {"failed_%s_operations", counter(&s->failed[ops[i].op]), true},
+            {"invalid_%s_operations", counter(&s->invalid[ops[i].op]), true},
         };
         for (size_t k = 0; k < ARRAY_SIZE(f); k++) {
             if (ops[i].op == BLOCK_OP_FLUSH && !f[k].flush_too)
@@ -145,8 +151,9 @@ static Json *stats_of(const Block *b, const BlockNode *n)
     json_set_uint(o, "wr_highest_offset", n ? __atomic_load_n(&n->wr_highest, __ATOMIC_RELAXED) : 0);
     json_set_bool(o, "account_invalid", s->account_invalid);
     json_set_bool(o, "account_failed", s->account_failed);
-    if (s->last_access_ns)
-        json_set_int(o, "idle_time_ns", MAX(g_get_monotonic_time() * 1000 - s->last_access_ns, 0));
+    int64_t last = __atomic_load_n(&s->last_access_ns, __ATOMIC_RELAXED);
+    if (last)
+        json_set_int(o, "idle_time_ns", MAX(g_get_monotonic_time() * 1000 - last, 0));
     json_set(o, "timed_stats", json_array());
     return o;
 }

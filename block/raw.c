@@ -44,6 +44,13 @@ static int raw_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iov
     return node_preadv(n->file->node, off + s->offset, len, iov, niov);
 }
 
+/* No event for the layer below: one that wants it does not answer at once. */
+static int raw_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
+{
+    RawState *s = n->state;
+    return node_preadv_now(n->file->node, off + s->offset, len, iov, niov);
+}
+
 static int raw_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)
 {
     RawState *s = n->state;
@@ -102,6 +109,7 @@ const BlockDriver block_raw = {
     .inline_io = true,
     .open = raw_open,
     .preadv = raw_preadv,
+    .preadv_now = raw_preadv_now,
     .pwritev = raw_pwritev,
     .flush = raw_flush,
     .discard = raw_discard,

@@ -2,9 +2,10 @@
 /*
  * Requests of handles: to worker threads and back.
  *
- * A request is checked and counted under the VM lock, done by a worker (or at once, where the chain never blocks), put
- * on the list of finished ones and completed in the main loop, or in the thread that drains, under the VM lock.
- * `done_lock` guards the list of finished requests and each request's `state`; it is a leaf lock.
+ * A request is checked and counted at its handle's home (the main loop, under the VM lock, or a thread without it),
+ * done by a worker (or at once, where nothing of it blocks), put on the home's list of finished ones and completed
+ * there, by its loop or by who drains. `done_lock` guards the lists of finished requests and each request's `state`; it
+ * is a leaf lock.
  */
 #include "block/backend.h"
 
@@ -13,6 +14,7 @@
 #include "util/iov.h"
 
 #define WORKERS_MAX 64
+#define NOW_MAX     (64 * KIB) /* longer reads are tried at once only where no other is in flight */
 
 typedef enum ReqState { REQ_QUEUED, REQ_RUNNING, REQ_CANCELLED, REQ_DONE } ReqState;
 
@@ -26,6 +28,7 @@ struct BlockReq {
     const struct iovec *iov;
     int niov;
     unsigned flags;
+    bool own_ref; /* of blk and node */
     int ret;
     int64_t start_ns;
     BlockCompletion *fn;
@@ -33,11 +36,26 @@ struct BlockReq {
     BlockReq *next; /* of the finished */
 };
 
+typedef struct DoneList {
+    BlockReq *first, **last;
+    BottomHalf *bh; /* in the home's loop; set before the first request is sent */
+} DoneList;
+
 static GMutex done_lock;
 static GCond done_cond;
-static BlockReq *done_first, **done_last = &done_first;
-static BottomHalf *done_bh; /* set before the first request is sent */
-static GThreadPool *workers;
+static DoneList main_done = {.last = &main_done.first};
+static GThreadPool *workers; /* made when first needed, with done_lock held */
+
+static DoneList *done_list(const Block *b)
+{
+    return b->done ? b->done : &main_done;
+}
+
+/* The caller may make requests. */
+static bool at_home(const Block *b)
+{
+    return b->home ? g_main_context_is_owner(b->home) : vm_locked();
+}
 
 static int perform(BlockReq *r)
 {
@@ -60,8 +78,9 @@ static void finish(BlockReq *r, int ret)
     r->ret = ret;
     r->state = REQ_DONE;
     r->next = NULL;
-    *done_last = r;
-    done_last = &r->next;
+    DoneList *l = done_list(r->blk);
+    *l->last = r;
+    l->last = &r->next;
     g_cond_broadcast(&done_cond);
 }
 
@@ -77,21 +96,27 @@ static void worker(gpointer data, gpointer unused)
     int ret = cancelled ? -ECANCELED : perform(r);
     g_mutex_lock(&done_lock);
     finish(r, ret);
+    bh_schedule(done_list(r->blk)->bh); /* with the lock: r's completion, and the list's end, come after */
     g_mutex_unlock(&done_lock);
-    bh_schedule(done_bh);
 }
 
-static BlockReq *take_done(void)
+static BlockReq *take_done(DoneList *l)
 {
     g_mutex_lock(&done_lock);
-    BlockReq *r = done_first;
+    BlockReq *r = l->first;
     if (r) {
-        done_first = r->next;
-        if (!done_first)
-            done_last = &done_first;
+        l->first = r->next;
+        if (!l->first)
+            l->last = &l->first;
     }
     g_mutex_unlock(&done_lock);
     return r;
+}
+
+/* Counters have one writer, the home; others read them. */
+static void add(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 static void count(Block *b, const BlockReq *r)
@@ -101,37 +126,59 @@ static void count(Block *b, const BlockReq *r)
     if (r->ret == -ECANCELED)
         return;
     if (r->ret)
-        s->failed[r->op]++;
+        add(&s->failed[r->op], 1);
     if (r->ret && !s->account_failed)
         return;
-    s->time_ns[r->op] += now - r->start_ns;
-    s->last_access_ns = now;
+    add(&s->time_ns[r->op], (uint64_t)(now - r->start_ns));
+    __atomic_store_n(&s->last_access_ns, now, __ATOMIC_RELAXED);
     if (r->ret)
         return;
-    s->ops[r->op]++;
-    s->bytes[r->op] += r->len;
+    add(&s->ops[r->op], 1);
+    add(&s->bytes[r->op], r->len);
 }
 
 /* Complete what is finished; a completion may send, drain and cancel. */
-static void complete_done(void *unused)
+static void complete_done(void *list)
 {
     BlockReq *r;
-    while ((r = take_done())) {
+    while ((r = take_done(list))) {
         Block *b = r->blk;
+        bool own_ref = r->own_ref;
         count(b, r);
-        if (r->node)
+        if (r->node && own_ref)
             node_unref(r->node);
         b->in_flight--;
         r->fn(r->opaque, r->ret);
         g_free(r);
-        blk_unref(b);
+        if (own_ref)
+            blk_unref(b);
     }
+}
+
+/* The request as it is, in this thread: what needs no waiting. -EAGAIN: it does. */
+static int perform_now(const BlockReq *r)
+{
+    if (r->node->inline_io)
+        return perform((BlockReq *)r);
+    if (r->op == BLOCK_OP_READ && r->blk->home && (r->len <= NOW_MAX || r->blk->in_flight == 1))
+        return node_preadv_now(r->node, r->off, r->len, r->iov, r->niov);
+    return -EAGAIN;
+}
+
+static void send_to_worker(BlockReq *r)
+{
+    g_mutex_lock(&done_lock);
+    if (!workers)
+        workers = g_thread_pool_new(worker, NULL, WORKERS_MAX, false, NULL);
+    g_mutex_unlock(&done_lock);
+    TSAN_RELEASE(r);
+    g_thread_pool_push(workers, r, NULL);
 }
 
 static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, const struct iovec *iov, int niov,
                               unsigned flags, BlockCompletion *fn, void *opaque)
 {
-    ASSERT_VM_LOCKED();
+    assert(at_home(b));
     BlockReq *r = g_new0(BlockReq, 1);
     *r = (BlockReq){.blk = b,
                     .op = op,
@@ -141,13 +188,15 @@ static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, 
                     .niov = niov,
                     .flags = flags,
                     .fn = fn,
-                    .opaque = opaque};
+                    .opaque = opaque,
+                    .own_ref = !b->home}; /* what has a home is not let go */
     r->zeroes = op == BLOCK_OP_WRITE && !iov;
     r->start_ns = g_get_monotonic_time() * 1000;
-    if (!done_bh)
-        done_bh = bh_new(complete_done, NULL);
+    if (!main_done.bh && !b->home)
+        main_done.bh = bh_new(complete_done, &main_done);
     b->in_flight++;
-    blk_ref(b);
+    if (r->own_ref)
+        blk_ref(b);
     int err = 0;
     bool writes = op == BLOCK_OP_WRITE || op == BLOCK_OP_UNMAP;
     if (!b->root)
@@ -158,23 +207,53 @@ static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, 
         err = -EACCES;
     if (b->root && !err) {
         r->node = b->root->node;
-        node_ref(r->node);
-        if (op == BLOCK_OP_WRITE && !b->write_cache)
+        if (r->own_ref)
+            node_ref(r->node);
+        if (op == BLOCK_OP_WRITE && !blk_enable_write_cache(b))
             r->flags |= BLOCK_REQ_FUA;
+        err = perform_now(r);
     }
-    if (!r->node || r->node->inline_io) {
-        int ret = r->node ? perform(r) : err;
-        g_mutex_lock(&done_lock);
-        finish(r, ret);
-        g_mutex_unlock(&done_lock);
-        bh_schedule(done_bh);
+    if (err == -EAGAIN) {
+        send_to_worker(r);
         return r;
     }
-    if (!workers)
-        workers = g_thread_pool_new(worker, NULL, WORKERS_MAX, false, NULL);
-    TSAN_RELEASE(r);
-    g_thread_pool_push(workers, r, NULL);
+    g_mutex_lock(&done_lock);
+    finish(r, err);
+    g_mutex_unlock(&done_lock);
+    if (!b->plugged)
+        bh_schedule(done_list(b)->bh);
     return r;
+}
+
+void blk_plug(Block *b)
+{
+    assert(at_home(b));
+    b->plugged++;
+}
+
+void blk_unplug(Block *b)
+{
+    assert(at_home(b) && b->plugged);
+    if (!--b->plugged)
+        complete_done(done_list(b));
+}
+
+void blk_set_home(Block *b, GMainContext *ctx)
+{
+    ASSERT_VM_LOCKED();
+    assert(!b->home && !b->in_flight && !b->plugged);
+    b->home = ctx;
+    b->done = g_new0(DoneList, 1);
+    b->done->last = &b->done->first;
+    b->done->bh = bh_new_in(ctx, complete_done, b->done);
+}
+
+void blk_leave_home(Block *b)
+{
+    blk_drain(b);
+    bh_delete(b->done->bh);
+    g_clear_pointer(&b->done, g_free);
+    b->home = NULL;
 }
 
 BlockReq *blk_preadv(Block *b, uint64_t off, const struct iovec *iov, int niov, BlockCompletion *fn, void *opaque)
@@ -203,14 +282,14 @@ BlockReq *blk_write_zeroes(Block *b, uint64_t off, uint64_t len, unsigned flags,
     return send_request(b, BLOCK_OP_WRITE, off, len, NULL, 0, flags, fn, opaque);
 }
 
-/* Complete what there is, or wait for a worker; the VM lock is held throughout, as no worker takes it. */
-static void complete_or_wait(void)
+/* Complete what there is, or wait for a worker; where the VM lock is held it is throughout, as no worker takes it. */
+static void complete_or_wait(DoneList *l)
 {
     g_mutex_lock(&done_lock);
-    while (!done_first)
+    while (!l->first)
         g_cond_wait(&done_cond, &done_lock);
     g_mutex_unlock(&done_lock);
-    complete_done(NULL);
+    complete_done(l);
 }
 
 typedef struct Cancelled {
@@ -228,7 +307,8 @@ static void cancelled_done(void *opaque, int ret)
 
 void blk_cancel(BlockReq *r)
 {
-    ASSERT_VM_LOCKED();
+    assert(at_home(r->blk));
+    DoneList *l = done_list(r->blk);
     Cancelled c = {r->fn, r->opaque, false};
     r->fn = cancelled_done;
     r->opaque = &c;
@@ -237,29 +317,48 @@ void blk_cancel(BlockReq *r)
         r->state = REQ_CANCELLED;
     g_mutex_unlock(&done_lock);
     while (!c.done)
-        complete_or_wait();
+        complete_or_wait(l);
 }
 
 void blk_drain(Block *b)
 {
-    ASSERT_VM_LOCKED();
+    assert(at_home(b));
     while (b->in_flight)
-        complete_or_wait();
+        complete_or_wait(done_list(b));
 }
 
-void blk_drain_all(void)
+void blk_pause(Block *b)
 {
-    Block *b = blk_next(NULL);
-    while (b) {
-        if (b->in_flight) {
+    ASSERT_VM_LOCKED();
+    if (b->dev && b->ops && b->ops->pause)
+        b->ops->pause(b->opaque, true);
+    blk_drain(b);
+}
+
+void blk_resume(Block *b)
+{
+    if (b->dev && b->ops && b->ops->pause)
+        b->ops->pause(b->opaque, false);
+}
+
+void blk_pause_all(void)
+{
+    for (Block *b = blk_next(NULL); b;) {
+        if (b->home || b->in_flight) {
             blk_ref(b);
-            blk_drain(b);
+            blk_pause(b);
             blk_unref(b);
             b = blk_next(NULL); /* completions may have changed the list */
         } else {
             b = blk_next(b);
         }
     }
+}
+
+void blk_resume_all(void)
+{
+    for (Block *b = blk_next(NULL); b; b = blk_next(b))
+        blk_resume(b);
 }
 
 unsigned blk_in_flight(Block *b)

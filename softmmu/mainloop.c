@@ -131,7 +131,7 @@ static gboolean bh_nothing(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-BottomHalf *bh_new(void (*fn)(void *), void *opaque)
+BottomHalf *bh_new_in(GMainContext *ctx, void (*fn)(void *), void *opaque)
 {
     static GSourceFuncs funcs = {.dispatch = bh_dispatch};
     BottomHalf *bh = g_new0(BottomHalf, 1);
@@ -140,8 +140,13 @@ BottomHalf *bh_new(void (*fn)(void *), void *opaque)
     bh->src = g_source_new(&funcs, sizeof(GSource));
     g_source_set_callback(bh->src, bh_nothing, bh, NULL);
     g_source_set_priority(bh->src, G_PRIORITY_HIGH);
-    g_source_attach(bh->src, NULL);
+    g_source_attach(bh->src, ctx);
     return bh;
+}
+
+BottomHalf *bh_new(void (*fn)(void *), void *opaque)
+{
+    return bh_new_in(NULL, fn, opaque);
 }
 
 void bh_schedule(BottomHalf *bh)

@@ -37,9 +37,11 @@ unsigned fd_watch(int fd, GIOCondition cond, FdFn *fn, void *opaque);
 /* A bottom half: fn runs once, soon, in the main loop with the VM lock held, however often it was scheduled. */
 typedef struct BottomHalf BottomHalf;
 BottomHalf *bh_new(void (*fn)(void *), void *opaque);
-void bh_schedule(BottomHalf *bh); /* from any thread */
+BottomHalf *bh_new_in(GMainContext *ctx, void (*fn)(void *),
+                      void *opaque); /* in ctx's thread, without the VM lock; NULL: as bh_new */
+void bh_schedule(BottomHalf *bh);    /* from any thread */
 void bh_cancel(BottomHalf *bh);
-void bh_delete(BottomHalf *bh); /* under the VM lock; a scheduled fn does not run any more */
+void bh_delete(BottomHalf *bh); /* under the VM lock, or in ctx's thread; a scheduled fn does not run any more */
 /* Run fn(opaque) once in the main loop under the VM lock; from any thread. */
 void mainloop_defer(void (*fn)(void *), void *opaque);
 

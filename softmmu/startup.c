@@ -703,6 +703,8 @@ static bool set_displays(Machine *m, Error **errp)
     return true;
 }
 
+extern const DeviceDesc virtio_blk_pci;
+
 static bool make_devices(Error **errp)
 {
     for (const Option *o = NULL; (o = option_next(OPT_DEBUGCON, o));) {
@@ -729,6 +731,14 @@ static bool make_devices(Error **errp)
         }
         if (!device_add(opts, !json, errp))
             return error_prepend(errp, "%s: ", o->where);
+    }
+    /* if=virtio: the drive's device, behind the user's own */
+    for (DriveInfo *d = NULL; (d = drive_claim_next(DRIVE_IF_VIRTIO, d));) {
+        g_autoptr(Json) opts = json_object();
+        json_set_str(opts, "driver", virtio_blk_pci.name);
+        json_set_str(opts, "drive", blk_name(d->blk));
+        if (!device_add(opts, false, errp))
+            return error_prepend(errp, "%s: ", d->where);
     }
     return true;
 }

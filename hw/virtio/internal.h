@@ -47,6 +47,9 @@ void virtq_reset_state(VirtQueue *q); /* indexes and flags, as after power-on; n
 void virtq_unmap(VirtQueue *q);
 /* Where the areas of a legacy queue at page pfn are. */
 void virtq_legacy_layout(VirtQueue *q, uint32_t pfn);
+/* A request out of a stream: parts by their guest addresses, mapped anew. */
+VirtReq *virtq_make(VirtQueue *q, uint16_t head, unsigned n_out, unsigned n_in, const uint64_t *addr,
+                    const uint64_t *len, size_t size, Error **errp);
 /* From the ring in guest memory; after a stream was loaded. */
 bool virtq_sync(VirtQueue *q, Error **errp);
 bool virtq_wants_interrupt(VirtQueue *q);

@@ -8,8 +8,9 @@
  * modern-pio-notify: a doorbell for all queues (2) BAR 4  memory, modern, a page each: common configuration, ISR,
  * device configuration, doorbells (4 bytes or, with page-per-vq, a page a queue)
  *
- * A register is read or written at its first byte by any size; reads are cut. That, what a status byte of acknowledge
- * and driver does to a legacy device's bus mastering, and that bus mastering off takes DRIVER_OK away are QEMU's.
+ * A register is read or written at its first byte by any size; reads are cut, a wider write to a vector or a selector
+ * is seen whole. That, what a status byte of acknowledge and driver does to a legacy device's bus mastering, and that
+ * bus mastering off takes DRIVER_OK away are QEMU's.
  */
 #include "hw/virtio/pci.h"
 
@@ -179,9 +180,9 @@ static void pci_vector_used(VirtioDevice *v, uint16_t vector, bool used)
     irq_update(p, vector, !unmasked, &msg);
 }
 
-static uint16_t check_vector(const VirtioPci *p, uint16_t vector)
+static uint16_t check_vector(const VirtioPci *p, uint64_t vector)
 {
-    return vector < p->vectors ? vector : VIRTIO_NO_VECTOR;
+    return vector < p->vectors ? (uint16_t)vector : VIRTIO_NO_VECTOR;
 }
 
 /* ---- what both interfaces do ---- */
@@ -208,18 +209,24 @@ static AddressSpace *pci_dma(VirtioDevice *v)
     return proxy_of(v)->pci.dma;
 }
 
+static void reset_queues(VirtioPci *p)
+{
+    memset(p->queues, 0, inner_of(p)->n_queues * sizeof(p->queues[0]));
+}
+
+/* What the driver does by a status of 0. The selected words of features and the driver's stay, as QEMU's do. */
+static void driver_reset(VirtioPci *p)
+{
+    virtio_reset(inner_of(p));
+    reset_queues(p);
+}
+
 void virtio_pci_reset(Device *dev)
 {
     VirtioPci *p = container_of(dev, VirtioPci, pci.dev);
     p->device_select = p->driver_select = 0;
     memset(p->driver_features, 0, sizeof(p->driver_features));
-    memset(p->queues, 0, VIRTIO_QUEUES_MAX * sizeof(p->queues[0]));
-}
-
-static void full_reset(VirtioPci *p)
-{
-    virtio_reset(inner_of(p));
-    virtio_pci_reset(&p->pci.dev);
+    reset_queues(p);
 }
 
 /* ---- legacy ---- */
@@ -237,7 +244,7 @@ static uint64_t legacy_read(void *opaque, uint64_t off, unsigned size)
         return virtio_config_read(v, off - config_offset(p), size);
     switch (off) {
     case L_DEVICE_FEATURES:
-        return (uint32_t)v->features | BIT32(VIRTIO_F_BAD_FEATURE);
+        return (uint32_t)v->features;
     case L_DRIVER_FEATURES:
         return (uint32_t)v->guest_features;
     case L_QUEUE_PFN:
@@ -262,7 +269,7 @@ static void legacy_status(VirtioPci *p, uint8_t status)
 {
     VirtioDevice *v = inner_of(p);
     if (!status) {
-        full_reset(p);
+        driver_reset(p);
         return;
     }
     virtio_set_status(v, status);
@@ -288,12 +295,12 @@ static void legacy_write(void *opaque, uint64_t off, uint64_t val, unsigned size
         break;
     case L_QUEUE_PFN:
         if (!val)
-            full_reset(p);
+            driver_reset(p);
         else if (v->queue_sel < v->n_queues)
             virtio_queue_set_pfn(v, v->queue_sel, (uint32_t)val);
         break;
     case L_QUEUE_SELECT:
-        if ((uint16_t)val < VIRTIO_QUEUES_MAX)
+        if (val < VIRTIO_QUEUES_MAX)
             v->queue_sel = (uint16_t)val;
         break;
     case L_NOTIFY:
@@ -304,11 +311,11 @@ static void legacy_write(void *opaque, uint64_t off, uint64_t val, unsigned size
         legacy_status(p, (uint8_t)val);
         break;
     case L_CONFIG_VECTOR:
-        v->config_vector = check_vector(p, (uint16_t)val);
+        v->config_vector = check_vector(p, val);
         break;
     case L_QUEUE_VECTOR:
         if (v->queue_sel < v->n_queues)
-            virtio_queue_set_vector(v, v->queue_sel, check_vector(p, (uint16_t)val));
+            virtio_queue_set_vector(v, v->queue_sel, check_vector(p, val));
         break;
     default:
         guest_error(&p->pci.dev, "write of 0x%" PRIx64 " to legacy register %u", val, (unsigned)off);
@@ -401,7 +408,7 @@ static void queue_write(VirtioPci *p, VirtioPciQueue *q, uint64_t off, uint64_t 
         virtio_queue_set_size(v, v->queue_sel, q->size);
         break;
     case C_QUEUE_VECTOR:
-        virtio_queue_set_vector(v, v->queue_sel, check_vector(p, (uint16_t)val));
+        virtio_queue_set_vector(v, v->queue_sel, check_vector(p, val));
         break;
     case C_QUEUE_ENABLE:
         enable_queue(p, q, val);
@@ -446,16 +453,16 @@ static void common_write(void *opaque, uint64_t off, uint64_t val, unsigned size
         virtio_set_features(v, (uint64_t)p->driver_features[1] << 32 | p->driver_features[0]);
         break;
     case C_CONFIG_VECTOR:
-        v->config_vector = check_vector(p, (uint16_t)val);
+        v->config_vector = check_vector(p, val);
         break;
     case C_STATUS:
         if (val & 0xff)
             virtio_set_status(v, (uint8_t)val);
         else
-            full_reset(p);
+            driver_reset(p);
         break;
     case C_QUEUE_SELECT:
-        if ((uint16_t)val < VIRTIO_QUEUES_MAX)
+        if (val < VIRTIO_QUEUES_MAX)
             v->queue_sel = (uint16_t)val;
         break;
     default:
@@ -525,10 +532,9 @@ static MemoryRegion *access_target(VirtioPci *p, uint32_t *off, unsigned *size)
         return NULL;
     for (size_t i = ARRAY_SIZE(parts); i--;) {
         MemoryRegion *r = (MemoryRegion *)(void *)((char *)p + parts[i].region);
-        uint32_t start = parts[i].at == 3 * PAGE && p->page_per_vq ? VIRTIO_QUEUES_MAX * PAGE : parts[i].at;
-        if (at < start)
+        if (at < parts[i].at)
             continue;
-        *off = at - start;
+        *off = at - parts[i].at;
         *size = len;
         return *off + len <= region_size(r) ? r : NULL;
     }
@@ -599,8 +605,8 @@ static void make_region(VirtioPci *p, IoRegion *r, const IoOps *ops, const char 
 static bool make_modern(VirtioPci *p, Error **errp)
 {
     uint32_t step = p->page_per_vq ? PAGE : NOTIFY_STEP, notify_size = step * VIRTIO_QUEUES_MAX;
-    uint32_t notify_at = p->page_per_vq ? notify_size : 3 * PAGE;
-    region_init_container(&p->modern_bar, &p->pci.dev, "virtio-pci", p->page_per_vq ? 2 * notify_size : MODERN_SIZE);
+    uint32_t bar_size = p->page_per_vq ? 2 * notify_size : MODERN_SIZE;
+    region_init_container(&p->modern_bar, &p->pci.dev, "virtio-pci", bar_size);
     make_region(p, &p->common, &common_ops, "common", PAGE);
     make_region(p, &p->isr, &isr_ops, "isr", PAGE);
     make_region(p, &p->device, &device_ops, "device", PAGE);
@@ -608,12 +614,12 @@ static bool make_modern(VirtioPci *p, Error **errp)
     region_add(&p->modern_bar, 0, &p->common);
     region_add(&p->modern_bar, PAGE, &p->isr);
     region_add(&p->modern_bar, 2 * PAGE, &p->device);
-    region_add(&p->modern_bar, notify_at, &p->notify);
+    region_add(&p->modern_bar, 3 * PAGE, &p->notify);
     uint8_t notify, port = 0;
     if (!add_cap(p, CAP_COMMON, BAR_MODERN, 0, PAGE, 16, errp) ||
         !add_cap(p, CAP_ISR, BAR_MODERN, PAGE, PAGE, 16, errp) ||
         !add_cap(p, CAP_DEVICE, BAR_MODERN, 2 * PAGE, PAGE, 16, errp) ||
-        !(notify = add_cap(p, CAP_NOTIFY, BAR_MODERN, notify_at, notify_size, 20, errp)))
+        !(notify = add_cap(p, CAP_NOTIFY, BAR_MODERN, 3 * PAGE, notify_size, 20, errp)))
         return false;
     stl_le(p->pci.config + notify + 16, step);
     if (p->modern_pio_notify) {
@@ -716,13 +722,15 @@ bool virtio_pci_realize(Device *dev, Error **errp)
     VirtioPci *p = container_of(dev, VirtioPci, pci.dev);
     if (!check_modes(p, errp))
         return false;
-    p->queues = g_new0(VirtioPciQueue, VIRTIO_QUEUES_MAX);
     fill_ids(p);
     if (is_modern(p))
         inner_of(p)->features |= BIT64(VIRTIO_F_VERSION_1);
+    if (is_legacy(p))
+        inner_of(p)->features |= BIT64(VIRTIO_F_BAD_FEATURE);
     inner_of(p)->ioeventfd = p->ioeventfd && accel && accel->add_irqfd;
     if (!virtio_attach(dev, &pci_transport, &p->bus, "virtio-pci-bus", errp))
         return false;
+    p->queues = g_new0(VirtioPciQueue, inner_of(p)->n_queues);
     if (is_modern(p) && !make_modern(p, errp))
         return false;
     make_msix(p);
@@ -814,8 +822,10 @@ static bool modern_needed(void *opaque)
 
 static void put_queues(VmWriter *w, const void *field, const VmField *f)
 {
-    const VirtioPciQueue *q = *(VirtioPciQueue *const *)field;
-    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++, q++) {
+    const VirtioPci *p = field;
+    static const VirtioPciQueue none;
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
+        const VirtioPciQueue *q = i < VIRTIO_DEVICE(p->pci.dev.inner)->n_queues ? &p->queues[i] : &none;
         vm_put_be(w, q->size, 2);
         vm_put_be(w, 0, 1);
         vm_put_be(w, q->enabled, 1);
@@ -827,9 +837,10 @@ static void put_queues(VmWriter *w, const void *field, const VmField *f)
 
 static bool get_queues(VmReader *r, void *field, const VmField *f, Error **errp)
 {
-    VirtioPciQueue *q = *(VirtioPciQueue **)field;
-    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++, q++) {
+    VirtioPci *p = field;
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
         uint64_t size, unused, enabled, val;
+        VirtioPciQueue none, *q = i < inner_of(p)->n_queues ? &p->queues[i] : &none;
         if (!vm_get_be(r, &size, 2, errp) || !vm_get_be(r, &unused, 1, errp) || !vm_get_be(r, &enabled, 1, errp))
             return false;
         if (enabled > 1)
@@ -855,11 +866,7 @@ static const VmState modern_vmstate = {
     .fields = (const VmField[]){VM_U32(VirtioPci, device_select),
                                 VM_U32(VirtioPci, driver_select),
                                 VM_INT_ARRAY(VirtioPci, driver_features),
-                                {.name = "vqs",
-                                 .kind = VM_CUSTOM,
-                                 .offset = offsetof(VirtioPci, queues),
-                                 .put = put_queues,
-                                 .get = get_queues},
+                                {.name = "vqs", .kind = VM_CUSTOM, .put = put_queues, .get = get_queues},
                                 {}},
 };
 

@@ -39,7 +39,7 @@ typedef struct VirtioPci {
     /* state */
     uint32_t device_select, driver_select; /* words of features */
     uint32_t driver_features[2];
-    VirtioPciQueue *queues; /* [VIRTIO_QUEUES_MAX] */
+    VirtioPciQueue *queues; /* [n_queues of the inner device] */
 } VirtioPci;
 
 extern const VmState virtio_pci_extra_vmstate;

@@ -325,6 +325,29 @@ static VirtReq *make_request(const Chain *c, uint16_t head, size_t size)
     return r;
 }
 
+VirtReq *virtq_make(VirtQueue *q, uint16_t head, unsigned n_out, unsigned n_in, const uint64_t *addr,
+                    const uint64_t *len, size_t size, Error **errp)
+{
+    Chain c = {.q = q};
+    for (unsigned i = 0; i < n_out + n_in; i++) {
+        bool write = i >= n_out;
+        uint64_t n = len[i];
+        void *host = c.n < ARRAY_SIZE(c.iov) && n && n <= UINT32_MAX ? as_map(q->v->dma, addr[i], &n, write) : NULL;
+        if (host) {
+            c.iov[c.n] = (struct iovec){host, n};
+            c.addr[c.n++] = addr[i];
+            c.n_out += !write;
+            *(write ? &c.in_len : &c.out_len) += n;
+        }
+        if (!host || n != len[i]) {
+            chain_unmap(&c);
+            error_set(errp, "a request's part of %" PRIu64 " bytes at 0x%" PRIx64 " is not in memory", len[i], addr[i]);
+            return NULL;
+        }
+    }
+    return make_request(&c, head, size);
+}
+
 /* The head at ring position idx; false: nonsense. */
 static bool avail_head(VirtQueue *q, uint16_t idx, uint16_t *head)
 {

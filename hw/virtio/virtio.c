@@ -182,7 +182,8 @@ static void attach_sources(void *opaque)
     }
 }
 
-static void detach_sources(void *opaque)
+/* In the home thread: no handler runs after it, nothing is in flight. */
+static void stop_at_home(void *opaque)
 {
     VirtioDevice *v = opaque;
     for (unsigned i = 0; i < v->n_queues; i++) {
@@ -193,6 +194,8 @@ static void detach_sources(void *opaque)
         g_source_unref(q->source);
         q->source = NULL;
     }
+    if (VIRTIO_INFO(v)->stop)
+        VIRTIO_INFO(v)->stop(v);
 }
 
 static void run_at_home(VirtioDevice *v, void (*fn)(void *opaque))
@@ -256,9 +259,7 @@ void virtio_stop(VirtioDevice *v)
     ASSERT_VM_LOCKED();
     if (!v->started)
         return;
-    run_at_home(v, detach_sources);
-    if (VIRTIO_INFO(v)->stop)
-        VIRTIO_INFO(v)->stop(v);
+    run_at_home(v, stop_at_home);
     memory_begin();
     for (unsigned i = 0; i < v->n_queues; i++) {
         VirtQueue *q = &v->queues[i];
@@ -543,7 +544,10 @@ static bool bus_realized(Device *dev, Error **errp)
 
 static void bus_reset(Device *dev)
 {
-    virtio_reset(VIRTIO_DEVICE(dev));
+    VirtioDevice *v = VIRTIO_DEVICE(dev);
+    virtio_reset(v);
+    if (v->config_len)
+        memset(v->config, 0, v->config_len);
 }
 
 static char *bus_dev_path(Device *dev)

@@ -122,8 +122,9 @@ typedef struct VirtioInfo {
     void (*status_changed)(VirtioDevice *v); /* v->status is new */
     void (*reset)(VirtioDevice *v);          /* of its own state; it is stopped */
     void (*queue_reset)(VirtioDevice *v, VirtQueue *q);
-    /* The queues go to their home, or have come back: before the first and after the last handler runs there. stop
-     * completes what is in flight: after it nothing of the device runs in the home thread any more. */
+    /* The queues go to their home: before the first handler runs there. They come back: after the last one, in the home
+     * thread, while the VM lock is held for it; stop completes what is in flight, after it nothing of the device runs
+     * there any more. */
     void (*start)(VirtioDevice *v);
     void (*stop)(VirtioDevice *v);
     /* What follows the core's own in the stream. */
@@ -207,6 +208,10 @@ void virtio_error(VirtioDevice *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* In a handler: something may still be in the queue that the driver does not tell of again. Its fn runs once more,
  * soon. */
 void virtq_kick_again(VirtQueue *q);
+
+/* For a device's save and load: a request that was popped and not given back, in QEMU's layout; NULL: nonsense. */
+void virtq_save_request(const VirtReq *r, VmWriter *w);
+VirtReq *virtq_load_request(VirtQueue *q, VmReader *r, size_t size, Error **errp);
 
 /* The field of a device's VmState that is all of it: .fields = VIRTIO_VM_FIELDS. */
 extern const VmField virtio_vm_fields[];

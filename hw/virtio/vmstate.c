@@ -122,6 +122,52 @@ const VmField virtio_vm_fields[] = {
     {},
 };
 
+/* ---- requests ---- */
+
+/*
+ * Little endian: 0 head, 4 parts to read, 8 parts to write, 16 addresses of parts to write [1024], then of parts to
+ * read [1024], then { address on the host, length } of each, in the same order.
+ */
+enum {
+    REQ_ADDR = 16,
+    REQ_SG = REQ_ADDR + 2 * 8 * VIRTIO_QUEUE_SIZE_MAX,
+    REQ_SIZE = REQ_SG + 2 * 16 * VIRTIO_QUEUE_SIZE_MAX
+};
+
+void virtq_save_request(const VirtReq *r, VmWriter *w)
+{
+    g_autofree uint8_t *raw = g_malloc0(REQ_SIZE);
+    stl_le(raw, r->head);
+    stl_le(raw + 4, r->n_out);
+    stl_le(raw + 8, r->n_in);
+    for (unsigned i = 0; i < r->n_out + r->n_in; i++) {
+        bool write = i >= r->n_out;
+        unsigned slot = write ? i - r->n_out : i + VIRTIO_QUEUE_SIZE_MAX;
+        stq_le(raw + REQ_ADDR + 8 * slot, r->addr[i]);
+        stq_le(raw + REQ_SG + 16 * slot + 8, (write ? r->in[slot] : r->out[i]).iov_len);
+    }
+    vm_put(w, raw, REQ_SIZE);
+}
+
+VirtReq *virtq_load_request(VirtQueue *q, VmReader *r, size_t size, Error **errp)
+{
+    g_autofree uint8_t *raw = g_malloc(REQ_SIZE);
+    uint64_t addr[VIRTIO_QUEUE_SIZE_MAX], len[VIRTIO_QUEUE_SIZE_MAX];
+    if (!vm_get(r, raw, REQ_SIZE, errp))
+        return NULL;
+    uint32_t head = ldl_le(raw), n_out = ldl_le(raw + 4), n_in = ldl_le(raw + 8);
+    if (head >= q->size || n_out > VIRTIO_QUEUE_SIZE_MAX || n_in > VIRTIO_QUEUE_SIZE_MAX - n_out) {
+        error_set(errp, "a request of %u and %u parts at descriptor %u", n_out, n_in, head);
+        return NULL;
+    }
+    for (unsigned i = 0; i < n_out + n_in; i++) {
+        unsigned slot = i >= n_out ? i - n_out : i + VIRTIO_QUEUE_SIZE_MAX;
+        addr[i] = ldq_le(raw + REQ_ADDR + 8 * slot);
+        len[i] = ldq_le(raw + REQ_SG + 16 * slot + 8);
+    }
+    return virtq_make(q, (uint16_t)head, n_out, n_in, addr, len, size, errp);
+}
+
 /* ---- subsections ---- */
 
 static VirtioDevice *device(void *opaque)

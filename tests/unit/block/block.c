@@ -289,7 +289,7 @@ static void test_requests(void)
     blk_flush(b, completed, NULL);
     blk_discard(b, 0, 512, completed, NULL);
     blk_write_zeroes(b, 512, 512, 0, completed, NULL);
-    blk_drain_all();
+    blk_pause_all();
     g_assert_cmpint(completions, ==, 7);
     g_assert_cmpint(blk_pread_sync(b, 512, buf, 512), ==, 0);
     g_assert_cmpuint(buf[5], ==, 0);

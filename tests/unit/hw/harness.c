@@ -3,6 +3,7 @@
 
 #include "accel/accel.h"
 #include "accel/qtest/qtest.h"
+#include "block/drive.h"
 #include "chardev/chardev.h"
 #include "hw/core/machine.h"
 #include "hw/isa/isa.h"
@@ -118,7 +119,7 @@ void bench_map(void)
     }
 }
 
-/* What some devices cannot be without. value NULL: a chardev of its own. */
+/* What some devices cannot be without. value NULL: a chardev or block node of its own. */
 static const struct {
     const char *device, *prop, *value;
 } needs[] = {
@@ -128,21 +129,41 @@ static const struct {
     {"isa-parallel", "chardev", NULL},
     {"isa-pit", "iobase", "0x40"},
     {"isa-serial", "chardev", NULL},
+    {"virtio-blk-pci", "drive", NULL},
+    {"virtio-blk-pci-transitional", "drive", NULL},
+    {"virtio-blk-pci-non-transitional", "drive", NULL},
 };
+
+static unsigned made; /* names of what was made for devices */
+
+static char *new_chardev(Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("bench%u", made++);
+    g_autoptr(Json) null = json_object();
+    json_set_str(null, "backend", "null");
+    json_set_str(null, "id", id);
+    return chardev_new(null, errp) ? g_steal_pointer(&id) : NULL;
+}
+
+static char *new_drive(Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("bench%u", made++);
+    g_autoptr(Json) null = json_object();
+    json_set_str(null, "driver", "null-co");
+    json_set_str(null, "node-name", id);
+    json_set_uint(null, "size", MIB);
+    return blockdev_add(null, errp) ? g_steal_pointer(&id) : NULL;
+}
 
 static bool set_needs(Device *dev, Error **errp)
 {
-    static unsigned chardevs;
     for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
         if (strcmp(needs[i].device, dev->desc->name))
             continue;
         g_autofree char *id = NULL;
         if (!needs[i].value) {
-            id = g_strdup_printf("bench%u", chardevs++);
-            g_autoptr(Json) null = json_object();
-            json_set_str(null, "backend", "null");
-            json_set_str(null, "id", id);
-            if (!chardev_new(null, errp))
+            id = strcmp(needs[i].prop, "drive") ? new_chardev(errp) : new_drive(errp);
+            if (!id)
                 return false;
         }
         if (!device_set_text(dev, needs[i].prop, id ? id : needs[i].value, errp))
