@@ -30,7 +30,6 @@ uint32_t tcg_mode(const X86CPU *c)
     unsigned cpl = !pe ? 0 : vm ? 3 : c->seg[SEG_SS].flags >> DESC_DPL_SHIFT & 3;
     uint32_t m = cpl, cs = c->seg[SEG_CS].flags;
     bool lma = c->efer & EFER_LMA;
-    unsigned mmu = cpl == 3 ? MMU_USER : (c->cr4 & CR4_SMAP && !(c->rflags & FLAG_AC)) ? MMU_KERNEL : MMU_KERNEL_AC;
 
     if (pe && !vm)
         m |= TM_PE;
@@ -72,7 +71,7 @@ uint32_t tcg_mode(const X86CPU *c)
         m |= TM_AVX;
     if (c->cr0 & CR0_AM && c->rflags & FLAG_AC && cpl == 3)
         m |= TM_AC;
-    m |= mmu << TM_MMU_SHIFT;
+    m |= tcg_mmu_at(c, cpl) << TM_MMU_SHIFT;
     if (c->rflags & FLAG_TF)
         m |= TM_TF;
     if (TCG((X86CPU *)(uintptr_t)c)->debug_armed)
@@ -110,6 +109,20 @@ void tcg_outside_begin(X86CPU *c)
     __atomic_store_n(&t->in_guest, false, __ATOMIC_SEQ_CST);
 }
 
+static void clear_requests(X86CPU *c, unsigned mask)
+{
+    __atomic_fetch_and(&c->interrupt_request, ~mask, __ATOMIC_SEQ_CST);
+}
+
+/* A20 was opened or closed: what the TLB knows is of the other. */
+static void take_a20(X86CPU *c, unsigned requests)
+{
+    if (requests & CPU_INTERRUPT_A20) {
+        clear_requests(c, CPU_INTERRUPT_A20);
+        tcg_flush_tlb(c, true);
+    }
+}
+
 void tcg_outside_end(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
@@ -122,36 +135,28 @@ void tcg_outside_end(X86CPU *c)
     /* A device may have raised the line of this very CPU, or opened or closed A20 for its next access. */
     uint32_t r = __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED);
 
-    if (r & CPU_INTERRUPT_A20) {
-        __atomic_fetch_and(&c->interrupt_request, ~(unsigned)CPU_INTERRUPT_A20, __ATOMIC_SEQ_CST);
-        tcg_flush_tlb(c, true);
-    }
+    take_a20(c, r);
     if (r)
         __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
 }
 
+static int bus_lock; /* atomic */
+
 void tcg_bus_lock(X86CPU *c)
 {
-    static int lock;
-    TcgCpu *t = TCG(c);
-
-    if (!c) {
-        __atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
-        return;
-    }
-    while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE)) {
+    while (__atomic_exchange_n(&bus_lock, 1, __ATOMIC_ACQUIRE)) {
         /* The holder may wait for this CPU to leave the guest. */
         tcg_outside_begin(c);
         tcg_yield();
         tcg_outside_end(c);
     }
-    t->bus_locked = true;
+    TCG(c)->bus_locked = true;
 }
 
 void tcg_bus_unlock(X86CPU *c)
 {
     TCG(c)->bus_locked = false;
-    tcg_bus_lock(NULL);
+    __atomic_store_n(&bus_lock, 0, __ATOMIC_RELEASE);
 }
 
 /* Exceptions. */
@@ -321,11 +326,16 @@ static bool has_feature(X86CPU *c, uint16_t f)
     return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31) || (TCG(c)->assists && tcg_offers[f >> 5] >> (f & 31) & 1);
 }
 
+bool tcg_has_insn(X86CPU *c, const InsnDesc *d)
+{
+    return has_feature(c, d->feature) && has_feature(c, d->feature2);
+}
+
 static void check(X86CPU *c, const InsnDesc *d)
 {
     uint32_t m = TCG(c)->mode, a = d->attrs;
 
-    if (!has_feature(c, d->feature) || !has_feature(c, d->feature2))
+    if (!tcg_has_insn(c, d))
         tcg_raise(c, EXC_UD);
     if (a & INSN_NO_REAL && !(m & TM_PE))
         tcg_raise(c, EXC_UD);
@@ -350,14 +360,11 @@ static void debug_trap(X86CPU *c, bool single_step)
 
 void tcg_note_access(X86CPU *c, uint64_t lin, unsigned size, bool write)
 {
-    tcg_note_data_access(c, lin, size, write);
-    for (unsigned n = 0; n < debug_point_count; n++) {
-        const DebugPoint *p = &debug_points[n];
+    const DebugPoint *p = debug_watch_at(lin, size, write);
 
-        if (p->kind >= DEBUG_WRITE && p->kind != (write ? DEBUG_READ : DEBUG_WRITE) && lin < p->addr + p->len &&
-            p->addr < lin + size)
-            debug_hit(c, p->kind, MAX(lin, p->addr));
-    }
+    tcg_note_data_access(c, lin, size, write);
+    if (p)
+        debug_hit(c, p->kind, MAX(lin, p->addr));
 }
 
 void tcg_execute(X86CPU *c, const Insn *i)
@@ -405,11 +412,11 @@ static bool debug_before(X86CPU *c)
 {
     uint64_t lin = (c->seg[SEG_CS].base * !tcg_code64(c) + c->rip) & TCG(c)->lin_mask;
 
-    for (unsigned n = 0; n < debug_point_count; n++) {
-        if (debug_points[n].kind <= DEBUG_HARDWARE && debug_points[n].addr == lin) {
-            debug_hit(c, debug_points[n].kind, lin);
-            return true;
-        }
+    const DebugPoint *p = debug_point_at(lin);
+
+    if (p) {
+        debug_hit(c, p->kind, lin);
+        return true;
     }
     if (!(c->rflags & FLAG_RF) && !(c->interrupt_shadow & SHADOW_SS) && tcg_check_code_breakpoint(c, lin))
         tcg_raise(c, EXC_DB);
@@ -432,11 +439,6 @@ void tcg_step(X86CPU *c)
 
 /* Events. */
 
-static void clear_requests(X86CPU *c, unsigned mask)
-{
-    __atomic_fetch_and(&c->interrupt_request, ~mask, __ATOMIC_SEQ_CST);
-}
-
 static bool take_hard(X86CPU *c)
 {
     int vector = -1;
@@ -458,10 +460,7 @@ static void take_events(X86CPU *c)
 {
     unsigned r = __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE);
 
-    if (r & CPU_INTERRUPT_A20) {
-        clear_requests(c, CPU_INTERRUPT_A20);
-        tcg_flush_tlb(c, true);
-    }
+    take_a20(c, r);
     if (!r)
         return;
     if (c->interrupt_shadow) {

@@ -89,6 +89,16 @@ static void read_call_gate(X86CPU *c, uint16_t sel, const Desc *gate, CallGate *
         raise_sel(c, EXC_GP, out->sel);
 }
 
+/* What a selector of JMP and CALL names: code (true), or what through_system() takes. */
+static bool names_code(X86CPU *c, uint16_t sel, Desc *d)
+{
+    if (sel_null(sel))
+        gp0(c);
+    if (!desc_fetch(c, sel, d) || (desc_is_segment(d) && !desc_is_code(d)))
+        raise_sel(c, EXC_GP, sel);
+    return desc_is_segment(d);
+}
+
 /* What a selector of JMP and CALL names beside code. Task switches are done here; true: through a call gate. */
 static bool through_system(X86CPU *c, uint16_t sel, Desc *d, TaskSwitch why, CallGate *gate)
 {
@@ -168,11 +178,7 @@ HANDLER(JMPF)
         set_real_cs(c, sel, ip);
         return;
     }
-    if (sel_null(sel))
-        gp0(c);
-    if (!desc_fetch(c, sel, &d) || (desc_is_segment(&d) && !desc_is_code(&d)))
-        raise_sel(c, EXC_GP, sel);
-    if (!desc_is_segment(&d)) {
+    if (!names_code(c, sel, &d)) {
         if (through_system(c, sel, &d, TASK_JMP, &gate))
             jump_gate(c, &gate);
         return;
@@ -280,11 +286,7 @@ HANDLER(CALLF)
         set_real_cs(c, sel, ip);
         return;
     }
-    if (sel_null(sel))
-        gp0(c);
-    if (!desc_fetch(c, sel, &d) || (desc_is_segment(&d) && !desc_is_code(&d)))
-        raise_sel(c, EXC_GP, sel);
-    if (!desc_is_segment(&d)) {
+    if (!names_code(c, sel, &d)) {
         if (through_system(c, sel, &d, TASK_CALL, &gate))
             call_gate(c, &gate);
         return;

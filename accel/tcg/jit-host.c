@@ -6,59 +6,9 @@
  */
 #include "accel/tcg/jit-internal.h"
 
-/* Fields of an encoding that hold general registers. */
-enum { F_REG = 1, F_RM = 2, F_VVVV = 4 };
-
 static bool special(unsigned g)
 {
     return spilled(g) || g == R_RSP;
-}
-
-/* Which fields are general registers? Only asked where one of them is not in the host's register of its number; 0: not
- * known. */
-static unsigned gpr_fields(const Insn *i)
-{
-    unsigned gprs = 0, others = 0, first = OPND_NONE;
-
-    for (unsigned n = 0; n < i->n_operands; n++) {
-        unsigned k = i->operand[n].kind;
-
-        if (k == OPND_GPR)
-            gprs++;
-        else if (k == OPND_XMM || k == OPND_MMX || k == OPND_K)
-            others++;
-        if (!n)
-            first = k;
-    }
-    if (!gprs)
-        return 0;
-    if (!others) {
-        /* CRC32, POPCNT, ADX, BMI ... */
-        if (i->encoding != ENC_VEX)
-            return F_REG | F_RM;
-        if (i->map == MAP_0F38 && i->opcode == 0xf3)
-            return F_RM | F_VVVV;
-        return F_REG | F_RM | (i->map == MAP_0F3A ? 0 : F_VVVV);
-    }
-    if (gprs > 1 || i->map == MAP_0F38)
-        return 0;
-    if (i->map == MAP_0F3A)
-        return F_RM; /* PEXTRx, EXTRACTPS, PINSRx */
-    switch (i->opcode) {
-    case 0x2c: /* CVTxx2SI */
-    case 0x2d:
-    case 0x50: /* MOVMSKPx */
-    case 0xc5: /* PEXTRW */
-    case 0xd7: /* PMOVMSKB */
-        return first == OPND_GPR ? F_REG : 0;
-    case 0x2a: /* CVTSI2xx */
-    case 0x6e: /* MOVD */
-    case 0x7e:
-    case 0xc4: /* PINSRW */
-        return F_RM;
-    default:
-        return 0;
-    }
 }
 
 static const InsnOperand *mem_operand(const Insn *i)
@@ -98,29 +48,12 @@ bool tr_plan_host(Tr *t, const Insn *i)
         if (i->operand[n].kind == OPND_GPR8H) /* CRC32 ESP, AH: no REX with it */
             return false;
     }
-    return gpr_fields(i);
+    return insn_gpr_fields(i);
 }
 
 typedef struct Fields {
     uint8_t reg, rm, vvvv;
 } Fields;
-
-/* REX.W and VEX.W that only 64-bit code has: they choose the width of a general register, or of memory in its place. */
-static bool w_is_width(const Insn *i)
-{
-    for (unsigned n = 0; n < i->n_operands; n++) {
-        if (i->operand[n].kind == OPND_GPR)
-            return true;
-    }
-    switch (i->map) {
-    case MAP_0F:
-        return i->opcode == 0x2a || i->opcode == 0x6e || (i->opcode == 0x7e && i->pp == 1);
-    case MAP_0F3A: /* PEXTRD PINSRD, PCMPESTRM PCMPESTRI */
-        return i->opcode == 0x16 || i->opcode == 0x22 || i->opcode == 0x60 || i->opcode == 0x61;
-    default:
-        return false;
-    }
-}
 
 static void legacy_prefixes(Tr *t, const Insn *i, unsigned r, unsigned b)
 {
@@ -153,7 +86,7 @@ static void legacy_prefixes(Tr *t, const Insn *i, unsigned r, unsigned b)
 static void vex_prefix(Tr *t, const Insn *i, Fields f, unsigned r, unsigned b)
 {
     Emit *e = &t->e;
-    bool w = i->vex_w && (t->code_size == 8 || !w_is_width(i));
+    bool w = i->vex_w && (t->code_size == 8 || !insn_w_is_width(i));
 
     if (b || i->map != MAP_0F || w) {
         emit8(e, 0xc4);
@@ -211,20 +144,18 @@ void tr_host(Tr *t, const Insn *i)
 {
     const InsnOperand *m = mem_operand(i);
     Fields f = {i->reg, i->rm, i->vvvv};
-    unsigned fields = any_special(i) ? gpr_fields(i) : 0, used = 0;
+    unsigned fields = any_special(i) ? insn_gpr_fields(i) : 0, used = 0;
     /* A spilled register of each field is in its own temporary; T0 is free without memory. */
     struct {
         uint8_t *field;
         unsigned bit;
-    } all[] = {{&f.reg, F_REG}, {&f.rm, F_RM}, {&f.vvvv, F_VVVV}};
+    } all[] = {{&f.reg, INSN_GPR_REG}, {&f.rm, INSN_GPR_RM}, {&f.vvvv, INSN_GPR_VVVV}};
     uint8_t temp_of[R_GPRS];
     Rm rm = rm_mem(T0, 0);
 
     if (m)
         rm = tr_access(t, i, m->size, m->access);
     tr_flags_before(t, i);
-    if (i->has_mem)
-        fields &= ~(unsigned)F_RM;
     for (unsigned n = 0; n < ARRAY_SIZE(all); n++) {
         unsigned g = *all[n].field;
 

@@ -241,18 +241,13 @@ void tr_jump(Tr *t, uint64_t rip)
 
 /* Decoding. */
 
-static bool has_feature(X86CPU *c, uint16_t f)
-{
-    return f == FEATURE_NONE || tcg_has(c, f >> 5, f & 31);
-}
-
 /* May it be run without a look at the mode by its handler? */
 static bool allowed(const Tr *t, const Insn *i)
 {
     const InsnDesc *d = i->desc;
     uint32_t m = t->mode, a = d->attrs;
 
-    if (!has_feature(t->c, d->feature) || !has_feature(t->c, d->feature2))
+    if (!tcg_has_insn(t->c, d))
         return false;
     if ((a & INSN_NO_REAL && !(m & TM_PE)) || (a & INSN_CPL0 && m & TM_CPL))
         return false;

@@ -346,6 +346,21 @@ static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
     return go(c, x, 0);
 }
 
+/* c's RIP is where an indirect branch went: there, and into the jump cache. */
+static const void *enter_target(X86CPU *c)
+{
+    JitCpu *j = JIT(c);
+    Block *b;
+
+    if (__atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
+        return dispatch(c);
+    b = find(c);
+    if (!b || j->leave || j->flush_pending)
+        return dispatch(c);
+    jit_jc_put(c, b);
+    return resume(c, b->body);
+}
+
 /* The target of an indirect branch that the jump cache does not know. arg: RIP. */
 static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
 {
@@ -372,13 +387,7 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
     }
     c->rip = arg;
     flags_from_slot(c);
-    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
-        return dispatch(c);
-    b = find(c);
-    if (!b || j->leave || j->flush_pending)
-        return dispatch(c);
-    jit_jc_put(c, b);
-    return resume(c, b->body);
+    return enter_target(c);
 }
 
 /* An indirect call whose target the jump cache does not know: nothing of it has happened. */
@@ -392,13 +401,7 @@ static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
 
     j->indirect++;
     tcg_execute(c, insn_of(c, b, n, &room));
-    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
-        return dispatch(c);
-    b = find(c);
-    if (!b || j->leave || j->flush_pending)
-        return dispatch(c);
-    jit_jc_put(c, b);
-    return resume(c, b->body);
+    return enter_target(c);
 }
 
 /* A block's guard failed, or its poll saw a request. */

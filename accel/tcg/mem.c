@@ -13,21 +13,6 @@
 _Static_assert(sizeof(TcgCpu) <= ACCEL_AREA_SIZE, "TcgCpu fits its area");
 _Static_assert(sizeof(TlbEntry) == 32, "translated code shifts by 5");
 
-static void copy(void *to, const void *from, unsigned len)
-{
-    uint8_t *d = to;
-    const uint8_t *s = from;
-
-    for (; len >= 8; len -= 8, d += 8, s += 8) {
-        uint64_t v;
-
-        __builtin_memcpy(&v, s, 8);
-        __builtin_memcpy(d, &v, 8);
-    }
-    while (len--)
-        *d++ = *s++;
-}
-
 /* Physical memory. */
 
 static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
@@ -99,7 +84,7 @@ uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
     uint64_t val = 0;
 
     if (p) {
-        copy(&val, p + (gpa & 0xfff), size);
+        tcg_copy(&val, p + (gpa & 0xfff), size);
         return val;
     }
     MemResult res = MEM_OK;
@@ -116,7 +101,7 @@ void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
     uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, &writable) : NULL;
 
     if (p && writable) {
-        copy(p + (gpa & 0xfff), &val, size);
+        tcg_copy(p + (gpa & 0xfff), &val, size);
         tcg_phys_written(c, gpa, size);
         return;
     }
@@ -352,7 +337,7 @@ static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
     uint64_t val = 0;
 
     if (to->host) {
-        copy(&val, to->host, size);
+        tcg_copy(&val, to->host, size);
         return val;
     }
     MemResult res = MEM_OK;
@@ -371,22 +356,10 @@ static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
 static void store_part(X86CPU *c, const Target *to, unsigned size, uint64_t val)
 {
     if (to->host) {
-        switch (size) {
-        case 1:
-            *to->host = (uint8_t)val;
-            break;
-        case 2:
-            *(uint16_t *)(void *)to->host = (uint16_t)val;
-            break;
-        case 4:
-            *(uint32_t *)(void *)to->host = (uint32_t)val;
-            break;
-        case 8:
-            *(uint64_t *)(void *)to->host = val;
-            break;
-        default:
-            copy(to->host, &val, size);
-        }
+        if (size & (size - 1))
+            tcg_copy(to->host, &val, size);
+        else
+            host_store(to->host, size, val);
         if (to->notice)
             note_write(c, to->section, to->host, size);
         return;
@@ -412,20 +385,8 @@ uint64_t tcg_load_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu)
         check_alignment(c, lin, size, mmu);
         tcg_note_access(c, lin, size, false);
     }
-    if (hit(e->read, lin, size)) {
-        const void *p = (const void *)(e->host + (lin & 0xfff));
-
-        switch (size) {
-        case 1:
-            return *(const uint8_t *)p;
-        case 2:
-            return *(const uint16_t *)p;
-        case 4:
-            return *(const uint32_t *)p;
-        default:
-            return *(const uint64_t *)p;
-        }
-    }
+    if (hit(e->read, lin, size))
+        return host_load(e->host + (lin & 0xfff), size);
     unsigned first = MIN(size, PAGE_SIZE - (unsigned)(lin & 0xfff));
     Target a, b;
 
@@ -448,22 +409,8 @@ void tcg_store_lin(X86CPU *c, uint64_t lin, unsigned size, uint64_t val, unsigne
         tcg_note_access(c, lin, size, true);
     }
     if (hit(e->write, lin, size)) {
-        void *p = (void *)(e->host + (lin & 0xfff));
-
-        switch (size) {
-        case 1:
-            *(uint8_t *)p = (uint8_t)val;
-            return;
-        case 2:
-            *(uint16_t *)p = (uint16_t)val;
-            return;
-        case 4:
-            *(uint32_t *)p = (uint32_t)val;
-            return;
-        default:
-            *(uint64_t *)p = val;
-            return;
-        }
+        host_store(e->host + (lin & 0xfff), size, val);
+        return;
     }
     unsigned first = MIN(size, PAGE_SIZE - (unsigned)(lin & 0xfff));
     Target a, b;
@@ -496,11 +443,11 @@ static void move(X86CPU *c, uint64_t lin, uint8_t *buf, unsigned len, unsigned m
 
         if (to[part].host) {
             if (write) {
-                copy(to[part].host, buf, n);
+                tcg_copy(to[part].host, buf, n);
                 if (to[part].notice)
                     note_write(c, to[part].section, to[part].host, n);
             } else {
-                copy(buf, to[part].host, n);
+                tcg_copy(buf, to[part].host, n);
             }
         } else {
             tcg_outside_begin(c);
@@ -609,7 +556,7 @@ unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16])
             continue; /* another CPU has just mapped it */
         }
         if (e->host) {
-            copy(buf + have, e->host + (at & 0xfff), n);
+            tcg_copy(buf + have, e->host + (at & 0xfff), n);
         } else {
             uint64_t gpa = (e->phys & PAGE_MASK) + (at & 0xfff);
 

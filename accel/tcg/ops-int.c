@@ -3,21 +3,11 @@
  * Integer arithmetic and moves: one handler each (ops.h). Results and flags, undefined ones included, are what the
  * host's own instruction of the same size gives. Light code.
  */
-#include "accel/tcg/ops.h"
-
-/* LAHF's byte and OF as the flags of RFLAGS. */
-static inline uint64_t arith_flags(uint16_t ax)
-{
-    return (ax >> 8 & (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF | FLAG_CF)) | (ax & 1 ? FLAG_OF : 0);
-}
-static inline void set_flags(uint64_t *fl, uint16_t ax, uint64_t which)
-{
-    *fl = (*fl & ~which) | (arith_flags(ax) & which);
-}
+#include "accel/tcg/alu.h"
 
 /* a OP b -> a; the carry comes in by BEFORE. */
-#define ONE_SIZE(BEFORE, OP, SUFFIX, MOD)                                                                              \
-    __asm__(BEFORE OP SUFFIX " %" MOD "[b], %" MOD "[a]\n\tlahf\n\tseto %%al"                                          \
+#define ALU2_ONE(SUFFIX, MOD, BEFORE, OP)                                                                              \
+    __asm__(BEFORE OP SUFFIX " %" MOD "[b], %" MOD "[a]" FLAGS_TO_AX                                                   \
             : [a] "+&q"(a), [cf] "+&q"(cf), "=&a"(ax)                                                                  \
             : [b] "q"(b)                                                                                               \
             : "cc")
@@ -27,24 +17,10 @@ static inline void set_flags(uint64_t *fl, uint16_t ax, uint64_t which)
         uint8_t cf = *fl & FLAG_CF;                                                                                    \
         uint16_t ax;                                                                                                   \
                                                                                                                        \
-        switch (size) {                                                                                                \
-        case 1:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "b", "b");                                                                            \
-            break;                                                                                                     \
-        case 2:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "w", "w");                                                                            \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "l", "k");                                                                            \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            ONE_SIZE(BEFORE, OP, "q", "q");                                                                            \
-            break;                                                                                                     \
-        }                                                                                                              \
+        BY_SIZE(ALU2_ONE, BEFORE, OP)                                                                                  \
         set_flags(fl, ax, FLAGS_ARITH);                                                                                \
         return a & size_mask(size);                                                                                    \
     }
-#define CARRY_IN "addb $-1, %b[cf]\n\t"
 ALU2(add, "", "add")
 ALU2(or, "", "or")
 ALU2(adc, CARRY_IN, "adc")
@@ -54,27 +30,13 @@ ALU2(sub, "", "sub")
 ALU2(xor, "", "xor")
 ALU2(test, "", "test")
 
-#define ONE_SIZE1(OP, SUFFIX, MOD)                                                                                     \
-    __asm__(OP SUFFIX " %" MOD "[a]\n\tlahf\n\tseto %%al" : [a] "+&q"(a), "=&a"(ax) : : "cc")
+#define ALU1_ONE(SUFFIX, MOD, OP) __asm__(OP SUFFIX " %" MOD "[a]" FLAGS_TO_AX : [a] "+&q"(a), "=&a"(ax) : : "cc")
 #define ALU1(NAME, OP, WHICH)                                                                                          \
     static uint64_t alu_##NAME(unsigned size, uint64_t a, uint64_t b, uint64_t *fl)                                    \
     {                                                                                                                  \
         uint16_t ax;                                                                                                   \
                                                                                                                        \
-        switch (size) {                                                                                                \
-        case 1:                                                                                                        \
-            ONE_SIZE1(OP, "b", "b");                                                                                   \
-            break;                                                                                                     \
-        case 2:                                                                                                        \
-            ONE_SIZE1(OP, "w", "w");                                                                                   \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            ONE_SIZE1(OP, "l", "k");                                                                                   \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            ONE_SIZE1(OP, "q", "q");                                                                                   \
-            break;                                                                                                     \
-        }                                                                                                              \
+        BY_SIZE(ALU1_ONE, OP)                                                                                          \
         set_flags(fl, ax, WHICH);                                                                                      \
         return a & size_mask(size);                                                                                    \
     }
@@ -85,38 +47,6 @@ ALU1(neg, "neg", FLAGS_ARITH)
 static uint64_t alu_not(unsigned size, uint64_t a, uint64_t b, uint64_t *fl)
 {
     return ~a & size_mask(size);
-}
-
-static uint64_t read_host(const void *p, unsigned size)
-{
-    switch (size) {
-    case 1:
-        return *(const volatile uint8_t *)p;
-    case 2:
-        return *(const volatile uint16_t *)p;
-    case 4:
-        return *(const volatile uint32_t *)p;
-    default:
-        return *(const volatile uint64_t *)p;
-    }
-}
-
-static void write_host(void *p, unsigned size, uint64_t v)
-{
-    switch (size) {
-    case 1:
-        *(volatile uint8_t *)p = (uint8_t)v;
-        break;
-    case 2:
-        *(volatile uint16_t *)p = (uint16_t)v;
-        break;
-    case 4:
-        *(volatile uint32_t *)p = (uint32_t)v;
-        break;
-    default:
-        *(volatile uint64_t *)p = v;
-        break;
-    }
 }
 
 /* Compare and exchange at p; returns what was there. */
@@ -152,9 +82,9 @@ uint64_t tcg_modify_mem(X86CPU *c, uint64_t lin, unsigned size, bool lock, TcgAl
         *fl = f;
         return a;
     }
-    a = read_host(p, size);
+    a = host_load(p, size);
     if (!lock) {
-        write_host(p, size, fn(size, a, b, fl));
+        host_store(p, size, fn(size, a, b, fl));
         return a;
     }
     for (;;) {
@@ -197,12 +127,16 @@ BINARY(AND, alu_and)
 BINARY(SUB, alu_sub)
 BINARY(XOR, alu_xor)
 
+void tcg_compare(X86CPU *c, unsigned size, uint64_t a, uint64_t b)
+{
+    alu_sub(size, a, b, &c->rflags);
+}
+
 HANDLER(CMP)
 {
-    uint64_t fl = c->rflags, a = op_get(c, i, 0);
+    uint64_t a = op_get(c, i, 0);
 
-    alu_sub(i->operand[0].size, a, op_get(c, i, 1), &fl);
-    c->rflags = fl;
+    tcg_compare(c, i->operand[0].size, a, op_get(c, i, 1));
 }
 
 HANDLER(TEST)
@@ -245,32 +179,18 @@ static void acc_pair_set(X86CPU *c, unsigned size, uint64_t low, uint64_t high)
     }
 }
 
+#define MULTIPLY_ONE(SUFFIX, MOD, OP)                                                                                  \
+    __asm__(OP SUFFIX " %" MOD "[b]\n\tmovq %%rax, %[l]" FLAGS_TO_AX                                                   \
+            : "+&a"(a), "=&d"(d), [l] "=&r"(low)                                                                       \
+            : [b] "r"(b)                                                                                               \
+            : "cc")
 #define MULTIPLY(OP)                                                                                                   \
-    switch (size) {                                                                                                    \
-    case 1:                                                                                                            \
-        __asm__(OP "b %b[b]\n\tmovw %%ax, %w[d]\n\tlahf\n\tseto %%al" : "+&a"(a), [d] "=&r"(d) : [b] "q"(b) : "cc");   \
+    if (size == 1) {                                                                                                   \
+        __asm__(OP "b %b[b]\n\tmovw %%ax, %w[d]" FLAGS_TO_AX : "+&a"(a), [d] "=&r"(d) : [b] "q"(b) : "cc");            \
         low = d & 255;                                                                                                 \
         d = d >> 8 & 255;                                                                                              \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        __asm__(OP "w %w[b]\n\tmovq %%rax, %[l]\n\tlahf\n\tseto %%al"                                                  \
-                : "+&a"(a), "=&d"(d), [l] "=&r"(low)                                                                   \
-                : [b] "r"(b)                                                                                           \
-                : "cc");                                                                                               \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        __asm__(OP "l %k[b]\n\tmovq %%rax, %[l]\n\tlahf\n\tseto %%al"                                                  \
-                : "+&a"(a), "=&d"(d), [l] "=&r"(low)                                                                   \
-                : [b] "r"(b)                                                                                           \
-                : "cc");                                                                                               \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        __asm__(OP "q %q[b]\n\tmovq %%rax, %[l]\n\tlahf\n\tseto %%al"                                                  \
-                : "+&a"(a), "=&d"(d), [l] "=&r"(low)                                                                   \
-                : [b] "r"(b)                                                                                           \
-                : "cc");                                                                                               \
-        break;                                                                                                         \
-    }
+    } else                                                                                                             \
+        BY_SIZE_WIDE(MULTIPLY_ONE, OP)
 
 HANDLER(MUL)
 {
@@ -305,17 +225,7 @@ HANDLER(IMUL2)
         a = op_get(c, i, 0);
         b = op_get(c, i, 1);
     }
-    switch (size) {
-    case 2:
-        __asm__("imulw %w[b], %w[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");
-        break;
-    case 4:
-        __asm__("imull %k[b], %k[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");
-        break;
-    default:
-        __asm__("imulq %[b], %[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");
-        break;
-    }
+    BY_SIZE_WIDE(TWO_WIDE, "imul")
     op_set(c, i, 0, a);
     set_flags(&c->rflags, ax, FLAGS_ARITH);
 }
@@ -480,7 +390,7 @@ HANDLER(XADD)
 HANDLER(CMPXCHG)
 {
     unsigned size = i->operand[0].size;
-    uint64_t acc = gpr_get(c, R_RAX, size), new = op_get(c, i, 1), old, fl = c->rflags;
+    uint64_t acc = gpr_get(c, R_RAX, size), new = op_get(c, i, 1), old;
 
     if (op_is_mem(i, 0)) {
         uint64_t lin = op_mem_lin(c, i, 0, ACCESS_RW);
@@ -499,8 +409,7 @@ HANDLER(CMPXCHG)
         if (old == acc) /* else it is not written at all: its upper half stays */
             op_set(c, i, 0, new);
     }
-    alu_sub(size, acc, old, &fl);
-    c->rflags = fl;
+    tcg_compare(c, size, acc, old);
     if (old != acc)
         gpr_set(c, R_RAX, size, old);
 }

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Shifts, rotates, bit instructions, BCD: one handler each (ops.h). Results and flags are what the host's own
  * instruction gives. Light code. */
-#include "accel/tcg/ops.h"
+#include "accel/tcg/alu.h"
 
-static inline void set_flags(uint64_t *fl, uint16_t ax, uint64_t which)
-{
-    uint64_t got = (ax >> 8 & (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF | FLAG_CF)) | (ax & 1 ? FLAG_OF : 0);
-
-    *fl = (*fl & ~which) | (got & which);
-}
-
-#define CARRY_IN "addb $-1, %b[cf]\n\t"
-#define ONE_SIZE(BEFORE, OP, SUFFIX, MOD)                                                                              \
-    __asm__(BEFORE OP SUFFIX " %%cl, %" MOD "[a]\n\tlahf\n\tseto %%al"                                                 \
+#define SHIFT_ONE(SUFFIX, MOD, OP)                                                                                     \
+    __asm__(CARRY_IN OP SUFFIX " %%cl, %" MOD "[a]" FLAGS_TO_AX                                                        \
             : [a] "+&r"(a), [cf] "+&r"(cf), "=&a"(ax)                                                                  \
             : "c"(b)                                                                                                   \
             : "cc")
 /* A count of 0 changes nothing, flags included. */
-#define SHIFT(NAME, BEFORE, OP, WHICH)                                                                                 \
+#define SHIFT(NAME, OP, WHICH)                                                                                         \
     static uint64_t sh_##NAME(unsigned size, uint64_t a, uint64_t b, uint64_t *fl)                                     \
     {                                                                                                                  \
         uint8_t cf = *fl & FLAG_CF;                                                                                    \
@@ -25,30 +17,17 @@ static inline void set_flags(uint64_t *fl, uint16_t ax, uint64_t which)
                                                                                                                        \
         if (!(b & (size == 8 ? 63 : 31)))                                                                              \
             return a;                                                                                                  \
-        switch (size) {                                                                                                \
-        case 1:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "b", "b");                                                                            \
-            break;                                                                                                     \
-        case 2:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "w", "w");                                                                            \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            ONE_SIZE(BEFORE, OP, "l", "k");                                                                            \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            ONE_SIZE(BEFORE, OP, "q", "q");                                                                            \
-            break;                                                                                                     \
-        }                                                                                                              \
+        BY_SIZE(SHIFT_ONE, OP)                                                                                         \
         set_flags(fl, ax, WHICH);                                                                                      \
         return a & size_mask(size);                                                                                    \
     }
-SHIFT(rol, CARRY_IN, "rol", FLAG_CF | FLAG_OF)
-SHIFT(ror, CARRY_IN, "ror", FLAG_CF | FLAG_OF)
-SHIFT(rcl, CARRY_IN, "rcl", FLAG_CF | FLAG_OF)
-SHIFT(rcr, CARRY_IN, "rcr", FLAG_CF | FLAG_OF)
-SHIFT(shl, CARRY_IN, "shl", FLAGS_ARITH)
-SHIFT(shr, CARRY_IN, "shr", FLAGS_ARITH)
-SHIFT(sar, CARRY_IN, "sar", FLAGS_ARITH)
+SHIFT(rol, "rol", FLAG_CF | FLAG_OF)
+SHIFT(ror, "ror", FLAG_CF | FLAG_OF)
+SHIFT(rcl, "rcl", FLAG_CF | FLAG_OF)
+SHIFT(rcr, "rcr", FLAG_CF | FLAG_OF)
+SHIFT(shl, "shl", FLAGS_ARITH)
+SHIFT(shr, "shr", FLAGS_ARITH)
+SHIFT(sar, "sar", FLAGS_ARITH)
 
 #define SHIFT_HANDLER(NAME, FN)                                                                                        \
     HANDLER(NAME)                                                                                                      \
@@ -63,8 +42,8 @@ SHIFT_HANDLER(SHL, sh_shl)
 SHIFT_HANDLER(SHR, sh_shr)
 SHIFT_HANDLER(SAR, sh_sar)
 
-#define DOUBLE_ONE(OP, SUFFIX, MOD)                                                                                    \
-    __asm__(CARRY_IN OP SUFFIX " %%cl, %" MOD "[b], %" MOD "[a]\n\tlahf\n\tseto %%al"                                  \
+#define DOUBLE_ONE(SUFFIX, MOD, OP)                                                                                    \
+    __asm__(CARRY_IN OP SUFFIX " %%cl, %" MOD "[b], %" MOD "[a]" FLAGS_TO_AX                                           \
             : [a] "+&r"(a), [cf] "+&r"(cf), "=&a"(ax)                                                                  \
             : [b] "r"(b), "c"(count)                                                                                   \
             : "cc")
@@ -83,17 +62,7 @@ SHIFT_HANDLER(SAR, sh_sar)
             op_set(c, i, 0, a);                                                                                        \
             return;                                                                                                    \
         }                                                                                                              \
-        switch (size) {                                                                                                \
-        case 2:                                                                                                        \
-            DOUBLE_ONE(OP, "w", "w");                                                                                  \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            DOUBLE_ONE(OP, "l", "k");                                                                                  \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            DOUBLE_ONE(OP, "q", "q");                                                                                  \
-            break;                                                                                                     \
-        }                                                                                                              \
+        BY_SIZE_WIDE(DOUBLE_ONE, OP)                                                                                   \
         op_set(c, i, 0, a);                                                                                            \
         set_flags(&c->rflags, ax, FLAGS_ARITH);                                                                        \
     }
@@ -178,20 +147,11 @@ HANDLER(BTC)
 #define SCAN(NAME, OP)                                                                                                 \
     HANDLER(NAME)                                                                                                      \
     {                                                                                                                  \
+        unsigned size = i->operand[0].size;                                                                            \
         uint64_t b = op_get(c, i, 1), a = c->gpr[i->operand[0].reg];                                                   \
         uint16_t ax;                                                                                                   \
                                                                                                                        \
-        switch (i->operand[0].size) {                                                                                  \
-        case 2:                                                                                                        \
-            __asm__(OP "w %w[b], %w[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");           \
-            break;                                                                                                     \
-        case 4:                                                                                                        \
-            __asm__(OP "l %k[b], %k[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");           \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            __asm__(OP "q %[b], %[a]\n\tlahf\n\tseto %%al" : [a] "+&r"(a), "=&a"(ax) : [b] "r"(b) : "cc");             \
-            break;                                                                                                     \
-        }                                                                                                              \
+        BY_SIZE_WIDE(TWO_WIDE, OP)                                                                                     \
         c->gpr[i->operand[0].reg] = a;                                                                                 \
         set_flags(&c->rflags, ax, FLAGS_ARITH);                                                                        \
     }

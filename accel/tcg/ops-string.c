@@ -158,28 +158,6 @@ HANDLER(LODS)
     } while (again(c, i, 1));
 }
 
-static void compare(X86CPU *c, unsigned size, uint64_t a, uint64_t b)
-{
-    uint16_t ax;
-
-    switch (size) {
-    case 1:
-        __asm__("cmpb %b[b], %b[a]\n\tlahf\n\tseto %%al" : "=&a"(ax) : [a] "q"(a), [b] "q"(b) : "cc");
-        break;
-    case 2:
-        __asm__("cmpw %w[b], %w[a]\n\tlahf\n\tseto %%al" : "=&a"(ax) : [a] "r"(a), [b] "r"(b) : "cc");
-        break;
-    case 4:
-        __asm__("cmpl %k[b], %k[a]\n\tlahf\n\tseto %%al" : "=&a"(ax) : [a] "r"(a), [b] "r"(b) : "cc");
-        break;
-    default:
-        __asm__("cmpq %[b], %[a]\n\tlahf\n\tseto %%al" : "=&a"(ax) : [a] "r"(a), [b] "r"(b) : "cc");
-        break;
-    }
-    c->rflags = (c->rflags & ~(uint64_t)FLAGS_ARITH) | (ax >> 8 & (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF | FLAG_CF)) |
-                (ax & 1 ? FLAG_OF : 0);
-}
-
 /* REPE and REPNE end with the element that decides. */
 static bool repeats(X86CPU *c, const Insn *i)
 {
@@ -204,7 +182,7 @@ HANDLER(CMPS)
         uint64_t b = tcg_load(c, SEG_ES, gpr_get(c, R_RDI, i->asz), size);
         uint64_t a = tcg_load(c, i->seg, gpr_get(c, R_RSI, i->asz), size);
 
-        compare(c, size, a, b);
+        tcg_compare(c, size, a, b);
         advance(c, i, R_RSI, step_of(c, size));
         advance(c, i, R_RDI, step_of(c, size));
     } while (repeats(c, i));
@@ -219,7 +197,7 @@ HANDLER(SCAS)
     do {
         uint64_t b = tcg_load(c, SEG_ES, gpr_get(c, R_RDI, i->asz), size);
 
-        compare(c, size, gpr_get(c, R_RAX, size), b);
+        tcg_compare(c, size, gpr_get(c, R_RAX, size), b);
         advance(c, i, R_RDI, step_of(c, size));
     } while (repeats(c, i));
 }

@@ -61,6 +61,8 @@ typedef uint64_t TcgAlu(unsigned size, uint64_t a, uint64_t b, uint64_t *fl);
 uint64_t tcg_modify_mem(X86CPU *c, uint64_t lin, unsigned size, bool lock, TcgAlu *fn, uint64_t b, uint64_t *fl);
 /* Operand 0, register or memory, becomes fn(it, b), with the flags. */
 void tcg_modify(X86CPU *c, const Insn *i, TcgAlu *fn, uint64_t b);
+/* The flags of a - b become c's. */
+void tcg_compare(X86CPU *c, unsigned size, uint64_t a, uint64_t b);
 /* Condition cc (0-15, as in Jcc's opcode) by c->rflags. */
 bool tcg_condition(X86CPU *c, unsigned cc);
 

@@ -172,11 +172,6 @@ void tcg_load_seg(X86CPU *c, unsigned seg, uint16_t sel)
 
 /* Stacks. */
 
-unsigned seg_mmu(X86CPU *c, unsigned cpl)
-{
-    return cpl == 3 ? MMU_USER : c->cr4 & CR4_SMAP && !(c->rflags & FLAG_AC) ? MMU_KERNEL : MMU_KERNEL_AC;
-}
-
 FarStack far_stack_of(X86CPU *c, const SegReg *ss, uint64_t sp, unsigned cpl)
 {
     bool big = ss->flags & DESC_DB;
@@ -189,12 +184,12 @@ FarStack far_stack_of(X86CPU *c, const SegReg *ss, uint64_t sp, unsigned cpl)
                       .down = (ss->flags & (DESC_CODE | DESC_E)) == DESC_E,
                       .big = big,
                       .err = ss->selector & 0xfffc,
-                      .mmu = (uint8_t)seg_mmu(c, cpl)};
+                      .mmu = (uint8_t)tcg_mmu_at(c, cpl)};
 }
 
 FarStack far_stack_wide(X86CPU *c, uint64_t sp, unsigned cpl)
 {
-    return (FarStack){.sp = sp, .mask = ~0ULL, .lin_mask = ~0ULL, .wide = true, .mmu = (uint8_t)seg_mmu(c, cpl)};
+    return (FarStack){.sp = sp, .mask = ~0ULL, .lin_mask = ~0ULL, .wide = true, .mmu = (uint8_t)tcg_mmu_at(c, cpl)};
 }
 
 FarStack far_stack(X86CPU *c)

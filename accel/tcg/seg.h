@@ -133,7 +133,6 @@ void far_room(X86CPU *c, const FarStack *s, unsigned bytes);                   /
 void far_push(X86CPU *c, FarStack *s, unsigned size, uint64_t val);
 uint64_t far_pop(X86CPU *c, FarStack *s, unsigned size);
 uint64_t far_sp(X86CPU *c, const FarStack *s, uint64_t old); /* RSP's new value */
-unsigned seg_mmu(X86CPU *c, unsigned cpl);                   /* MMU_xxx of data accesses at cpl */
 
 /* SS:(E)SP of level dpl from the task state segment, checked; SDM volume 2, CALL and INT: #TS, #SS. ss->selector and
  * all its rest are set. */

@@ -151,10 +151,10 @@ typedef struct CodeTlbEntry {
     uint64_t phys;
     uint32_t id; /* the translator's: of (linear page, host page, rights); 0: none yet */
 } CodeTlbEntry;
-#define CODE_TLB_BITS    10
-#define CODE_TLB_ENTRIES (1U << CODE_TLB_BITS)
+#define CODE_TLB_BITS        10
+#define CODE_TLB_ENTRIES     (1U << CODE_TLB_BITS)
 #define CODE_TLB_TOUCHED_MAX 256
-#define TLB_NONE         (~(uint64_t)0)
+#define TLB_NONE             (~(uint64_t)0)
 
 typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
@@ -213,9 +213,8 @@ typedef struct TcgCpu {
     bool code_breakpoint; /* the #DB on its way is that of an instruction breakpoint */
     struct TcgVec *vec;   /* vec.h */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
-    unsigned
-        tlb_touched[MMU_MODES]; /* entries of pages that are not global, filled since the last flush; TLB_TOUCHED_MAX + 1: more than are
-                                 * listed */
+    unsigned tlb_touched[MMU_MODES]; /* entries of pages that are not global, filled since the last flush;
+                                      * TLB_TOUCHED_MAX + 1: more than are listed */
     uint16_t tlb_touched_index[MMU_MODES][TLB_TOUCHED_MAX];
     bool tlb_global[MMU_MODES]; /* global ones are in the set */
     unsigned code_tlb_touched;  /* the same for the code TLB */
@@ -262,8 +261,9 @@ void tcg_execute(X86CPU *c, const Insn *i);
 unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16]);
 /* Decode at c->rip, raising #PF, #GP, #UD as the fetch demands. */
 void tcg_decode(X86CPU *c, Insn *i);
-uint32_t tcg_mode(const X86CPU *c); /* computed from the state */
-void tcg_mode_changed(X86CPU *c);   /* t->mode and lin_mask anew */
+bool tcg_has_insn(X86CPU *c, const InsnDesc *d); /* the CPU has what the description's features ask for */
+uint32_t tcg_mode(const X86CPU *c);              /* computed from the state */
+void tcg_mode_changed(X86CPU *c);                /* t->mode and lin_mask anew */
 static inline unsigned tcg_cpl(X86CPU *c)
 {
     return TCG(c)->mode & TM_CPL;
@@ -323,6 +323,10 @@ static inline unsigned tcg_mmu(X86CPU *c) /* of data accesses at the present CPL
 {
     return TCG(c)->mode >> TM_MMU_SHIFT & 3;
 }
+static inline unsigned tcg_mmu_at(const X86CPU *c, unsigned cpl) /* the same at another */
+{
+    return cpl == 3 ? MMU_USER : c->cr4 & CR4_SMAP && !(c->rflags & FLAG_AC) ? MMU_KERNEL : MMU_KERNEL_AC;
+}
 #define TCG_MMU_SYSTEM MMU_KERNEL /* implicit supervisor accesses: descriptor tables, TSS, gates' stacks */
 
 /* The same through a segment: limit, type and canonical checks: #GP(0), #SS(0). off is cut by the caller to the address
@@ -368,6 +372,51 @@ static inline AddressSpace *tcg_address_space(X86CPU *c)
 static inline uint64_t tcg_a20_mask(X86CPU *c)
 {
     return __atomic_load_n(&c->a20_mask, __ATOMIC_RELAXED);
+}
+/* Light memcpy(), and one access of 1, 2, 4 or 8 bytes to host memory that others may use at the same time. */
+static inline void tcg_copy(void *to, const void *from, unsigned len)
+{
+    uint8_t *d = to;
+    const uint8_t *s = from;
+
+    for (; len >= 8; len -= 8, d += 8, s += 8) {
+        uint64_t v;
+
+        __builtin_memcpy(&v, s, 8);
+        __builtin_memcpy(d, &v, 8);
+    }
+    while (len--)
+        *d++ = *s++;
+}
+static inline uint64_t host_load(const void *p, unsigned size)
+{
+    switch (size) {
+    case 1:
+        return *(const volatile uint8_t *)p;
+    case 2:
+        return *(const volatile uint16_t *)p;
+    case 4:
+        return *(const volatile uint32_t *)p;
+    default:
+        return *(const volatile uint64_t *)p;
+    }
+}
+static inline void host_store(void *p, unsigned size, uint64_t v)
+{
+    switch (size) {
+    case 1:
+        *(volatile uint8_t *)p = (uint8_t)v;
+        break;
+    case 2:
+        *(volatile uint16_t *)p = (uint16_t)v;
+        break;
+    case 4:
+        *(volatile uint32_t *)p = (uint32_t)v;
+        break;
+    default:
+        *(volatile uint64_t *)p = v;
+        break;
+    }
 }
 /* Physical memory as this CPU sees it (SMRAM, A20); light, as far as it is RAM. */
 uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size);

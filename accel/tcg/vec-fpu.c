@@ -344,7 +344,7 @@ HANDLER(FNSAVE)
 
     env_make(c, i, x, e);
     for (unsigned r = 0; r < 8; r++)
-        img_copy(e + n + r * 10, x + XS_ST + r * 16, 10);
+        tcg_copy(e + n + r * 10, x + XS_ST + r * 16, 10);
     tcg_write_lin(c, lin, e, n + 80, tcg_mmu(c));
     init_control(c, fpu_image(c));
 }
@@ -360,7 +360,7 @@ HANDLER(FRSTOR)
     env_take(c, i, x, e);
     for (unsigned r = 0; r < 8; r++) {
         img_zero(x + XS_ST + r * 16 + 10, 6);
-        img_copy(x + XS_ST + r * 16, e + n + r * 10, 10);
+        tcg_copy(x + XS_ST + r * 16, e + n + r * 10, 10);
     }
     tcg_fpu_ferr_update(c);
 }

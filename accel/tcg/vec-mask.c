@@ -6,14 +6,14 @@
 /* 32 bytes of a vector register to and from the image. */
 static void ymm_get(const uint8_t *x, unsigned reg, uint8_t *v)
 {
-    img_copy(v, x + XS_XMM + reg * 16, 16);
-    img_copy(v + 16, x + XS_YMM + reg * 16, 16);
+    tcg_copy(v, x + XS_XMM + reg * 16, 16);
+    tcg_copy(v + 16, x + XS_YMM + reg * 16, 16);
 }
 
 static void ymm_set(uint8_t *x, unsigned reg, const uint8_t *v)
 {
-    img_copy(x + XS_XMM + reg * 16, v, 16);
-    img_copy(x + XS_YMM + reg * 16, v + 16, 16);
+    tcg_copy(x + XS_XMM + reg * 16, v, 16);
+    tcg_copy(x + XS_YMM + reg * 16, v + 16, 16);
     img_in_use(x, XC_SSE | XC_AVX);
 }
 
@@ -36,15 +36,15 @@ HANDLER(MASKMOV)
     tcg_probe_lin(c, lin, size, ACCESS_W, mmu);
     x = fpu_image(c);
     if (size == 16) {
-        img_copy(data, x + XS_XMM + i->reg * 16, 16);
-        img_copy(mask, x + XS_XMM + i->rm * 16, 16);
+        tcg_copy(data, x + XS_XMM + i->reg * 16, 16);
+        tcg_copy(mask, x + XS_XMM + i->rm * 16, 16);
     } else {
         /* MMn is physical register n; all become valid. */
         img_set_fsw(x, img_w(x, XS_FSW) & (uint16_t)~FSW_TOP);
         x[XS_FTW] = 0xff;
         img_in_use(x, XC_X87);
-        img_copy(data, x + XS_ST + (i->reg & 7) * 16, 8);
-        img_copy(mask, x + XS_ST + (i->rm & 7) * 16, 8);
+        tcg_copy(data, x + XS_ST + (i->reg & 7) * 16, 8);
+        tcg_copy(mask, x + XS_ST + (i->rm & 7) * 16, 8);
     }
     for (unsigned n = 0; n < size; n++) {
         if (mask[n] & 0x80)

@@ -95,7 +95,7 @@ static void put_mxcsr(uint8_t *to, const uint8_t *x)
 static void put_st(uint8_t *to, const uint8_t *x)
 {
     for (unsigned r = 0; r < 8; r++) {
-        img_copy(to + XS_ST + r * 16, x + XS_ST + r * 16, 10);
+        tcg_copy(to + XS_ST + r * 16, x + XS_ST + r * 16, 10);
         img_zero(to + XS_ST + r * 16 + 10, 6);
     }
 }
@@ -130,7 +130,7 @@ static void take_x87(X86CPU *c, uint8_t *x, const uint8_t *from, bool w64)
     /* The summary bit is what FCW makes of the flags, whatever the image says. */
     uint8_t head[XS_MXCSR];
 
-    img_copy(head, from, sizeof(head));
+    tcg_copy(head, from, sizeof(head));
     img_set_w(head, XS_FSW, img_w(x, XS_FSW));
     take_pointers(c, head, w64);
     tcg_fpu_ferr_update(c);
@@ -165,7 +165,7 @@ HANDLER(FXSAVE)
     put_x87_control(c, a, x, i->osz == 8);
     put_mxcsr(a, x);
     put_st(a, x);
-    img_copy(a + XS_XMM, x + XS_XMM, 256);
+    tcg_copy(a + XS_XMM, x + XS_XMM, 256);
     tcg_write_lin(c, lin, a, len, mmu);
 }
 
@@ -181,7 +181,7 @@ HANDLER(FXRSTOR)
     take_x87(c, x, a, i->osz == 8);
     img_set_l(x, XS_MXCSR, img_l(a, XS_MXCSR));
     if (!fast_fxsave(c))
-        img_copy(x + XS_XMM, a + XS_XMM, xmm_bytes(c));
+        tcg_copy(x + XS_XMM, a + XS_XMM, xmm_bytes(c));
     img_in_use(x, XC_SSE);
 }
 
@@ -343,7 +343,7 @@ static void xrstor(X86CPU *c, const Insn *i, bool supervisor)
     else if (compact && rfbm & XC_SSE)
         img_set_l(x, XS_MXCSR, MXCSR_INIT);
     if (load & XC_SSE) {
-        img_copy(x + XS_XMM, a + XS_XMM, xmm);
+        tcg_copy(x + XS_XMM, a + XS_XMM, xmm);
         img_in_use(x, XC_SSE);
     } else if (rfbm & XC_SSE) {
         img_zero(x + XS_XMM, xmm);
@@ -351,7 +351,7 @@ static void xrstor(X86CPU *c, const Insn *i, bool supervisor)
             x[XS_XSTATE_BV] &= (uint8_t)~XC_SSE;
     }
     if (load & XC_AVX) {
-        img_copy(x + XS_YMM, a + XS_YMM, xmm);
+        tcg_copy(x + XS_YMM, a + XS_YMM, xmm);
         img_in_use(x, XC_AVX);
     } else if (rfbm & XC_AVX) {
         img_zero(x + XS_YMM, xmm);

@@ -88,7 +88,8 @@ void tcg_fpu_to_host(X86CPU *c)
 
 /* Stubs. */
 
-enum { USE_RAX = 1, USE_RCX = 2, USE_RDX = 4, USE_REG = 8, USE_RM = 16, USE_VVVV = 32 }; /* in HostRegs' order */
+enum { USE_RAX = 1, USE_RCX = 2, USE_RDX = 4, USE_SHIFT = 3 }; /* in HostRegs' order */
+enum { USE_REG = INSN_GPR_REG << USE_SHIFT, USE_RM = INSN_GPR_RM << USE_SHIFT, USE_VVVV = INSN_GPR_VVVV << USE_SHIFT };
 static const uint8_t stub_regs[6] = {0 /* RAX */, 1 /* RCX */, 2 /* RDX */, 8, 9, 10};
 
 /* MOV between host register and the n-th of HostRegs; opcode 8B: load, 89: store. */
@@ -166,52 +167,6 @@ static const uint8_t *stub_find(TcgVec *v, const StubKey *k)
     return v->stubs_rx + slot * STUB_SIZE;
 }
 
-/* Which fields of the encoding name general registers. */
-static unsigned gpr_fields(const Insn *i)
-{
-    bool gpr = false, vector = false;
-
-    for (unsigned n = 0; n < i->n_operands; n++) {
-        unsigned k = i->operand[n].kind;
-
-        gpr |= k == OPND_GPR || k == OPND_GPR8H;
-        vector |= k == OPND_XMM || k == OPND_MMX;
-    }
-    if (!gpr)
-        return 0;
-    /* CVTTSS2SI, CVTSS2SI, MOVMSKPS, PEXTRW and PMOVMSKB have it in reg, all others beside a vector register in rm. */
-    bool in_reg = i->map == MAP_0F && (i->opcode == 0x2c || i->opcode == 0x2d || i->opcode == 0x50 ||
-                                       i->opcode == 0xc5 || i->opcode == 0xd7);
-
-    if (vector || in_reg)
-        return in_reg ? USE_REG : i->has_mem ? 0 : USE_RM;
-    unsigned f = i->has_mem ? 0 : USE_RM;
-
-    if (i->encoding == ENC_LEGACY)
-        return f | USE_REG;
-    if (i->map == MAP_0F38 && i->opcode == 0xf3) /* BLSR BLSMSK BLSI: reg is part of the opcode */
-        return f | USE_VVVV;
-    if (i->map == MAP_0F3A) /* RORX */
-        return f | USE_REG;
-    return f | USE_REG | USE_VVVV;
-}
-
-/* REX.W and VEX.W count only in 64-bit mode where they choose the width of a general register or of memory in its
- * place. */
-static bool w_is_width(const Insn *i, unsigned gprs)
-{
-    if (gprs)
-        return true;
-    switch (i->map) {
-    case MAP_0F:
-        return i->opcode == 0x2a || i->opcode == 0x6e || (i->opcode == 0x7e && i->pp == 1);
-    case MAP_0F3A: /* PEXTRD PINSRD, PCMPESTRM PCMPESTRI */
-        return i->opcode == 0x16 || i->opcode == 0x22 || i->opcode == 0x60 || i->opcode == 0x61;
-    default:
-        return false;
-    }
-}
-
 /* i for 64-bit mode with its operands replaced: the bytes go to k. */
 static void encode(StubKey *k, const Insn *i, unsigned gprs)
 {
@@ -221,7 +176,7 @@ static void encode(StubKey *k, const Insn *i, unsigned gprs)
     bool w = i->encoding == ENC_LEGACY ? i->rex >> 3 & 1 : i->vex_w;
     uint8_t r_bit = reg >> 3 & 1, b_bit = rm >> 3 & 1;
 
-    if (i->code_size != 8 && w_is_width(i, gprs))
+    if (i->code_size != 8 && insn_w_is_width(i))
         w = false;
     if (i->encoding == ENC_LEGACY) {
         static const uint8_t prefix[4] = {0, 0x66, 0xf3, 0xf2};
@@ -345,7 +300,7 @@ static void run(X86CPU *c, const Insn *i, const void *mem)
     const InsnDesc *d = i->desc;
     TcgVec *v = TCG(c)->vec;
     HostRegs *r = &v->regs;
-    unsigned gprs = gpr_fields(i), rm_gpr = 0;
+    unsigned gprs = insn_gpr_fields(i) << USE_SHIFT, rm_gpr = 0;
     StubKey k = {0};
     const uint8_t *stub;
 

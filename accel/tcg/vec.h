@@ -157,20 +157,6 @@ static inline void img_in_use(uint8_t *x, unsigned components)
 {
     x[XS_XSTATE_BV] |= (uint8_t)components;
 }
-static inline void img_copy(void *to, const void *from, unsigned len)
-{
-    uint8_t *d = to;
-    const uint8_t *s = from;
-
-    for (; len >= 8; len -= 8, d += 8, s += 8) {
-        uint64_t v;
-
-        __builtin_memcpy(&v, s, 8);
-        __builtin_memcpy(d, &v, 8);
-    }
-    while (len--)
-        *d++ = *s++;
-}
 static inline void img_zero(void *to, unsigned len)
 {
     uint8_t *d = to;
@@ -186,9 +172,9 @@ static inline void img_set_fsw(uint8_t *x, uint16_t fsw)
     uint8_t st[128];
 
     if (turn & 7) {
-        img_copy(st, x + XS_ST, sizeof(st));
+        tcg_copy(st, x + XS_ST, sizeof(st));
         for (unsigned n = 0; n < 8; n++)
-            img_copy(x + XS_ST + n * 16, st + ((n + turn) & 7) * 16, 16);
+            tcg_copy(x + XS_ST + n * 16, st + ((n + turn) & 7) * 16, 16);
     }
     img_set_w(x, XS_FSW, fsw);
 }

@@ -7,11 +7,6 @@
 DebugPoint debug_points[DEBUG_POINTS_MAX];
 unsigned debug_point_count;
 
-static bool is_execution(DebugKind kind)
-{
-    return kind == DEBUG_SOFTWARE || kind == DEBUG_HARDWARE;
-}
-
 typedef struct Update {
     bool ok;
     Error **errp;
@@ -46,7 +41,7 @@ int debug_point_add(X86CPU *c, DebugKind kind, uint64_t addr, uint64_t len, Erro
 {
     if (!accel || !accel->update_debug)
         return -ENOTSUP;
-    if (is_execution(kind))
+    if (debug_is_execution(kind))
         len = 1;
     if (kind < DEBUG_SOFTWARE || kind > DEBUG_ACCESS || !len || addr + (len - 1) < addr)
         return -EINVAL;
@@ -69,7 +64,7 @@ int debug_point_remove(DebugKind kind, uint64_t addr, uint64_t len)
         return -ENOTSUP;
     for (unsigned i = 0; i < debug_point_count; i++) {
         const DebugPoint *p = &debug_points[i];
-        if (p->kind != kind || p->addr != addr || (!is_execution(kind) && p->len != len))
+        if (p->kind != kind || p->addr != addr || (!debug_is_execution(kind) && p->len != len))
             continue;
         debug_points[i] = debug_points[--debug_point_count];
         update_all(NULL);
@@ -84,25 +79,4 @@ void debug_points_clear(void)
         return;
     debug_point_count = 0;
     update_all(NULL);
-}
-
-const DebugPoint *debug_point_at(uint64_t linear)
-{
-    for (unsigned i = 0; i < debug_point_count; i++)
-        if (is_execution(debug_points[i].kind) && debug_points[i].addr == linear)
-            return &debug_points[i];
-    return NULL;
-}
-
-const DebugPoint *debug_watch_at(uint64_t linear, uint64_t len, bool write)
-{
-    DebugKind wanted = write ? DEBUG_WRITE : DEBUG_READ;
-    for (unsigned i = 0; i < debug_point_count; i++) {
-        const DebugPoint *p = &debug_points[i];
-        if ((p->kind == wanted || p->kind == DEBUG_ACCESS) && p->addr - linear < len)
-            return p;
-        if ((p->kind == wanted || p->kind == DEBUG_ACCESS) && linear - p->addr < p->len)
-            return p;
-    }
-    return NULL;
 }

@@ -62,9 +62,30 @@ void debug_points_clear(void);
 /* After X86CPU.debug was changed. */
 bool debug_update(X86CPU *c, Error **errp);
 
-/* For accelerators: a point at which execution stops; NULL: none. */
-const DebugPoint *debug_point_at(uint64_t linear);
+static inline bool debug_is_execution(DebugKind kind)
+{
+    return kind == DEBUG_SOFTWARE || kind == DEBUG_HARDWARE;
+}
+/* For accelerators (inline: also for light code, accel/tcg/tcg.h): a point at which execution stops; NULL: none. */
+static inline const DebugPoint *debug_point_at(uint64_t linear)
+{
+    for (unsigned i = 0; i < debug_point_count; i++)
+        if (debug_is_execution(debug_points[i].kind) && debug_points[i].addr == linear)
+            return &debug_points[i];
+    return NULL;
+}
 /* One whose range [addr, addr + len) overlaps, for a write or a read; NULL: none. */
-const DebugPoint *debug_watch_at(uint64_t linear, uint64_t len, bool write);
+static inline const DebugPoint *debug_watch_at(uint64_t linear, uint64_t len, bool write)
+{
+    DebugKind wanted = write ? DEBUG_WRITE : DEBUG_READ;
+    for (unsigned i = 0; i < debug_point_count; i++) {
+        const DebugPoint *p = &debug_points[i];
+        if ((p->kind == wanted || p->kind == DEBUG_ACCESS) && p->addr - linear < len)
+            return p;
+        if ((p->kind == wanted || p->kind == DEBUG_ACCESS) && linear - p->addr < p->len)
+            return p;
+    }
+    return NULL;
+}
 
 #endif

@@ -736,3 +736,45 @@ bool insn_form(unsigned n, InsnForm *out)
     }
     return false;
 }
+
+unsigned insn_gpr_fields(const Insn *i)
+{
+    bool gpr = false, vector = false;
+
+    for (unsigned n = 0; n < i->n_operands; n++) {
+        unsigned k = i->operand[n].kind;
+
+        gpr |= k == OPND_GPR || k == OPND_GPR8H;
+        vector |= k == OPND_XMM || k == OPND_MMX;
+    }
+    if (!gpr)
+        return 0;
+    /* CVTTSS2SI, CVTSS2SI, MOVMSKPS, PEXTRW and PMOVMSKB have it in reg, all others beside a vector register in rm. */
+    bool in_reg = i->map == MAP_0F && (i->opcode == 0x2c || i->opcode == 0x2d || i->opcode == 0x50 ||
+                                       i->opcode == 0xc5 || i->opcode == 0xd7);
+    unsigned rm = i->has_mem ? 0 : INSN_GPR_RM;
+
+    if (vector || in_reg)
+        return in_reg ? INSN_GPR_REG : rm;
+    if (i->encoding == ENC_LEGACY)
+        return rm | INSN_GPR_REG;
+    if (i->map == MAP_0F38 && i->opcode == 0xf3) /* BLSR BLSMSK BLSI: reg is part of the opcode */
+        return rm | INSN_GPR_VVVV;
+    if (i->map == MAP_0F3A) /* RORX */
+        return rm | INSN_GPR_REG;
+    return rm | INSN_GPR_REG | INSN_GPR_VVVV;
+}
+
+bool insn_w_is_width(const Insn *i)
+{
+    if (insn_gpr_fields(i))
+        return true;
+    switch (i->map) {
+    case MAP_0F:
+        return i->opcode == 0x2a || i->opcode == 0x6e || (i->opcode == 0x7e && i->pp == 1);
+    case MAP_0F3A: /* PEXTRD PINSRD, PCMPESTRM PCMPESTRI */
+        return i->opcode == 0x16 || i->opcode == 0x22 || i->opcode == 0x60 || i->opcode == 0x61;
+    default:
+        return false;
+    }
+}

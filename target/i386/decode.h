@@ -180,6 +180,12 @@ typedef struct InsnForm {
 } InsnForm;
 bool insn_form(unsigned n, InsnForm *out);
 
+/* For who encodes an EXEC_HOST instruction anew with other registers: which fields name general registers, and whether
+ * REX.W or VEX.W chooses the width of one (or of memory in its place), which it does in 64-bit code only. */
+enum { INSN_GPR_REG = 1, INSN_GPR_RM = 2, INSN_GPR_VVVV = 4 };
+unsigned insn_gpr_fields(const Insn *i);
+bool insn_w_is_width(const Insn *i);
+
 /* Intel syntax, for -d in_asm and x/i; pc: its address. */
 void insn_print(const Insn *i, uint64_t pc, GString *out);
 /* A line, or two, of a listing: address, bytes, the above. i NULL: the first of bytes is no instruction. */

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+from serialguest import kvm_refused
+
 ORACLE = os.environ.get("QTEST_QEMU_BINARY", "/usr/bin/qemu-system-x86_64")
 TESTS = ["qemu64 1", "qemu64 2", "kvm64 1", "Penryn 1", "Haswell 2,sockets=1,cores=2", "Skylake-Server-v5 1", "Opteron_G3 1",
          "EPYC 2,sockets=1,cores=1,threads=2", "EPYC-Milan,-fsrm 1", "qemu64,+avx2,level=7,model-id=none,family=6,check=off 1"]
@@ -23,13 +25,9 @@ def leaves(binary, images, cpu, smp):
 def main():
     binary, images = sys.argv[1:3]
     print(f"1..{len(TESTS)}")
-    reason = None
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
-        if not os.path.exists(ORACLE):
-            reason = f"no {ORACLE}"
-    except OSError as e:
-        reason = f"/dev/kvm: {e.strerror}"
+    reason = kvm_refused()
+    if not reason and not os.path.exists(ORACLE):
+        reason = f"no {ORACLE}"
     for i, test in enumerate(TESTS, 1):
         if reason:
             print(f"ok {i} {test} # SKIP {reason}")

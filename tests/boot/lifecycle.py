@@ -11,6 +11,8 @@ import tempfile
 import threading
 import time
 
+from serialguest import kvm_refused
+
 STEPS = 100
 LIMIT = 60  # seconds for one run
 TESTS = [(guest, chip, smp) for guest in ("apic", "user") for chip in ("on", "split", "off", "auto") for smp in (1, 2) if (guest, smp) != ("apic", 1)]
@@ -88,11 +90,7 @@ def run(binary, images, expected, guest, chip, smp, out):
 def main():
     binary, images, expected = sys.argv[1:4]
     print(f"1..{len(TESTS)}")
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
-        reason = None
-    except OSError as e:
-        reason = f"/dev/kvm: {e.strerror}"
+    reason = kvm_refused()
     with tempfile.TemporaryDirectory() as tmp:
         for i, (guest, chip, smp) in enumerate(TESTS, 1):
             name = f"lifecycle-{guest}-{chip}-smp{smp}"

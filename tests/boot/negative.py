@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from serialguest import kvm_refused
+
 TIMEOUT = 120  # for the whole of a guest
 QUIET = 5  # so long after the last right line no other has come: it never will
 TESTDEV = ["-device", "accel-testdev"]
@@ -70,11 +72,7 @@ def main():
     binary, images, folder, preload = sys.argv[1:5]
     names = sys.argv[5:] or list(CASES)
     print(f"1..{len(names)}")
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
-        reason = None
-    except OSError as e:
-        reason = f"/dev/kvm: {e.strerror}"
+    reason = kvm_refused()
     for i, name in enumerate(names, 1):
         if reason:
             print(f"ok {i} {name} # SKIP {reason}")

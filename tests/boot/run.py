@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+from serialguest import kvm_refused
+
 TIMEOUT = 120
 IRQCHIPS = ("on", "split", "off")
 # name -> (image, accel options, more arguments)
@@ -101,11 +103,7 @@ def main():
     binary, images, expected, counter = sys.argv[1:5]
     names = sys.argv[5:] or list(TESTS) + [COUNTS]
     print(f"1..{len(names)}")
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
-        reason = None
-    except OSError as e:
-        reason = f"/dev/kvm: {e.strerror}"
+    reason = kvm_refused()
     for i, name in enumerate(names, 1):
         if reason and not (name in TESTS and TESTS[name][1].startswith("tcg")):
             print(f"ok {i} {name} # SKIP {reason}")

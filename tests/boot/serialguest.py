@@ -37,6 +37,15 @@ def serves(binary, accel):
     return tried.returncode == 0
 
 
+def kvm_refused():
+    """Why /dev/kvm cannot be opened; None: it can."""
+    try:
+        os.close(os.open('/dev/kvm', os.O_RDWR))
+        return None
+    except OSError as e:
+        return f'/dev/kvm: {e.strerror}'
+
+
 def kvm_serves(binary):
     """Whether -accel kvm runs guests: on the processor, or with the engine's help, which Debian's binary does not have."""
     return native_kvm() or serves(binary, 'kvm,assist=auto')

@@ -66,12 +66,6 @@ static int out(struct kvm_run *r)
     return 0;
 }
 
-static int halt(struct kvm_run *r)
-{
-    r->exit_reason = KVM_EXIT_HLT;
-    return 0;
-}
-
 #define RUN(...) kvm_fake_run(cpu, (RunStep *const[]){__VA_ARGS__, NULL})
 
 static int order_of(unsigned long req)
@@ -87,7 +81,7 @@ static int order_of(unsigned long req)
 static void real_mode(const char *code, size_t len)
 {
     cpu_reset(cpu);
-    RUN(halt);
+    RUN(kvm_fake_halt);
     vm_start();
     memcpy(mem + CODE, code, len);
     for (unsigned v = 0; v < 256; v++)
@@ -418,10 +412,10 @@ static unsigned calls_of_outs(int mode)
 
     for (unsigned i = 0; i < OUTS; i++)
         steps[i] = out;
-    steps[OUTS] = halt;
+    steps[OUTS] = kvm_fake_halt;
     REAL("\xee");
     kvm.assist = mode;
-    RUN(halt);
+    RUN(kvm_fake_halt);
     unsigned calls = k.calls;
     g_assert_cmpint(kvm_fake_run(cpu, steps), ==, VCPU_EXIT_HALTED);
     kvm.assist = ASSIST_INSN;
@@ -502,18 +496,10 @@ static void test_stats(void)
 
 int main(int argc, char **argv)
 {
-    static const MachineDesc desc = {.name = "test", .max_cpus = 1};
-    static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
     Error *err = NULL;
 
     g_test_init(&argc, &argv, NULL);
-    error_init(argv[0]);
-    rcu_thread_register();
-    mainloop_init();
-    clock_init();
-    memory_init();
-    machine = &m;
-    kvm_sys = &kvm_fake;
+    kvm_fake_machine(argv[0]);
     memory_begin();
     g_assert_true(region_init_ram(&ram, NULL, "ram", 1 * MIB, NULL));
     region_add(&system_memory, 0, &ram);

@@ -12,12 +12,6 @@
 static X86CPU *cpu;
 #define RUN(...) kvm_fake_run(cpu, (RunStep *const[]){__VA_ARGS__, NULL})
 
-static int halt(struct kvm_run *r)
-{
-    r->exit_reason = KVM_EXIT_HLT;
-    return 0;
-}
-
 static struct kvm_debug_exit_arch debug_exit_arch;
 static int debug_exit(struct kvm_run *r)
 {
@@ -29,7 +23,7 @@ static VcpuExit debug_run(unsigned exception, uint64_t pc, uint64_t dr6)
 {
     debug_exit_arch = (struct kvm_debug_exit_arch){.exception = exception, .pc = pc, .dr6 = dr6};
     cpu->debug_hit.kind = DEBUG_NONE;
-    return RUN(debug_exit, halt);
+    return RUN(debug_exit, kvm_fake_halt);
 }
 static void check_hit(DebugKind kind, uint64_t addr)
 {
@@ -162,18 +156,10 @@ static MemoryRegion ram;
 
 int main(int argc, char **argv)
 {
-    static const MachineDesc desc = {.name = "test", .max_cpus = 1};
-    static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
     Error *err = NULL;
 
     g_test_init(&argc, &argv, NULL);
-    error_init(argv[0]);
-    rcu_thread_register();
-    mainloop_init();
-    clock_init();
-    memory_init();
-    machine = &m;
-    kvm_sys = &kvm_fake;
+    kvm_fake_machine(argv[0]);
     memory_begin();
     g_assert_true(region_init_ram(&ram, NULL, "ram", 1 * MIB, NULL));
     region_add(&system_memory, 0, &ram);

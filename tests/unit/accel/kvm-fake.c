@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See kvm-fake.h. */
 #include "tests/unit/accel/kvm-fake.h"
+#include "hw/core/clock.h"
+#include "hw/core/machine.h"
 #include "softmmu/mainloop.h"
 #include <linux/kvm_para.h>
 
@@ -262,4 +264,24 @@ VcpuExit kvm_fake_run(X86CPU *c, RunStep *const *steps)
     vm_lock();
     error_report_hook = NULL;
     return e;
+}
+
+int kvm_fake_halt(struct kvm_run *run)
+{
+    run->exit_reason = KVM_EXIT_HLT;
+    return 0;
+}
+
+void kvm_fake_machine(const char *argv0)
+{
+    static const MachineDesc desc = {.name = "test", .max_cpus = 1};
+    static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
+
+    error_init(argv0);
+    rcu_thread_register();
+    mainloop_init();
+    clock_init();
+    memory_init();
+    machine = &m;
+    kvm_sys = &kvm_fake;
 }

@@ -8,6 +8,7 @@
 enum { DEV_FD = 100, VM_FD, VCPU_FD, STATS_FD };
 
 typedef int RunStep(struct kvm_run *run); /* fills the exit; < 0: -errno of KVM_RUN */
+int kvm_fake_halt(struct kvm_run *run);   /* a step: HLT */
 typedef struct FakeKernel {
     int open_error;
     int caps[512]; /* -1: absent; 0: present with 1; else the value */
@@ -54,6 +55,8 @@ typedef struct FakeKernel {
 } FakeKernel;
 extern FakeKernel k;
 extern const KvmSys kvm_fake;
+/* A machine of one CPU without memory, whose kernel is the fake one; accel is not set. */
+void kvm_fake_machine(const char *argv0);
 extern GString *reported;                             /* error messages of the last run */
 void kvm_fake_report(const char *line, void *opaque); /* an error_report_hook that appends to it */
 

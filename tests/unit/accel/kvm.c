@@ -221,12 +221,6 @@ static void start(void)
 
 #define RUN(...) kvm_fake_run(cpu, (RunStep *const[]){__VA_ARGS__, NULL})
 
-static int halt(struct kvm_run *r)
-{
-    r->exit_reason = KVM_EXIT_HLT;
-    return 0;
-}
-
 static int outs(struct kvm_run *r)
 {
     r->exit_reason = KVM_EXIT_IO;
@@ -269,7 +263,7 @@ static int out_4(struct kvm_run *r)
 
 static void test_io(void)
 {
-    g_assert_cmpint(RUN(outs, ins, in_nobody, out_4, halt), ==, VCPU_EXIT_HALTED);
+    g_assert_cmpint(RUN(outs, ins, in_nobody, out_4, kvm_fake_halt), ==, VCPU_EXIT_HALTED);
     g_assert_cmpmem(port_log, 5, "hello", 5);
     g_assert_cmpuint(port_writes, ==, 6);
     g_assert_cmpuint(port_size, ==, 4);
@@ -306,7 +300,7 @@ static int mmio_read_nobody(struct kvm_run *r)
 static int mmio_check(struct kvm_run *r)
 {
     g_assert_cmphex(ldq_le(r->mmio.data), ==, UINT64_MAX);
-    return halt(r);
+    return kvm_fake_halt(r);
 }
 
 static void test_mmio(void)
@@ -587,7 +581,7 @@ static void test_quiet(void)
 {
     eois = 0;
     g_assert_cmpint(RUN(window, set_tpr, intr, nmi_exit, bus_lock, eoi_exit, hypercall, rdmsr_exit, wrmsr_exit,
-                        notify_run, ring_full, eintr, eagain, halt),
+                        notify_run, ring_full, eintr, eagain, kvm_fake_halt),
                     ==, VCPU_EXIT_HALTED);
     g_assert_cmpuint(k.step, ==, 14);
     g_assert_cmpuint(eois, ==, 0x31);
@@ -613,15 +607,15 @@ static int kicked(struct kvm_run *r)
 static void test_kick(void)
 {
     k.immediate_exit_seen = 0;
-    g_assert_cmpint(RUN(out_and_stop, halt), ==, VCPU_EXIT_AGAIN);
+    g_assert_cmpint(RUN(out_and_stop, kvm_fake_halt), ==, VCPU_EXIT_AGAIN);
     g_assert_cmpuint(k.step, ==, 1);
     g_assert_cmpuint(k.immediate_exit_seen, ==, 1);
     g_assert_cmpuint(k.run->immediate_exit, ==, 0);
-    g_assert_cmpint(RUN(kicked, halt), ==, VCPU_EXIT_AGAIN);
+    g_assert_cmpint(RUN(kicked, kvm_fake_halt), ==, VCPU_EXIT_AGAIN);
     g_assert_cmpuint(k.step, ==, 1);
     /* One from before the loop, without a request any more: it costs nothing and is not counted. */
     k.run->immediate_exit = 1;
-    g_assert_cmpint(RUN(halt), ==, VCPU_EXIT_HALTED);
+    g_assert_cmpint(RUN(kvm_fake_halt), ==, VCPU_EXIT_HALTED);
     /* A request from before the loop: the guest is not entered. */
     k.steps = (RunStep *const[]){NULL};
     cpu->stop = true;
@@ -631,7 +625,7 @@ static void test_kick(void)
     cpu->stop = false;
     k.nmis = 0;
     cpu_interrupt(cpu, CPU_INTERRUPT_NMI);
-    RUN(halt);
+    RUN(kvm_fake_halt);
     g_assert_cmpuint(k.nmis, ==, 1);
     g_assert_cmpuint(cpu->interrupt_request, ==, 0);
 }
@@ -687,7 +681,7 @@ static void test_user_irq(void)
     pending_vector = 0x71;
     k.interrupts = 0;
     k.run->if_flag = k.run->ready_for_interrupt_injection = 0;
-    g_assert_cmpint(RUN(masked, injected, halt), ==, VCPU_EXIT_HALTED);
+    g_assert_cmpint(RUN(masked, injected, kvm_fake_halt), ==, VCPU_EXIT_HALTED);
     g_assert_cmpuint(tpr, ==, 9);
     cpu->irq_ops = NULL;
     v->user_irq = false;
@@ -781,7 +775,7 @@ static void test_dirty_ring(void)
     g_assert_cmphex(k.ring[2].flags, ==, KVM_DIRTY_GFN_F_RESET);
     k.ring[3].flags = KVM_DIRTY_GFN_F_DIRTY;
     k.ring[3].slot = n;
-    RUN(ring_full, halt);
+    RUN(ring_full, kvm_fake_halt);
     g_assert_cmpuint(k.ring_resets, ==, 2);
     region_log(&ram, DIRTY_MIGRATION, false);
     kvm.dirty_ring_bytes = 0;
@@ -800,13 +794,13 @@ static void test_coalesced(void)
         ring->coalesced_mmio[i].data[0] = (uint8_t)(0x31 + i);
     }
     ring->last = 3;
-    RUN(halt);
+    RUN(kvm_fake_halt);
     g_assert_cmpuint(port_writes, ==, 3);
     g_assert_cmpmem(port_log, 3, "123", 3);
     g_assert_cmpuint(ring->first, ==, 3);
     /* An index that cannot be ends the draining. */
     ring->first = 100000;
-    RUN(halt);
+    RUN(kvm_fake_halt);
     ring->first = ring->last = 0;
 }
 
@@ -962,13 +956,13 @@ static void test_state(void)
     cpu_sync_dirty(cpu, CPU_STATE_RUNTIME);
     cpu->gpr[R_RAX] = 0xabcdef;
     k.n_order = 0;
-    RUN(halt);
+    RUN(kvm_fake_halt);
     g_assert_cmpint(order_of(KVM_SET_REGS), ==, -1);
     g_assert_cmphex(k.run->kvm_dirty_regs, ==, 7);
     g_assert_cmphex(k.run->s.regs.regs.rax, ==, 0xabcdef);
     /* A reset goes by calls and takes back what was to go with KVM_RUN. */
     cpu_reset(cpu);
-    RUN(halt);
+    RUN(kvm_fake_halt);
     g_assert_cmphex(k.run->kvm_dirty_regs, ==, 0);
     g_assert_cmphex(k.regs.rip, ==, 0xfff0);
     g_assert_cmphex(k.sregs.cs.base, ==, 0xffff0000);
@@ -1052,24 +1046,15 @@ static void test_refused_msr(void)
     k.refuse[0] = KVM_SET_REGS;
     cpu_sync_dirty(cpu, CPU_STATE_FULL);
     vm_start();
-    g_assert_cmpint(RUN(halt), ==, VCPU_EXIT_STOPPED);
+    g_assert_cmpint(RUN(kvm_fake_halt), ==, VCPU_EXIT_STOPPED);
     g_assert_nonnull(strstr(reported->str, "KVM_SET_REGS"));
     k.refuse[0] = 0;
 }
 
 int main(int argc, char **argv)
 {
-    static const MachineDesc desc = {.name = "test", .max_cpus = 1};
-    static Machine m = {.desc = &desc, .smp = {1, 1, 1, 1, 1, 1, 1}};
-
     g_test_init(&argc, &argv, NULL);
-    error_init(argv[0]);
-    rcu_thread_register();
-    mainloop_init();
-    clock_init();
-    memory_init();
-    machine = &m;
-    kvm_sys = &kvm_fake;
+    kvm_fake_machine(argv[0]);
     g_test_add_func("/kvm/start-open", test_open);
     g_test_add_func("/kvm/start-capabilities", test_capabilities);
     g_test_add_func("/kvm/start-refused", test_refused);
