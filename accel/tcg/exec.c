@@ -140,17 +140,67 @@ void tcg_outside_end(X86CPU *c)
         __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
 }
 
+/* Stores on their way: tcg.h. */
+
+uint64_t tcg_code_epoch;
+unsigned tcg_unsettled;
+
+uint64_t tcg_code_epoch_reached(const X86CPU *c)
+{
+    uint64_t least = CODE_SEEN_ALL;
+    X86CPU *o;
+
+    FOREACH_VCPU (o) {
+        if (o != c)
+            least = MIN(least, __atomic_load_n(&TCG(o)->code_seen, __ATOMIC_SEQ_CST));
+    }
+    return least;
+}
+
+void tcg_wake_unsettled(const X86CPU *c)
+{
+    X86CPU *o;
+
+    FOREACH_VCPU (o) {
+        if (o != c && __atomic_load_n(&TCG(o)->unsettled, __ATOMIC_RELAXED))
+            __atomic_store_n(&TCG(o)->exit_request, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
 static int bus_lock; /* atomic */
 
 void tcg_bus_lock(X86CPU *c)
 {
-    while (__atomic_exchange_n(&bus_lock, 1, __ATOMIC_ACQUIRE)) {
-        /* The holder may wait for this CPU to leave the guest. */
+    X86CPU *o;
+
+    while (__atomic_exchange_n(&bus_lock, 1, __ATOMIC_SEQ_CST)) {
+        /* The holder waits for this CPU to leave the guest. */
         tcg_outside_begin(c);
         tcg_yield();
         tcg_outside_end(c);
     }
     TCG(c)->bus_locked = true;
+    FOREACH_VCPU (o) {
+        if (o != c)
+            tcg_request(o, TCG_HALT_FOR_LOCK);
+    }
+    tcg_outside_begin(c);
+    FOREACH_VCPU (o) {
+        while (o != c && __atomic_load_n(&TCG(o)->in_guest, __ATOMIC_SEQ_CST))
+            tcg_yield();
+    }
+    tcg_outside_end(c);
+}
+
+void tcg_wait_bus_lock(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    while (__atomic_load_n(&bus_lock, __ATOMIC_SEQ_CST)) {
+        __atomic_store_n(&t->in_guest, false, __ATOMIC_SEQ_CST);
+        tcg_yield();
+        __atomic_store_n(&t->in_guest, true, __ATOMIC_SEQ_CST);
+    }
 }
 
 void tcg_bus_unlock(X86CPU *c)
@@ -553,6 +603,9 @@ static VcpuExit loop(X86CPU *c)
     }
     for (;;) {
         __atomic_store_n(&t->exit_request, 0, __ATOMIC_SEQ_CST);
+        tcg_between_insns(t);
+        if (__atomic_load_n(&tcg_unsettled, __ATOMIC_RELAXED))
+            tcg_wake_unsettled(c);
         if (__atomic_load_n(&t->requests, __ATOMIC_SEQ_CST)) {
             tcg_outside_begin(c);
             tcg_outside_end(c);
@@ -595,6 +648,7 @@ VcpuExit tcg_run(X86CPU *c)
     VcpuExit e;
 
     t->outside_depth = 1; /* the caller is outside */
+    __atomic_store_n(&t->code_seen, __atomic_load_n(&tcg_code_epoch, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
     tcg_outside_end(c);
     if (c->state_dirty)
         import(c);
@@ -602,6 +656,8 @@ VcpuExit tcg_run(X86CPU *c)
     e = loop(c);
     t->debug_exit = false;
     tcg_outside_begin(c);
+    __atomic_store_n(&t->code_seen, CODE_SEEN_ALL, __ATOMIC_SEQ_CST);
+    tcg_wake_unsettled(c);
     tcg_fpu_export(c);
     t->outside_depth = 0;
     return e;

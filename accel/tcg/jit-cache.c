@@ -207,6 +207,47 @@ bool jit_block_same(const Block *b)
     return true;
 }
 
+static void set_unsettled(JitCpu *j, unsigned n)
+{
+    TcgCpu *t = TCG(j->c);
+
+    j->n_unsettled = n;
+    if (t->unsettled == (n > 0))
+        return;
+    __atomic_store_n(&t->unsettled, n > 0, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&tcg_unsettled, n > 0 ? 1 : -1U, __ATOMIC_RELAXED);
+}
+
+void jit_unsettled(JitCpu *j, Block *b)
+{
+    uint64_t epoch = tcg_code_epoch_now();
+
+    if (tcg_code_epoch_reached(j->c) >= epoch)
+        return;
+    j->unsettled[j->n_unsettled] = (Unsettled){b, epoch};
+    set_unsettled(j, j->n_unsettled + 1);
+}
+
+void jit_settle(JitCpu *j)
+{
+    uint64_t reached = tcg_code_epoch_reached(j->c); /* before the bytes are looked at */
+    unsigned left = 0;
+
+    for (unsigned n = 0; n < j->n_unsettled; n++) {
+        Unsettled u = j->unsettled[n];
+
+        if (u.block->dead)
+            continue;
+        if (!jit_block_same(u.block)) {
+            jit_block_kill(j, u.block);
+            j->late_stores++;
+        } else if (u.epoch > reached) {
+            j->unsettled[left++] = u;
+        }
+    }
+    set_unsettled(j, left);
+}
+
 void jit_flush_all(X86CPU *c)
 {
     JIT(c)->flush_pending = JIT(c)->leave = true;
@@ -258,6 +299,7 @@ void jit_do_flush(JitCpu *j)
     jit_fpu_sync(j->c);
     j->arena_used = 8;
     j->n_blocks = j->n_pages = j->n_ids = j->verify_pages = 0;
+    set_unsettled(j, 0);
     if (!first) {
         for (unsigned i = 0; i < ARRAY_SIZE(j->hash); i++)
             j->hash[i] = NULL;

@@ -137,6 +137,12 @@ typedef struct PageRef {
 enum { NOTICES_MAX = 4 };
 #define NOTICES_TICKS (1ULL << 25) /* of the host's TSC, some 10 ms */
 #define VERIFY_TICKS  (1ULL << 31) /* after that long it is tried with protection again */
+/* A block whose bytes may have been read before a store that had passed its check: tcg.h, tcg_code_epoch. */
+typedef struct Unsettled {
+    Block *block;
+    uint64_t epoch;
+} Unsettled;
+enum { UNSETTLED_MAX = 128 };
 typedef struct IdRef {
     uint64_t tag;
     const uint8_t *host;
@@ -168,6 +174,8 @@ struct JitCpu {
     unsigned n_pages, n_ids;
     bool flush_pending, leave;
     uint32_t generation;
+    Unsettled unsettled[UNSETTLED_MAX];
+    unsigned n_unsettled;
     unsigned verify_pages;
     uint64_t verify_until; /* host ticks */
     JitClass class[CLASSES];
@@ -178,7 +186,7 @@ struct JitCpu {
     bool printed[OP_COUNT];
     /* counts */
     uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
-        indirect, guards, leaves, dispatches, faults;
+        indirect, guards, leaves, dispatches, faults, late_stores;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)
@@ -205,6 +213,8 @@ void jit_block_add(JitCpu *j, Block *b);
 void jit_block_kill(JitCpu *j, Block *b);
 bool jit_block_same(const Block *b); /* are its bytes what they were? */
 void jit_verify_end(JitCpu *j);      /* protect all pages again */
+void jit_unsettled(JitCpu *j, Block *b); /* a new block: list it where other CPUs' stores may be on their way */
+void jit_settle(JitCpu *j); /* kill those that such stores have changed, forget those that none can change any more */
 void jit_do_flush(JitCpu *j);
 void jit_link(JitCpu *j, JitExit *x, Block *b);
 Block *jit_block_at(JitCpu *j, uint32_t code); /* whose code holds the offset */

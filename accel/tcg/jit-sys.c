@@ -289,8 +289,6 @@ bool tr_plan_sys(Tr *t, const Insn *i)
     case OP_RDTSC:
     case OP_RDTSCP:
         return !(m & TM_TSD) && !tcg_tsc_anchor.scale;
-    case OP_SERIALIZE:
-        return true;
     case OP_STAC:
     case OP_CLAC:
         return kernel;
@@ -348,8 +346,6 @@ bool tr_sys(Tr *t, const Insn *i)
         break;
     case OP_RDTSCP:
         rdtsc(t, true);
-        break;
-    case OP_SERIALIZE:
         break;
     case OP_STAC:
         return set_ac(t, true);

@@ -6,6 +6,7 @@
  */
 #include "accel/tcg/jit-internal.h"
 #include "util/log.h"
+#include "util/rcu.h"
 
 /* Flags. */
 
@@ -300,7 +301,7 @@ static bool ends(const Tr *t, const Insn *i, unsigned p)
         return true;
     if (p == PLAN_SYS)
         return d->op == OP_STAC || d->op == OP_CLAC;
-    if (d->attrs & (INSN_END | INSN_SHADOW))
+    if (d->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE))
         return true;
     if (!(d->attrs & INSN_BRANCH))
         return false;
@@ -308,12 +309,12 @@ static bool ends(const Tr *t, const Insn *i, unsigned p)
     return p != PLAN_FLOW || d->op == OP_JMP || d->op == OP_CALL || d->op == OP_RET;
 }
 
-/* Bytes of an instruction that goes on in the next page; 0: that one cannot be read, or is no memory. */
-static unsigned crossing_bytes(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t buf[16])
+/* Bytes of an instruction that goes on in the next page (head: those in this one); 0: that one cannot be read, or is no
+ * memory. */
+static unsigned crossing_bytes(Tr *t, const uint8_t *head, uint64_t lin, uint8_t buf[16])
 {
     X86CPU *c = t->c;
-    unsigned first = PAGE_SIZE - (unsigned)(lin & 0xfff), n = 0;
-    const uint8_t *host = page->host;
+    unsigned first = PAGE_SIZE - (unsigned)(lin & 0xfff);
     CodeTlbEntry *e = tcg_code_page(c, (lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask);
 
     if (!e || !e->host)
@@ -327,11 +328,9 @@ static unsigned crossing_bytes(Tr *t, const CodeTlbEntry *page, uint64_t lin, ui
     tcg_protect_code(c, e->host);
     t->b->page[1] = e->host;
     t->b->id[1] = e->id;
-    for (; n < first; n++)
-        buf[n] = host[(lin & 0xfff) + n];
-    for (; n < INSN_MAX_LEN; n++)
-        buf[n] = e->host[n - first];
-    return n;
+    memcpy(buf, head, first);
+    tcg_copy_code(buf + first, e->host, 0, INSN_MAX_LEN - first);
+    return INSN_MAX_LEN;
 }
 
 /* Decode the block; gives its bytes' number, 0: its first instruction cannot be translated. */
@@ -341,6 +340,9 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
     unsigned off = (unsigned)(lin & 0xfff), start = off;
     uint64_t room = ~(uint64_t)0;
     bool real = !(t->mode & TM_PE);
+    /* Another CPU may be changing them: each 8 aligned bytes are read once. */
+    uint64_t words[BLOCK_INSNS * INSN_MAX_LEN / 8 + 4];
+    unsigned have = off & ~7U, words_at = have;
 
     if (t->code_size != 8) {
         if (c->rip > c->seg[SEG_CS].limit)
@@ -351,15 +353,19 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
     while (t->n < t->max && off < PAGE_SIZE && !t->b->page[1]) {
         Insn *i = &t->insn[t->n];
         uint8_t buf[16];
-        const uint8_t *p = page->host + off;
+        const uint8_t *p = (const uint8_t *)words + (off - words_at);
         unsigned avail = (unsigned)MIN(room, MIN((uint64_t)INSN_MAX_LEN, (uint64_t)(PAGE_SIZE - off)));
+
+        for (; have < off + avail; have += 8)
+            words[(have - words_at) / 8] =
+                __atomic_load_n((const uint64_t *)(const void *)(page->host + have), __ATOMIC_RELAXED);
         DecodeResult r = insn_decode(i, p, avail, t->code_size, real, c->config.features);
 
         if (r == DECODE_MORE && !t->n && avail < room && avail < INSN_MAX_LEN) {
-            unsigned have = crossing_bytes(t, page, lin, buf);
+            unsigned n = crossing_bytes(t, p, lin, buf);
 
             p = buf;
-            r = insn_decode(i, buf, (unsigned)MIN((uint64_t)have, room), t->code_size, real, c->config.features);
+            r = insn_decode(i, buf, (unsigned)MIN((uint64_t)n, room), t->code_size, real, c->config.features);
         }
         if (r != DECODE_OK)
             break;
@@ -515,7 +521,7 @@ static void emit_insns(Tr *t)
             t->info[n].insn = keep(t, i);
             tr_exec(t);
             /* What may go elsewhere is looked up when it has been executed. */
-            on = !ends(t, i, PLAN_EXEC) || (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_BRANCH)));
+            on = !ends(t, i, PLAN_EXEC) || (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
         }
     }
     t->info[t->n].code = emit_at(&t->e) - t->b->code;
@@ -546,7 +552,7 @@ static void log_block(Tr *t)
     log_printf("%s\n", s->str);
 }
 
-Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
+static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
 {
     JitCpu *j = JIT(c);
     Tr *t = j->tr;
@@ -598,9 +604,23 @@ Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t
         return NULL;
     }
     jit_block_add(j, b);
+    jit_unsettled(j, b);
     j->translated++;
     j->translated_insns += t->n;
     if (log_on(LOG_IN_ASM | LOG_OUT_ASM))
         log_block(t);
+    return b;
+}
+
+Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
+{
+    Block *b = NULL;
+
+    /* The memory that the page is of stays while it is read: either the map that it was looked up in is the newest, or
+     * the request for a new one is there already. */
+    rcu_lock();
+    if (!(__atomic_load_n(&TCG(c)->requests, __ATOMIC_SEQ_CST) & TCG_NEW_MAP))
+        b = make(c, page, lin, extra);
+    rcu_unlock();
     return b;
 }

@@ -106,6 +106,20 @@ static bool second_page_ok(X86CPU *c, const Block *b)
     return !b->page[1] || (e && e->id == b->id[1]);
 }
 
+/* Until some other CPUs have come between two instructions. */
+static void wait_settled(X86CPU *c)
+{
+    JitCpu *j = JIT(c);
+
+    while (j->n_unsettled == UNSETTLED_MAX) {
+        tcg_outside_begin(c);
+        tcg_yield();
+        tcg_outside_end(c);
+        tcg_between_insns(TCG(c));
+        jit_settle(j);
+    }
+}
+
 /* The block for the present state (extra: BLOCK_NO_GROUPS); NULL: the interpreter has to do the next instruction.
  * Raises nothing. */
 static Block *find_kind(X86CPU *c, uint32_t extra)
@@ -113,6 +127,7 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
     JitCpu *j = JIT(c);
     uint64_t lin = code_lin(c);
 
+    tcg_between_insns(TCG(c));
     for (unsigned tries = 0; tries < 3; tries++) {
         if (j->flush_pending)
             jit_do_flush(j);
@@ -129,12 +144,18 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
             return b;
         if (b)
             jit_block_kill(j, b);
+        if (j->n_unsettled == UNSETTLED_MAX) {
+            wait_settled(c);
+            continue;
+        }
         PageRef *r = jit_page_ref(j, e->host, true);
 
         if (!r)
             j->flush_pending = true;
         else if (!r->verify)
             tcg_protect_code(c, e->host);
+        if (!e->id)
+            continue; /* it has been outside, where the TLB was flushed */
         tcg_outside_begin(c);
         b = jit_translate(c, e, lin, extra);
         tcg_outside_end(c);
@@ -160,6 +181,8 @@ static const void *dispatch(X86CPU *c)
     if (j->verify_pages && __builtin_ia32_rdtsc() > j->verify_until)
         jit_verify_end(j);
     for (;;) {
+        if (j->n_unsettled)
+            jit_settle(j);
         j->leave = false;
         if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || t->mode & (TM_TF | TM_DEBUG) || t->exit_halt ||
             t->debug_exit)
@@ -248,7 +271,7 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     Insn room;
     const Insn *i = insn_of(c, b, n, &room);
     uint64_t next = c->rip + i->len;
-    bool end = i->desc->attrs & (INSN_END | INSN_SHADOW);
+    bool end = i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE);
 
     if (!(b->mode & TM_CODE64))
         next = (uint32_t)next;

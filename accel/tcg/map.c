@@ -67,6 +67,25 @@ static void request_all_and_wait(uint32_t what)
     }
 }
 
+/* Is memory of the old map nowhere in the new one? What is made from it must go before the memory does: another block
+ * may come to the same place in the host. */
+static bool memory_gone(const TcgRamMap *old, const TcgRamMap *new)
+{
+    unsigned n_old = old ? old->n[0] + old->n[1] : 0, n_new = new->n[0] + new->n[1], at = 0;
+    const RamBlock *last = NULL;
+
+    for (unsigned n = 0; n < n_old; n++) {
+        if (old->s[0][n].ram == last)
+            continue;
+        last = old->s[0][n].ram;
+        for (at = 0; at < n_new && new->s[0][at].ram != last; at++)
+            ;
+        if (at == n_new)
+            return true;
+    }
+    return false;
+}
+
 static void rebuild(MemoryListener *l)
 {
     AddressSpace *spaces[2] = {&as_memory, cpu_smm_space};
@@ -86,7 +105,7 @@ static void rebuild(MemoryListener *l)
         memcpy(all, sections->data, sections->len * sizeof(TcgRamSection));
     *m = (TcgRamMap){.n = {n[0], n[1]}, .s = {all, all + n[0]}};
     __atomic_store_n(&tcg_map, m, __ATOMIC_SEQ_CST);
-    request_all_and_wait(TCG_NEW_MAP);
+    request_all_and_wait(TCG_NEW_MAP | (memory_gone(old, m) ? TCG_DROP_CODE : 0));
     g_free(old);
 }
 
@@ -143,7 +162,7 @@ void tcg_code_written(RamBlock *b, uint64_t off, uint64_t len)
 }
 
 /* Take write access to the page away from every vCPU's TLB. Their threads only read the tags; a store that has just
- * passed its compare still goes through, as it would have had it come a moment earlier. */
+ * passed its compare still goes through: tcg.h, tcg_code_epoch. */
 static void protect_in_tlb(X86CPU *c, const uint8_t *page)
 {
     TcgCpu *t = TCG(c);
@@ -175,12 +194,20 @@ void tcg_protect_code(X86CPU *c, const uint8_t *host_page)
     g_mutex_lock(&code_lock);
     ram_block_track(b, DIRTY_CODE);
     map = b->dirty[DIRTY_CODE];
+    /* Before the bit: who finds it clear waits for this epoch's end. */
+    __atomic_fetch_add(&tcg_code_epoch, 1, __ATOMIC_SEQ_CST);
     __atomic_fetch_and(&map[p / 64], ~BIT64(p % 64), __ATOMIC_SEQ_CST);
     FOREACH_VCPU (o) {
         protect_in_tlb(o, host_page);
     }
     if (!vcpus[c->index]) /* a thread that starts is not in the list yet */
         protect_in_tlb(c, host_page);
+    uint64_t epoch = __atomic_add_fetch(&tcg_code_epoch, 1, __ATOMIC_SEQ_CST);
+
+    FOREACH_VCPU (o) {
+        if (o != c && __atomic_load_n(&TCG(o)->code_seen, __ATOMIC_SEQ_CST) < epoch)
+            __atomic_store_n(&TCG(o)->exit_request, 1, __ATOMIC_RELAXED);
+    }
     g_mutex_unlock(&code_lock);
     tcg_outside_end(c);
 }
@@ -188,8 +215,16 @@ void tcg_protect_code(X86CPU *c, const uint8_t *host_page)
 void tcg_take_requests(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
-    uint32_t r = __atomic_exchange_n(&t->requests, 0, __ATOMIC_SEQ_CST);
+    uint32_t r = 0;
 
+    for (;;) {
+        uint32_t new = __atomic_exchange_n(&t->requests, 0, __ATOMIC_SEQ_CST);
+
+        r |= new;
+        if (!(new & TCG_HALT_FOR_LOCK) || t->bus_locked)
+            break;
+        tcg_wait_bus_lock(c);
+    }
     if (r & TCG_NEW_MAP) {
         t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
         r |= TCG_FLUSH_TLB;
@@ -212,6 +247,8 @@ void tcg_take_requests(X86CPU *c)
             for (unsigned i = 0; i < n; i++)
                 jit_page_written(c, pages[i]);
     }
+    if (r & TCG_DROP_CODE && t->jit)
+        jit_flush_all(c);
     if (r & TCG_FLUSH_TLB)
         tcg_flush_tlb(c, true);
     if (r & TCG_DEBUG_CHANGED)

@@ -233,6 +233,7 @@ void tcg_mem_init(X86CPU *c)
     t->tlb_global[MMU_USER] = t->tlb_global[MMU_KERNEL] = t->tlb_global[MMU_KERNEL_AC] = t->code_tlb_global = true;
     tcg_flush_tlb(c, true);
     t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
+    t->code_seen = CODE_SEEN_ALL;
 }
 
 static TlbEntry *tlb_slot(TcgCpu *t, uint64_t lin, unsigned mmu)
@@ -556,7 +557,7 @@ unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16])
             continue; /* another CPU has just mapped it */
         }
         if (e->host) {
-            tcg_copy(buf + have, e->host + (at & 0xfff), n);
+            tcg_copy_code(buf + have, e->host, at & 0xfff, n);
         } else {
             uint64_t gpa = (e->phys & PAGE_MASK) + (at & 0xfff);
 

@@ -399,10 +399,12 @@ HANDLER(CMPXCHG)
         if (p) {
             old = cas_host(p, size, acc, new);
         } else {
-            tcg_bus_lock(c);
+            if (i->lock)
+                tcg_bus_lock(c);
             old = tcg_load_lin(c, lin, size, tcg_mmu(c));
             tcg_store_lin(c, lin, size, old == acc ? new : old, tcg_mmu(c));
-            tcg_bus_unlock(c);
+            if (i->lock)
+                tcg_bus_unlock(c);
         }
     } else {
         old = op_get(c, i, 0);
@@ -449,13 +451,15 @@ HANDLER(CMPXCHG8B)
         was_low = (uint32_t)was;
         was_high = was >> 32;
     } else {
-        tcg_bus_lock(c);
+        if (i->lock)
+            tcg_bus_lock(c);
         was_low = tcg_load_lin(c, lin, half, mmu);
         was_high = tcg_load_lin(c, (lin + half) & TCG(c)->lin_mask, half, mmu);
         equal = was_low == low && was_high == high;
         tcg_store_lin(c, lin, half, equal ? new_low : was_low, mmu);
         tcg_store_lin(c, (lin + half) & TCG(c)->lin_mask, half, equal ? new_high : was_high, mmu);
-        tcg_bus_unlock(c);
+        if (i->lock)
+            tcg_bus_unlock(c);
     }
     if (equal) {
         c->rflags |= FLAG_ZF;

@@ -160,7 +160,10 @@ typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
 
 /* What other threads ask: t->requests. */
-enum { TCG_FLUSH_TLB = 1, TCG_FLUSH_CODE = 2 /* t->code_requests has pages */, TCG_NEW_MAP = 4, TCG_DEBUG_CHANGED = 8 };
+enum { TCG_FLUSH_TLB = 1, TCG_FLUSH_CODE = 2 /* t->code_requests has pages */, TCG_NEW_MAP = 4, TCG_DEBUG_CHANGED = 8,
+    TCG_DROP_CODE = 16 /* memory that it may be made from has gone */,
+    TCG_HALT_FOR_LOCK = 32 /* another CPU holds the bus lock */
+};
 
 /*
  * The engine's part of a vCPU: in X86CPU.accel_area, so that translated code, whose GS base is the X86CPU, reaches both
@@ -175,6 +178,9 @@ typedef struct TcgCpu {
     uint32_t x87_used; /* while fpu_live: x87 or MMX instructions may have changed the host's x87 state; vec.c */
     bool in_jit;       /* translated code or a helper called by it runs */
     bool in_guest;     /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
+    uint64_t code_seen; /* atomic: the newest tcg_code_epoch that it met between two instructions; CODE_SEEN_ALL while
+                           it executes none: map.c */
+    bool unsettled; /* atomic: has blocks that others' stores may change unnoticed; tcg_code_epoch */
     uint32_t outside_depth;
     uint64_t next_rip; /* where the instruction that is executed goes on: set before its handler is called, changed by
                           branches */
@@ -344,9 +350,10 @@ static inline void tcg_store(X86CPU *c, unsigned seg, uint64_t off, unsigned siz
 uint64_t tcg_ea(X86CPU *c, const Insn *i);
 
 /* Locked read-modify-write: *p in RAM by compare and exchange; where tcg_host_lin() gives NULL (MMIO, split over pages)
- * with the engine's bus lock held between the two calls. */
+ * between these two calls, while no other CPU is in the guest. tcg_raise() ends that too. */
 void tcg_bus_lock(X86CPU *c);
 void tcg_bus_unlock(X86CPU *c);
+void tcg_wait_bus_lock(X86CPU *c); /* until it is free; the caller counts as outside meanwhile */
 
 /* TLB */
 void tcg_flush_tlb(X86CPU *c, bool global_too); /* own thread; global_too false: entries of global pages may stay */
@@ -388,6 +395,16 @@ static inline void tcg_copy(void *to, const void *from, unsigned len)
     while (len--)
         *d++ = *s++;
 }
+/* The same from a page of code that another CPU may be changing: 8 aligned bytes at a time, up to 15. */
+static inline void tcg_copy_code(void *to, const uint8_t *page, unsigned off, unsigned len)
+{
+    uint64_t words[3];
+    unsigned first = off & 7;
+
+    for (unsigned n = 0; n * 8 < first + len; n++)
+        words[n] = __atomic_load_n((const uint64_t *)(const void *)(page + (off & ~7U)) + n, __ATOMIC_RELAXED);
+    tcg_copy(to, (const uint8_t *)words + first, len);
+}
 static inline uint64_t host_load(const void *p, unsigned size)
 {
     switch (size) {
@@ -428,6 +445,30 @@ uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable);
 /* Code has been, or is to be, translated from the page of RAM at host: writes to it (by any CPU or device) are noticed
  * from now on: jit_page_written() is called in the thread of every vCPU that registered the page. */
 void tcg_protect_code(X86CPU *c, const uint8_t *host_page);
+
+/*
+ * Which stores may be on their way yet: a CPU whose store has passed its TLB check before the page was protected does it
+ * later, unnoticed. The epoch grows whenever a page is protected; between two instructions each CPU says which one it
+ * has seen, and then none of its older stores is on its way. Blocks that were made before all others had come so far
+ * compare their bytes at each dispatch (jit_settle()).
+ */
+#define CODE_SEEN_ALL UINT64_MAX
+extern uint64_t tcg_code_epoch; /* atomic; odd while a page is being protected */
+static inline void tcg_between_insns(TcgCpu *t)
+{
+    uint64_t e = __atomic_load_n(&tcg_code_epoch, __ATOMIC_ACQUIRE);
+
+    if (t->code_seen != e)
+        __atomic_store_n(&t->code_seen, e, __ATOMIC_RELEASE);
+}
+/* What all others must have seen before bytes that are read from now on are those of protected pages. */
+static inline uint64_t tcg_code_epoch_now(void)
+{
+    return (__atomic_load_n(&tcg_code_epoch, __ATOMIC_SEQ_CST) + 1) & ~(uint64_t)1;
+}
+uint64_t tcg_code_epoch_reached(const X86CPU *c); /* by all but c */
+extern unsigned tcg_unsettled;                    /* atomic: CPUs that have such blocks (TcgCpu.unsettled) */
+void tcg_wake_unsettled(const X86CPU *c);         /* c has come between two instructions: the others have them looked at */
 
 /* Requests to a vCPU, any thread. */
 void tcg_request(X86CPU *c, uint32_t what);
