@@ -211,8 +211,8 @@ PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */
 void jit_block_add(JitCpu *j, Block *b);
 void jit_block_kill(JitCpu *j, Block *b);
-bool jit_block_same(const Block *b); /* are its bytes what they were? */
-void jit_verify_end(JitCpu *j);      /* protect all pages again */
+bool jit_block_same(const Block *b);     /* are its bytes what they were? */
+void jit_verify_end(JitCpu *j);          /* protect all pages again */
 void jit_unsettled(JitCpu *j, Block *b); /* a new block: list it where other CPUs' stores may be on their way */
 void jit_settle(JitCpu *j); /* kill those that such stores have changed, forget those that none can change any more */
 void jit_do_flush(JitCpu *j);

@@ -521,7 +521,8 @@ static void emit_insns(Tr *t)
             t->info[n].insn = keep(t, i);
             tr_exec(t);
             /* What may go elsewhere is looked up when it has been executed. */
-            on = !ends(t, i, PLAN_EXEC) || (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
+            on = !ends(t, i, PLAN_EXEC) ||
+                 (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
         }
     }
     t->info[t->n].code = emit_at(&t->e) - t->b->code;

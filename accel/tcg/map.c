@@ -221,7 +221,7 @@ void tcg_take_requests(X86CPU *c)
         uint32_t new = __atomic_exchange_n(&t->requests, 0, __ATOMIC_SEQ_CST);
 
         r |= new;
-        if (!(new & TCG_HALT_FOR_LOCK) || t->bus_locked)
+        if (!(new &TCG_HALT_FOR_LOCK) || t->bus_locked)
             break;
         tcg_wait_bus_lock(c);
     }

@@ -160,7 +160,11 @@ typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
 
 /* What other threads ask: t->requests. */
-enum { TCG_FLUSH_TLB = 1, TCG_FLUSH_CODE = 2 /* t->code_requests has pages */, TCG_NEW_MAP = 4, TCG_DEBUG_CHANGED = 8,
+enum {
+    TCG_FLUSH_TLB = 1,
+    TCG_FLUSH_CODE = 2 /* t->code_requests has pages */,
+    TCG_NEW_MAP = 4,
+    TCG_DEBUG_CHANGED = 8,
     TCG_DROP_CODE = 16 /* memory that it may be made from has gone */,
     TCG_HALT_FOR_LOCK = 32 /* another CPU holds the bus lock */
 };
@@ -174,13 +178,13 @@ typedef struct TcgCpu {
                               run loop clears */
     uint32_t requests;     /* atomic: TCG_FLUSH_TLB ... */
     uint32_t mode;
-    bool fpu_live;     /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
-    uint32_t x87_used; /* while fpu_live: x87 or MMX instructions may have changed the host's x87 state; vec.c */
-    bool in_jit;       /* translated code or a helper called by it runs */
-    bool in_guest;     /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
+    bool fpu_live;      /* the guest's vector and x87 state is in the host's registers, else in X86CPU.xsave */
+    uint32_t x87_used;  /* while fpu_live: x87 or MMX instructions may have changed the host's x87 state; vec.c */
+    bool in_jit;        /* translated code or a helper called by it runs */
+    bool in_guest;      /* atomic: uses guest memory by its own map and TLB, until it looks at requests; see map.c */
     uint64_t code_seen; /* atomic: the newest tcg_code_epoch that it met between two instructions; CODE_SEEN_ALL while
                            it executes none: map.c */
-    bool unsettled; /* atomic: has blocks that others' stores may change unnoticed; tcg_code_epoch */
+    bool unsettled;     /* atomic: has blocks that others' stores may change unnoticed; tcg_code_epoch */
     uint32_t outside_depth;
     uint64_t next_rip; /* where the instruction that is executed goes on: set before its handler is called, changed by
                           branches */
@@ -447,9 +451,9 @@ uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable);
 void tcg_protect_code(X86CPU *c, const uint8_t *host_page);
 
 /*
- * Which stores may be on their way yet: a CPU whose store has passed its TLB check before the page was protected does it
- * later, unnoticed. The epoch grows whenever a page is protected; between two instructions each CPU says which one it
- * has seen, and then none of its older stores is on its way. Blocks that were made before all others had come so far
+ * Which stores may be on their way yet: a CPU whose store has passed its TLB check before the page was protected does
+ * it later, unnoticed. The epoch grows whenever a page is protected; between two instructions each CPU says which one
+ * it has seen, and then none of its older stores is on its way. Blocks that were made before all others had come so far
  * compare their bytes at each dispatch (jit_settle()).
  */
 #define CODE_SEEN_ALL UINT64_MAX
@@ -468,7 +472,7 @@ static inline uint64_t tcg_code_epoch_now(void)
 }
 uint64_t tcg_code_epoch_reached(const X86CPU *c); /* by all but c */
 extern unsigned tcg_unsettled;                    /* atomic: CPUs that have such blocks (TcgCpu.unsettled) */
-void tcg_wake_unsettled(const X86CPU *c);         /* c has come between two instructions: the others have them looked at */
+void tcg_wake_unsettled(const X86CPU *c); /* c has come between two instructions: the others have them looked at */
 
 /* Requests to a vCPU, any thread. */
 void tcg_request(X86CPU *c, uint32_t what);
