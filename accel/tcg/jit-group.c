@@ -248,7 +248,7 @@ static void one(Track *k, unsigned n)
         forget_all(k);
         return;
     }
-    if (size)
+    if (size && t->plan[n] != PLAN_STRING)
         memory_operand(k, n, i, size, access);
     switch (i->desc->exec == EXEC_OP ? i->desc->op : OP_INVALID) {
     case OP_PUSH:

@@ -314,7 +314,7 @@ struct Tr {
 };
 
 /* What becomes of an instruction. */
-enum { PLAN_EXEC, PLAN_INT, PLAN_HOST, PLAN_FLOW, PLAN_STACK, PLAN_SYS, PLAN_NOTHING };
+enum { PLAN_EXEC, PLAN_INT, PLAN_HOST, PLAN_FLOW, PLAN_STACK, PLAN_SYS, PLAN_STRING, PLAN_NOTHING };
 
 static inline bool spilled(unsigned g)
 {
@@ -379,5 +379,7 @@ bool tr_plan_sys(Tr *t, const Insn *i);
 bool tr_sys(Tr *t, const Insn *i); /* false: the block has ended */
 bool tr_plan_stack(Tr *t, const Insn *i);
 void tr_stack(Tr *t, const Insn *i);
+bool tr_plan_string(Tr *t, const Insn *i);
+void tr_string(Tr *t, const Insn *i);
 
 #endif

@@ -277,6 +277,8 @@ static unsigned plan(Tr *t, const Insn *i)
         return PLAN_STACK;
     if (tr_plan_sys(t, i))
         return PLAN_SYS;
+    if (tr_plan_string(t, i))
+        return PLAN_STRING;
     return tr_plan_int(t, i) ? PLAN_INT : PLAN_EXEC;
 }
 
@@ -513,6 +515,9 @@ static void emit_insns(Tr *t)
             break;
         case PLAN_SYS:
             on = tr_sys(t, i);
+            break;
+        case PLAN_STRING:
+            tr_string(t, i);
             break;
         case PLAN_FLOW:
             on = tr_flow(t, i);

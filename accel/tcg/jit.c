@@ -37,6 +37,8 @@ static uint64_t limit_of(X86CPU *c, unsigned seg, bool write)
     return (uint64_t)s->limit + 1;
 }
 
+static const uint32_t flat_bit[SEG_REGS] = {[SEG_ES] = TM_FLAT_ES, [SEG_SS] = TM_FLAT_SS, [SEG_DS] = TM_FLAT_DS};
+
 /* The state as generated code wants it. */
 static const void *resume(X86CPU *c, uint32_t code)
 {
@@ -48,6 +50,8 @@ static const void *resume(X86CPU *c, uint32_t code)
     HOT(c)->tsc_offset = c->tsc_offset + tcg_tsc_anchor.guest - tcg_tsc_anchor.host;
     if (!(t->mode & TM_CODE64)) {
         for (unsigned s = 0; s < SEG_REGS; s++) {
+            if (t->mode & flat_bit[s]) /* nobody asks */
+                continue;
             HOT(c)->limit[0][s] = limit_of(c, s, false);
             HOT(c)->limit[1][s] = limit_of(c, s, true);
         }

@@ -3,7 +3,8 @@
  * Guest memory for handlers: the software TLB, loads and stores by linear address, physical accesses. Light code.
  *
  * A TLB entry has a write tag only where a store needs no notice: the page is writable RAM, its dirty bit is set,
- * nobody logs writes to it and no code was translated from it.
+ * nobody logs writes to it and no code was translated from it. That of a page of device memory has no tags: it only
+ * spares the walk.
  */
 #include "accel/tcg/jit.h"
 #include "accel/tcg/map.h"
@@ -261,8 +262,13 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     TcgCpu *t = TCG(c);
     TlbEntry *e = tlb_slot(t, lin, mmu);
     uint64_t page = lin & PAGE_MASK;
+    unsigned need = (access & ACCESS_R ? TLB_DEVICE_READ : 0) | (access & ACCESS_W ? TLB_DEVICE_WRITE : 0);
     Walk w;
 
+    if (e->phys & need && (uintptr_t)e->host == page && (e->phys & need) == need) {
+        *out = (Target){.gpa = (e->phys & PAGE_MASK) + (lin & 0xfff)};
+        return true;
+    }
     t->tlb_misses++;
     if (!tcg_walk(c, lin, access & ACCESS_W ? WALK_WRITE : WALK_READ, mmu, &w) ||
         (access == ACCESS_RW && !w.read && (w.error = PF_P | PF_W | (mmu == MMU_USER ? PF_U : 0)))) {
@@ -273,18 +279,21 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     const TcgRamSection *s = section_of(c, gpa);
 
     *out = (Target){.gpa = gpa + (lin & 0xfff), .section = s};
-    if (!s)
-        return true;
-    uint8_t *host = s->host + (gpa - s->gpa);
+    uint8_t *host = s ? s->host + (gpa - s->gpa) : (uint8_t *)(uintptr_t)page;
     uint64_t phys = gpa | (w.global ? TLB_GLOBAL : 0);
-    bool listed = (e->read == page || e->write == page) && e->phys == phys;
+
+    if (!s)
+        phys |= (w.read ? TLB_DEVICE_READ : 0) | (w.write ? TLB_DEVICE_WRITE : 0);
+    bool listed = e->phys == phys && e->host == host && (!s || e->read == page || e->write == page);
 
     e->write = TLB_INVALID(lin >> PAGE_BITS);
     e->host = host;
     e->phys = phys;
     if (!listed)
         tlb_note(t, mmu, e);
-    e->read = w.read ? page : TLB_INVALID(lin >> PAGE_BITS);
+    e->read = s && w.read ? page : TLB_INVALID(lin >> PAGE_BITS);
+    if (!s)
+        return true;
     if (w.write && s->writable && !s->logged) {
         /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
         __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);

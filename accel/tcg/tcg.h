@@ -135,10 +135,10 @@ enum { MMU_USER, MMU_KERNEL, MMU_KERNEL_AC /* SMAP is off or overridden by EFLAG
  * where the entry is the page's, and is the offset in it. */
 typedef struct TlbEntry {
     uint64_t read, write; /* tags */
-    uint8_t *host;        /* of the page */
-    uint64_t phys;        /* guest-physical address of the page | TLB_GLOBAL */
+    uint8_t *host;        /* of the page; of device memory: the linear address, and no tags */
+    uint64_t phys;        /* guest-physical address of the page | TLB_GLOBAL ... */
 } TlbEntry;
-#define TLB_GLOBAL      1 /* in phys: a write to CR3 leaves it */
+enum { TLB_GLOBAL = 1 /* a write to CR3 leaves it */, TLB_DEVICE_READ = 2, TLB_DEVICE_WRITE = 4 };
 #define TLB_BITS        12
 #define TLB_ENTRIES     (1U << TLB_BITS)
 #define TLB_TOUCHED_MAX 1024
