@@ -602,10 +602,7 @@ static bool smart_log(IdeDrive *s)
 {
     memset(s->buf, 0, 512);
     switch (s->sector) {
-    case 0: /* directory: one sector each of the logs below */
-        s->buf[0] = 1;
-        s->buf[2] = s->buf[12] = 1;
-        return smart_reply(s);
+    /* No directory (log 0): it is for logs of several sectors. */
     case 1: /* summary of errors: none */
         s->buf[0] = 1;
         s->buf[452] = s->smart_errors;
