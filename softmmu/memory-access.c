@@ -246,15 +246,55 @@ static G_GNUC_NO_INLINE MemResult access_parts(AddressSpace *as, Gpa addr, uint6
     return res;
 }
 
+/* One call of one handler for the whole access, as nearly every access to a device is. False, and nothing done:
+ * access_parts() looks closer. rcu_lock() is held; v is as->view. */
+static inline bool access_whole(AddressSpace *as, const FlatView *v, const FlatRange *r, Gpa addr, uint64_t *val,
+                                unsigned size, bool write)
+{
+    MemoryRegion *mr = r->region;
+    const IoOps *ops = mr->ops;
+    uint64_t off = r->offset + (addr - r->addr);
+    if ((write ? r->writable || r->readonly : !!r->host) || r->last - addr < size - 1 || r->n_eventfds ||
+        mr->flush_coalesced)
+        return false;
+    if (!ops || !(write ? !!ops->write : !!ops->read) || size < ops->min || size > (ops->max ? ops->max : 4) ||
+        size < ops->bus_min || (ops->bus_max && size > ops->bus_max) || off & (size - 1) || size & (size - 1))
+        return false;
+    Device *guard = ops->reentrant || ops->lockless ? NULL : mr->owner;
+    bool took = !ops->lockless && !vm_locked();
+    if (took) {
+        vm_lock();
+        if (rcu_load(as->view) != v) { /* the device may be gone */
+            vm_unlock();
+            return false;
+        }
+    }
+    bool ok = !guard || !guard->in_handler;
+    if (LIKELY(ok)) {
+        if (guard)
+            guard->in_handler = true;
+        if (write)
+            ops->write(mr->opaque, off, *val & ALL_ONES(size), size);
+        else
+            *val = ops->read(mr->opaque, off, size) & ALL_ONES(size);
+        if (guard)
+            guard->in_handler = false;
+    }
+    if (took)
+        vm_unlock();
+    return ok;
+}
+
 uint64_t as_load(AddressSpace *as, Gpa addr, unsigned size, MemResult *res)
 {
     uint64_t val;
     MemResult ret = MEM_OK;
     rcu_lock();
-    const FlatRange *r = view_find(rcu_load(as->view), addr);
+    const FlatView *v = rcu_load(as->view);
+    const FlatRange *r = view_find(v, addr);
     if (LIKELY(r && r->host && r->last - addr >= size - 1))
         val = host_load(r->host + (addr - r->addr), size);
-    else
+    else if (!r || !access_whole(as, v, r, addr, &val, size, false))
         ret = access_parts(as, addr, &val, size, false);
     rcu_unlock();
     if (res)
@@ -266,11 +306,12 @@ void as_store(AddressSpace *as, Gpa addr, unsigned size, uint64_t val, MemResult
 {
     MemResult ret = MEM_OK;
     rcu_lock();
-    const FlatRange *r = view_find(rcu_load(as->view), addr);
+    const FlatView *v = rcu_load(as->view);
+    const FlatRange *r = view_find(v, addr);
     if (LIKELY(r && r->writable && r->last - addr >= size - 1)) {
         host_store(r->host + (addr - r->addr), size, val);
         ram_block_dirty(r->ram, r->offset + (addr - r->addr), size);
-    } else {
+    } else if (!r || !access_whole(as, v, r, addr, &val, size, true)) {
         ret = access_parts(as, addr, &val, size, true);
     }
     rcu_unlock();

@@ -101,16 +101,47 @@ static inline void stq_be(void *p, uint64_t v)
     stq_le(p, GUINT64_SWAP_LE_BE(v));
 }
 /* size is 1, 2, 4 or 8 */
+/* The usual sizes as one access each: with a size that the compiler does not know memcpy() is a call. */
 static inline uint64_t ldn_le(const void *p, unsigned size)
 {
     uint64_t v = 0;
-    memcpy(&v, p, size);
+    switch (size) {
+    case 1:
+        memcpy(&v, p, 1);
+        break;
+    case 2:
+        memcpy(&v, p, 2);
+        break;
+    case 4:
+        memcpy(&v, p, 4);
+        break;
+    case 8:
+        memcpy(&v, p, 8);
+        break;
+    default:
+        memcpy(&v, p, size);
+    }
     return GUINT64_FROM_LE(v);
 }
 static inline void stn_le(void *p, unsigned size, uint64_t v)
 {
     v = GUINT64_TO_LE(v);
-    memcpy(p, &v, size);
+    switch (size) {
+    case 1:
+        memcpy(p, &v, 1);
+        break;
+    case 2:
+        memcpy(p, &v, 2);
+        break;
+    case 4:
+        memcpy(p, &v, 4);
+        break;
+    case 8:
+        memcpy(p, &v, 8);
+        break;
+    default:
+        memcpy(p, &v, size);
+    }
 }
 
 #endif

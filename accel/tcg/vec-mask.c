@@ -69,7 +69,7 @@ HANDLER(VMASKMOV)
                                       : 4,
              count = (i->vl ? 32 : 16) / size, mmu = tcg_mmu(c);
     uint64_t ea = tcg_ea(c, i), lin[8];
-    uint8_t data[32], mask[32];
+    uint8_t data[64] = {0}, mask[64] = {0}; /* 32 are used; gcc takes 8 elements of 8 bytes for possible */
 
     ymm_get(fpu_image(c), i->reg, data);
     ymm_get(fpu_image(c), i->vvvv, mask);
@@ -108,7 +108,7 @@ HANDLER(GATHER)
     unsigned size = i->vex_w ? 8 : 4, index_size = i->opcode & 1 ? 8 : 4, bytes = i->vl ? 32 : 16;
     unsigned count = bytes / (size > index_size ? size : index_size), mmu = tcg_mmu(c);
     uint64_t base = (uint64_t)i->disp;
-    uint8_t data[32], mask[32], index[32];
+    uint8_t data[64] = {0}, mask[64] = {0}, index[64] = {0}; /* as above */
 
     if (i->reg == i->vvvv || i->reg == i->index || i->vvvv == i->index)
         tcg_raise(c, EXC_UD);

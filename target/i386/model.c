@@ -852,6 +852,7 @@ void cpu_models_help(void)
     for (unsigned i = 0; i < list->len; i++) {
         const char *n = list->pdata[i];
 
+        assert(n);
         if (column + strlen(n) + 1 >= 75) {
             printf("\n ");
             column = 2;
