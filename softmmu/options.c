@@ -434,6 +434,50 @@ static Json *options_parameters(OptId id)
     return list;
 }
 
+/* A group with a fixed set of parameters whose text is "help"; -name and -m take it for a name and a size, -mon for a
+ * chardev. */
+static bool asks_for_help(const Option *o)
+{
+    static const OptId asked[] = {OPT_SMP, OPT_BOOT,       OPT_RTC,    OPT_ACTION,
+                                  OPT_MSG, OPT_OVERCOMMIT, OPT_ADD_FD, OPT_GLOBAL};
+    if (!o->arg || (strcmp(o->arg, "help") && strcmp(o->arg, "?")))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
+        if (asked[i] == o->desc->id)
+            return true;
+    return false;
+}
+
+static gint by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool options_group_help(void)
+{
+    for (guint i = 0; given && i < given->len; i++) {
+        const Option *o = &g_array_index(given, Option, i);
+        if (!asks_for_help(o))
+            continue;
+        g_autoptr(Json) list = options_parameters(o->desc->id);
+        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+        for (size_t k = 0; k < json_length(list); k++) {
+            const char *type = json_get_str(json_at(list, k), "type");
+            g_ptr_array_add(lines, g_strdup_printf("  %s=<%s>", json_get_str(json_at(list, k), "name"),
+                                                   !strcmp(type, "boolean")  ? "bool (on/off)"
+                                                   : !strcmp(type, "number") ? "num"
+                                                   : !strcmp(type, "string") ? "str"
+                                                                             : type));
+        }
+        g_ptr_array_sort(lines, by_text);
+        printf("%s options:\n", o->desc->group);
+        for (guint k = 0; k < lines->len; k++)
+            puts(lines->pdata[k]);
+        return true;
+    }
+    return false;
+}
+
 Json *options_query(const char *option, Error **errp)
 {
     Json *list = json_array();

@@ -111,6 +111,8 @@ bool startup_early(Error **errp)
         options_help();
         done();
     }
+    if (options_group_help())
+        done();
     if (option_given(OPT_VERSION)) {
         puts(version_text);
         done();
