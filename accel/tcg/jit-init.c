@@ -162,10 +162,11 @@ void jit_print_info(X86CPU *c, GString *out)
                            "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
                            " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
                            ", indirect jumps %" PRIu64 ", guards %" PRIu64 ", exits %" PRIu64
-                           ", host exceptions %" PRIu64 "\n",
+                           ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n",
                            j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024,
                            j->size / 1024, j->arena_used / 1024, j->flushes, j->slow_fills, j->slow_execs, j->ungrouped,
-                           j->execs, j->dispatches, j->links, j->indirect, j->guards, j->leaves, j->faults);
+                           j->execs, j->dispatches, j->links, j->indirect, j->guards, j->leaves, j->faults,
+                           j->late_stores);
     for (unsigned round = 0; round < 24; round++) {
         unsigned best = 0;
 

@@ -577,6 +577,9 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     t->mode = TCG(c)->mode;
     t->no_groups = extra & BLOCK_NO_GROUPS;
     t->verify = jit_page_ref(j, page->host, true)->verify;
+    /* A write that is noticed from now on drops the block: requests are taken when it is there. */
+    if (!t->verify)
+        tcg_protect_code(c, page->host);
     t->ea_off = 0;
     t->code_size = made.mode & TM_CODE64 ? 8 : made.mode & TM_CODE32 ? 4 : 2;
     t->mmu = made.mode >> TM_MMU_SHIFT & 3;

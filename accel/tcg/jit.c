@@ -152,14 +152,6 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
             wait_settled(c);
             continue;
         }
-        PageRef *r = jit_page_ref(j, e->host, true);
-
-        if (!r)
-            j->flush_pending = true;
-        else if (!r->verify)
-            tcg_protect_code(c, e->host);
-        if (!e->id)
-            continue; /* it has been outside, where the TLB was flushed */
         tcg_outside_begin(c);
         b = jit_translate(c, e, lin, extra);
         tcg_outside_end(c);
