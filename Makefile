@@ -40,6 +40,7 @@ check-long: deps-check-long
 bench: deps-check all
 	tests/bench/bench.py $(BUILD)/qemu-system-x86_64
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 $(BENCH)
+	tests/bench/work.py $(BUILD)/qemu-system-x86_64 --kvm-tcg $(BENCH)
 
 install: all
 	meson install -C $(BUILD) --no-rebuild
