@@ -60,3 +60,8 @@ DEVICE_ENTRY(virtio_rng_device)
 DEVICE_ENTRY(virtio_rng_pci)
 DEVICE_ENTRY(virtio_rng_pci_transitional)
 DEVICE_ENTRY(virtio_rng_pci_non_transitional)
+/* hw/net */
+DEVICE_ENTRY(virtio_net_device)
+DEVICE_ENTRY(virtio_net_pci)
+DEVICE_ENTRY(virtio_net_pci_transitional)
+DEVICE_ENTRY(virtio_net_pci_non_transitional)

@@ -3,6 +3,7 @@
 #include "hw/core/object.h"
 
 #define OBJECTS(X)                                                                                                     \
+    X(object_filter_dump)                                                                                              \
     X(object_iothread)                                                                                                 \
     X(object_memory_backend_file)                                                                                      \
     X(object_memory_backend_memfd)                                                                                     \

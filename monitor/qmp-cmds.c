@@ -12,6 +12,7 @@
 #include "hw/core/machine.h"
 #include "hw/core/object.h"
 #include "hw/timer/mc146818rtc.h"
+#include "net/net.h"
 #include "qapi/qapi.h"
 #include "qapi/qapi-types.h"
 #include "softmmu/options.h"
@@ -682,6 +683,34 @@ Json *qmp_blockdev_add(const Json *args, Error **errp)
 Json *qmp_blockdev_del(const Json *args, Error **errp)
 {
     return done(blockdev_del(json_get_str(args, "node-name"), errp));
+}
+
+/* --- net.json --- */
+
+Json *qmp_set_link(const Json *args, Error **errp)
+{
+    return done(net_set_link_by_name(json_get_str(args, "name"), arg_bool(args, "up", false), errp));
+}
+
+Json *qmp_netdev_add(const Json *args, Error **errp)
+{
+    return done(netdev_add(args, errp));
+}
+
+Json *qmp_netdev_del(const Json *args, Error **errp)
+{
+    return done(netdev_del(json_get_str(args, "id"), errp));
+}
+
+Json *qmp_query_rx_filter(const Json *args, Error **errp)
+{
+    return net_query_rx_filter(json_get_str(args, "name"), errp);
+}
+
+Json *qmp_announce_self(const Json *args, Error **errp)
+{
+    return done(net_announce(arg_int(args, "initial", 0), arg_int(args, "max", 0), arg_int(args, "rounds", 0),
+                             arg_int(args, "step", 0), json_get(args, "interfaces"), json_get_str(args, "id"), errp));
 }
 
 /* --- ui.json --- */

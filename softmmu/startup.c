@@ -10,8 +10,10 @@
 #include "hw/core/object.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/loader.h"
+#include "hw/net/cards.h"
 #include "hw/timer/mc146818rtc.h"
 #include "monitor/monitor.h"
+#include "net/net.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -159,6 +161,18 @@ bool startup_early(Error **errp)
     for (const Option *o = NULL; (o = option_next(OPT_VGA, o));) {
         if (is_help(o->arg)) {
             vga_type_help();
+            done();
+        }
+    }
+    for (size_t i = 0; option_at(i); i++) {
+        const Option *o = option_at(i);
+        if ((o->desc->id == OPT_NETDEV || o->desc->id == OPT_NIC || o->desc->id == OPT_NET) && is_help(o->arg)) {
+            netdev_help();
+            done();
+        }
+        if ((o->desc->id == OPT_NIC || o->desc->id == OPT_NET) &&
+            (strstr(o->arg, "model=help") || strstr(o->arg, "model=?"))) {
+            net_cards_help();
             done();
         }
     }
@@ -553,6 +567,22 @@ static bool make_ports(Machine *m, Error **errp)
     return !want_monitor || !monitor || one_monitor("-monitor", "compat_monitor0", monitor, false, false, errp);
 }
 
+/* Back ends, in QEMU's order, and the machine's own card where no option says a word. */
+static bool make_network(Error **errp)
+{
+    static const struct {
+        OptId id;
+        bool (*add)(const char *text, Error **errp);
+    } kinds[] = {{OPT_NETDEV, netdev_option}, {OPT_NIC, net_nic_option}, {OPT_NET, net_legacy_option}};
+    bool given = option_given(OPT_NODEFAULTS);
+    for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+        for (const Option *o = NULL; (o = option_next(kinds[k].id, o)); given = true)
+            if (!kinds[k].add(o->arg, errp))
+                return error_prepend(errp, "%s: ", o->where);
+    }
+    return given || !desc->default_nic || net_default(errp);
+}
+
 static bool make_objects(Error **errp)
 {
     for (const Option *o = NULL; (o = option_next(OPT_OBJECT, o));) {
@@ -658,20 +688,19 @@ static bool set_firmware_options(Error **errp)
     return rtc && (!json_length(rtc) || rtc_configure(rtc, errp));
 }
 
-/* Options for which there is one right value yet: no network, no sound. */
+/* Options for which there is one right value yet: no sound. */
 static bool check_absent(Error **errp)
 {
-    static const OptId none_only[] = {OPT_NET, OPT_NIC, OPT_NETDEV, OPT_AUDIO, OPT_AUDIODEV};
+    static const OptId none_only[] = {OPT_AUDIO, OPT_AUDIODEV};
     for (size_t i = 0; option_at(i); i++) {
         const Option *o = option_at(i);
         for (size_t k = 0; k < ARRAY_SIZE(none_only); k++) {
             if (o->desc->id != none_only[k])
                 continue;
-            g_autoptr(Json) opts =
-                parse(o, o->desc->id == OPT_NETDEV || o->desc->id <= OPT_NIC ? "type" : "driver", errp);
+            g_autoptr(Json) opts = parse(o, "driver", errp);
             if (!opts)
                 return false;
-            const char *type = json_get_str(opts, o->desc->id <= OPT_NETDEV ? "type" : "driver");
+            const char *type = json_get_str(opts, "driver");
             if (!type || strcmp(type, "none"))
                 return error_set(errp, "%s: only 'none' is supported yet", o->where);
         }
@@ -777,7 +806,8 @@ bool startup_machine(Error **errp)
     compat_props_set(desc->compat);
     note_defaults();
     if (!configure_machine(m, errp) || !set_name(m, errp) || !set_messages(m, errp) || !set_firmware_options(errp) ||
-        !make_chardevs(errp) || !set_displays(m, errp) || !make_ports(m, errp) || !make_objects(errp))
+        !make_chardevs(errp) || !set_displays(m, errp) || !make_ports(m, errp) || !make_network(errp) ||
+        !make_objects(errp))
         return false;
     const Option *qtest = option_last(OPT_QTEST), *log = option_last(OPT_QTEST_LOG);
     if (!choose_accel(errp))
@@ -786,8 +816,10 @@ bool startup_machine(Error **errp)
         return error_prepend(errp, "%s: ", qtest->where);
     /* One transaction: the accelerator hears of the finished map, not of each step to it. */
     memory_begin();
-    if (!make_drives(errp) || !desc->init(m, errp) || !make_devices(errp) || orphans(errp))
+    if (!make_drives(errp) || !desc->init(m, errp) || !make_devices(errp) || orphans(errp) || !net_cards_check(errp))
         return false;
+    if (!qtest)
+        net_warn_alone();
     memory_commit();
     if (!vcpus_start(errp))
         return false;
@@ -808,4 +840,5 @@ void startup_cleanup(void)
         bus_fini(system_bus);
     rcu_unlock();
     objects_cleanup();
+    net_cleanup();
 }

@@ -20,6 +20,7 @@ typedef struct MachineDesc {
     bool hotpluggable_cpus, numa_mem, acpi;
     bool no_serial, no_parallel, no_floppy, no_cdrom, no_vga;
     const char *default_display; /* -vga's default */
+    const char *default_nic; /* the card of -nic and -net nic without a model */
     const Prop *props;       /* beyond the common ones; offsets from the Machine */
     const CompatProp *const *compat; /* NULL-ended, oldest last */
     size_t size;             /* of the machine's struct, which begins with Machine */

@@ -10,6 +10,7 @@
  *  above 4 GiB          the rest of RAM
  */
 #include "hw/i386/pc.h"
+#include "hw/net/cards.h"
 
 #include "accel/accel.h"
 #include "block/drive.h"
@@ -466,7 +467,8 @@ static bool pc_init(Machine *m, Error **errp)
         return false;
     if (!cmos_boot(pc, m->boot_once ? m->boot_once : m->boot_order ? m->boot_order : "cad", errp))
         return false;
-    if (!make_display(pc, errp) || !make_ports(pc, errp) || !make_input(pc, errp) || !make_floppy(pc, errp))
+    if (!make_display(pc, errp) || !net_cards_create(pc->pci, pc->m.desc->default_nic, errp) || !make_ports(pc, errp) ||
+        !make_input(pc, errp) || !make_floppy(pc, errp))
         return false;
     PciDevice *ide = pci_create(pc->pci, PCI_DEVFN(PIIX_SLOT, 1), "piix3-ide", errp);
     if (!ide || !ide_create_drives(&ide->dev, errp))
@@ -523,6 +525,7 @@ static const Prop pc_props_8_0[] = {PC_PROPS(SMBIOS_32), {}}; /* and older */
                                                      .numa_mem = false,                                                \
                                                      .acpi = true,                                                     \
                                                      .default_display = "std",                                         \
+                                                     .default_nic = NULL,                                              \
                                                      .size = sizeof(PcMachine),                                        \
                                                      .init = pc_init,                                                  \
                                                      .reset = pc_reset,                                                \

@@ -156,6 +156,8 @@ char *pci_dev_path(Device *dev)
     g_string_append_printf(s, "@%x", PCI_SLOT(d->devfn));
     if (PCI_FUNC(d->devfn))
         g_string_append_printf(s, ",%x", PCI_FUNC(d->devfn));
+    if (dev->desc->pci->fw_unit)
+        g_string_append_printf(s, "/%s", dev->desc->pci->fw_unit);
     return g_string_free(s, false);
 }
 

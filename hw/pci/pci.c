@@ -323,8 +323,11 @@ static void patch_rom_ids(PciDevice *d, uint8_t *rom, size_t len)
 static bool add_rom(PciDevice *d, Error **errp)
 {
     bool is_default = !d->romfile;
-    if (is_default && d->dev.desc->pci->romfile)
-        d->romfile = g_strdup(d->dev.desc->pci->romfile);
+    if (is_default && d->dev.desc->pci->romfile) {
+        /* Not everybody has the package with the ROMs; who boots from the network will miss it. */
+        g_autofree char *found = firmware_find(d->dev.desc->pci->romfile);
+        d->romfile = g_strdup(found ? d->dev.desc->pci->romfile : "");
+    }
     uint64_t size = d->rom_size;
     if (size != UINT32_MAX && (!size || (size & (size - 1))))
         return error_set(errp, "ROM size %" PRIu64 " is not a power of two", size);

@@ -391,6 +391,7 @@ static bool is_known(const char *line)
         "query-blockstats.ret.stats.timed_stats.max_zone_append_latency_ns",
         "query-blockstats.ret.stats.timed_stats.avg_zone_append",
         "query-block.ret.inserted.image.format-specific.type 'file'", /* 8.0 */
+        "netdev_add.arg<stream>.reconnect: not in theirs",            /* 8.0 */
     };
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
         if (g_str_has_prefix(line, known[i]))

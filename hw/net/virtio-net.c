@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio-net: a network card (virtio 1.2, section 5.1): one pair of queues and the control queue.
+ *
+ * A packet in a queue is a header (see H_*; 12 bytes with mergeable buffers or virtio 1.0, else 10) and the frame. The
+ * header's checksum and segmentation work goes through to a back end that takes it; net.c does it for one that does
+ * not, so that the features are offered whatever the back end is. Everything runs in the main loop.
+ *
+ * Not there: UDP fragmentation and segmentation, RSS, hash reports, more than one pair of queues, failover.
+ */
+#include "hw/virtio/pci.h"
+
+#include "hw/net/virtio-net.h"
+
+enum { H_FLAGS = 0, H_GSO = 1, H_HDR_LEN = 2, H_GSO_SIZE = 4, H_CSUM_START = 6, H_CSUM_OFFSET = 8, H_BUFFERS = 10 };
+enum { HEADER = 12, HEADER_OLD = 10 };
+enum { C_MAC = 0, C_STATUS = 6, C_PAIRS = 8, C_MTU = 10, C_SPEED = 12, C_DUPLEX = 16 };
+enum { C_SIZE_STATUS = 8, C_SIZE_MTU = 12, C_SIZE_SPEED = 17 };
+enum { CTRL_QUEUE_SIZE = 64, TX_BURST_MIN = 1 };
+
+/* ---- features ---- */
+
+/* What the driver asks the device to take from others as it is. */
+static unsigned takes_of(uint64_t features)
+{
+    return (features & BIT64(NET_F_GUEST_CSUM) ? NET_TAKES_CSUM : 0) |
+           (features & BIT64(NET_F_GUEST_TSO4) ? NET_TAKES_TSO4 : 0) |
+           (features & BIT64(NET_F_GUEST_TSO6) ? NET_TAKES_TSO6 : 0) |
+           (features & BIT64(NET_F_GUEST_ECN) ? NET_TAKES_ECN : 0);
+}
+
+void virtio_net_apply_offloads(VirtioNet *s, uint64_t offloads)
+{
+    NetClient *peer = s->nic.peer;
+    s->offloads = offloads;
+    s->nic.takes = takes_of(offloads);
+    if (peer && peer->ops->set_offload)
+        peer->ops->set_offload(peer, s->nic.takes);
+}
+
+static bool get_features(VirtioDevice *v, uint64_t *f, Error **errp)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    static const struct {
+        unsigned bit;
+        const char *prop;
+    } absent[] = {
+        {NET_F_RSS, "rss"}, {NET_F_HASH_REPORT, "hash"}, {NET_F_RSC_EXT, "guest_rsc_ext"}, {NET_F_STANDBY, "failover"}};
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
+        if (*f & BIT64(absent[i].bit))
+            return error_set(errp, "%s=on is not supported yet", absent[i].prop);
+    *f |= BIT64(NET_F_MAC);
+    if (s->mtu)
+        *f |= BIT64(NET_F_MTU);
+    if (s->speed != SPEED_UNKNOWN || s->duplex)
+        *f |= BIT64(NET_F_SPEED_DUPLEX);
+    *f &= ~(BIT64(NET_F_GUEST_UFO) | BIT64(NET_F_HOST_UFO) | BIT64(NET_F_GUEST_USO4) | BIT64(NET_F_GUEST_USO6) |
+            BIT64(NET_F_HOST_USO) | BIT64(NET_F_MQ));
+    /* What needs another (section 5.1.3.1). */
+    if (!(*f & BIT64(NET_F_CSUM)))
+        *f &= ~(BIT64(NET_F_HOST_TSO4) | BIT64(NET_F_HOST_TSO6) | BIT64(NET_F_HOST_ECN));
+    if (!(*f & BIT64(NET_F_GUEST_CSUM)))
+        *f &= ~(BIT64(NET_F_GUEST_TSO4) | BIT64(NET_F_GUEST_TSO6) | BIT64(NET_F_GUEST_ECN));
+    if (!(*f & BIT64(NET_F_CTRL_VQ)))
+        *f &= ~(BIT64(NET_F_CTRL_RX) | BIT64(NET_F_CTRL_VLAN) | BIT64(NET_F_CTRL_RX_EXTRA) |
+                BIT64(NET_F_GUEST_ANNOUNCE) | BIT64(NET_F_CTRL_MAC_ADDR) | BIT64(NET_F_CTRL_GUEST_OFFLOADS));
+    return true;
+}
+
+static void features_set(VirtioDevice *v)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    bool mergeable = virtio_has(v, NET_F_MRG_RXBUF);
+    s->header = mergeable || virtio_has(v, VIRTIO_F_VERSION_1) ? HEADER : HEADER_OLD;
+    virtio_net_apply_offloads(s, v->guest_features & VIRTIO_NET_OFFLOADS);
+    memset(s->vlans, virtio_has(v, NET_F_CTRL_VLAN) ? 0 : 0xff, sizeof(s->vlans));
+}
+
+/* ---- configuration ---- */
+
+static void get_config(VirtioDevice *v, uint8_t *c)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    uint8_t full[C_SIZE_SPEED] = {0};
+    memcpy(full + C_MAC, s->mac, NET_MAC_LEN);
+    stw_le(full + C_STATUS, s->status);
+    stw_le(full + C_PAIRS, 1);
+    stw_le(full + C_MTU, s->mtu);
+    stl_le(full + C_SPEED, (uint32_t)s->speed);
+    full[C_DUPLEX] = s->duplex ? !strcmp(s->duplex, "full") : 0xff;
+    memcpy(c, full, MIN(v->config_len, sizeof(full)));
+}
+
+/* A legacy driver writes its address there. */
+static void set_config(VirtioDevice *v, const uint8_t *c)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    if (virtio_has(v, NET_F_CTRL_MAC_ADDR) || virtio_has(v, VIRTIO_F_VERSION_1) || !memcmp(c, s->mac, NET_MAC_LEN))
+        return;
+    memcpy(s->mac, c, NET_MAC_LEN);
+    net_nic_mac_changed(&s->nic, s->mac);
+}
+
+static void link_changed(NetClient *nc)
+{
+    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    uint16_t old = s->status;
+    if (nc->link_down)
+        s->status &= (uint16_t)~NET_S_LINK_UP;
+    else
+        s->status |= NET_S_LINK_UP;
+    if (s->status != old && s->v.dev.realized)
+        virtio_config_changed(&s->v);
+}
+
+static bool announce(NetClient *nc)
+{
+    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    if (!virtio_has(&s->v, NET_F_GUEST_ANNOUNCE) || !virtio_has(&s->v, NET_F_CTRL_VQ) || !virtio_driver_ok(&s->v))
+        return false;
+    s->status |= NET_S_ANNOUNCE;
+    virtio_config_changed(&s->v);
+    return true;
+}
+
+/* ---- from the network ---- */
+
+/* Buffers for a packet of that many bytes with its headers, in s->bufs. 0: not now. -1: never. */
+static int take_buffers(VirtioNet *s, size_t total)
+{
+    int max = virtio_has(&s->v, NET_F_MRG_RXBUF) ? RX_BUFFERS_MAX : 1, n = 0;
+    size_t have = 0;
+    VirtReq *r;
+    while (have < total && n < max && (r = virtq_pop(s->rx, sizeof(VirtReq)))) {
+        s->bufs[n++] = r;
+        have += r->in_len;
+        if (n == 1 && r->in_len < s->header)
+            virtio_error(&s->v, "a receive buffer of %" PRIu64 " bytes has no room for a header", r->in_len);
+    }
+    if (have >= total && virtq_ready(s->rx))
+        return n;
+    bool never = n == max || !virtq_ready(s->rx);
+    while (n)
+        virtq_unpop(s->bufs[--n]);
+    return never ? -1 : 0;
+}
+
+static bool rx_buffers(VirtioNet *s, size_t total, int *n)
+{
+    *n = take_buffers(s, total);
+    if (*n)
+        return true;
+    virtq_set_notification(s->rx, true);
+    *n = take_buffers(s, total); /* what came just before */
+    if (*n)
+        virtq_set_notification(s->rx, false);
+    return *n;
+}
+
+static void make_header(const VirtioNet *s, const NetPacket *p, uint8_t *h, int buffers)
+{
+    const NetOffload *o = &p->off;
+    memset(h, 0, HEADER);
+    h[H_FLAGS] = o->flags;
+    h[H_GSO] = o->gso_type;
+    stw_le(h + H_HDR_LEN, o->hdr_len);
+    stw_le(h + H_GSO_SIZE, o->gso_size);
+    stw_le(h + H_CSUM_START, o->csum_start);
+    stw_le(h + H_CSUM_OFFSET, o->csum_offset);
+    if (!o->flags && s->nic.peer && s->nic.peer->checked)
+        h[H_FLAGS] = NET_DATA_VALID;
+    if (!(s->nic.takes & NET_TAKES_CSUM))
+        h[H_FLAGS] &= (uint8_t)~NET_DATA_VALID;
+    stw_le(h + H_BUFFERS, (uint16_t)buffers);
+}
+
+/* Bytes of a packet from *off on into to[], behind its first skip bytes. */
+static size_t copy_part(const NetPacket *p, size_t *off, const struct iovec *to, unsigned n, size_t skip)
+{
+    size_t done = 0;
+    for (unsigned i = 0; i < n && *off < p->size; i++) {
+        size_t len = to[i].iov_len, at = MIN(skip, len);
+        skip -= at;
+        len = MIN(len - at, p->size - *off);
+        iov_to_buf(p->iov, p->n, *off, (uint8_t *)to[i].iov_base + at, len);
+        *off += len;
+        done += len;
+    }
+    return done;
+}
+
+static bool net_receive(NetClient *nc, const NetPacket *p)
+{
+    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    uint8_t h[HEADER];
+    size_t off = 0;
+    int n;
+    if (!virtio_driver_ok(&s->v) || !virtq_ready(s->rx) || !virtio_net_wants(s, p))
+        return true;
+    if (!rx_buffers(s, s->header + p->size, &n))
+        return false;
+    if (n < 0)
+        return true;
+    make_header(s, p, h, n);
+    for (int i = 0; i < n; i++) {
+        VirtReq *r = s->bufs[i];
+        size_t head = i ? 0 : s->header;
+        if (head)
+            iov_from_buf(r->in, (int)r->n_in, 0, h, head);
+        size_t len = head + copy_part(p, &off, r->in, r->n_in, head);
+        virtq_fill(r, (uint32_t)len, (unsigned)i);
+    }
+    virtq_flush(s->rx, (unsigned)n);
+    virtq_notify(s->rx);
+    return true;
+}
+
+static void handle_rx(VirtioDevice *v, VirtQueue *q)
+{
+    net_ready(&VIRTIO_NET(v)->nic);
+}
+
+/* ---- to the network ---- */
+
+static bool read_header(VirtioNet *s, const VirtReq *r, NetOffload *o)
+{
+    uint8_t h[HEADER];
+    if (r->out_len < s->header || r->in_len) {
+        virtio_error(&s->v, "a packet of %" PRIu64 " bytes to send and %" PRIu64 " to write", r->out_len, r->in_len);
+        return false;
+    }
+    iov_to_buf(r->out, (int)r->n_out, 0, h, s->header);
+    *o = (NetOffload){0};
+    if (virtio_has(&s->v, NET_F_CSUM))
+        *o = (NetOffload){.flags = h[H_FLAGS] & NET_NEEDS_CSUM,
+                          .gso_type = h[H_GSO],
+                          .hdr_len = lduw_le(h + H_HDR_LEN),
+                          .gso_size = lduw_le(h + H_GSO_SIZE),
+                          .csum_start = lduw_le(h + H_CSUM_START),
+                          .csum_offset = lduw_le(h + H_CSUM_OFFSET)};
+    return true;
+}
+
+static void handle_tx(VirtioDevice *v, VirtQueue *q)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    struct iovec iov[NET_PARTS_MAX];
+    int32_t burst = MAX(s->tx_burst, TX_BURST_MIN);
+    bool go_on = true;
+    if (!virtio_driver_ok(v) && !v->legacy_kicked)
+        return;
+    if (s->tx_stopped && !net_can_send(&s->nic))
+        return;
+    s->tx_stopped = false;
+    do {
+        virtq_set_notification(q, false);
+        VirtReq *r;
+        while (go_on && burst > 0 && (r = virtq_pop(q, sizeof(VirtReq)))) {
+            NetPacket p = {.iov = iov};
+            if (!read_header(s, r, &p.off)) {
+                virtq_drop(r);
+                return;
+            }
+            p.size = r->out_len - s->header;
+            if (p.size && p.size <= NET_PACKET_MAX) {
+                p.n = iov_slice(iov, r->out, (int)r->n_out, s->header, p.size);
+                go_on = net_send(&s->nic, &p);
+            }
+            virtq_push(r, 0);
+            burst--;
+        }
+        virtq_notify(q);
+        if (!go_on) {
+            s->tx_stopped = true; /* tx_again() goes on */
+            return;
+        }
+        if (burst <= 0) {
+            virtq_kick_again(q);
+            return;
+        }
+        virtq_set_notification(q, true);
+    } while (!virtq_empty(q));
+}
+
+static void tx_again(NetClient *nc)
+{
+    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    if (s->tx_stopped && s->v.started) {
+        s->tx_stopped = false;
+        virtq_kick_again(s->tx);
+    }
+}
+
+/* ---- life ---- */
+
+static const NetOps net_ops = {
+    .type = "nic",
+    .receive = net_receive,
+    .writable = tx_again,
+    .link_changed = link_changed,
+    .rx_filter = virtio_net_rx_filter,
+    .announce = announce,
+};
+
+static void net_start(VirtioDevice *v)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    virtq_set_notification(s->rx, true);
+    net_ready(&s->nic);
+}
+
+static void net_reset(VirtioDevice *v)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    s->rx_mode = (RxMode){.promisc = true};
+    s->status &= (uint16_t)~NET_S_ANNOUNCE;
+    s->n_unicast = s->n_multicast = 0;
+    s->unicast_over = s->multicast_over = false;
+    memset(s->macs, 0, sizeof(s->macs));
+    memset(s->vlans, 0xff, sizeof(s->vlans));
+    s->header = HEADER_OLD;
+    s->tx_stopped = false;
+    memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
+    if (s->nic.conf) {
+        virtio_net_apply_offloads(s, 0);
+        net_nic_mac_changed(&s->nic, s->mac);
+        net_purge(&s->nic);
+    }
+}
+
+static bool check_props(VirtioNet *s, Error **errp)
+{
+    if (s->rx_size < QUEUE_SIZE_MIN || s->rx_size > VIRTIO_QUEUE_SIZE_MAX || s->rx_size & (s->rx_size - 1))
+        return error_set(errp, "Invalid rx_queue_size (= %u), must be a power of 2 between %d and %d.", s->rx_size,
+                         QUEUE_SIZE_MIN, VIRTIO_QUEUE_SIZE_MAX);
+    if (s->tx_size < QUEUE_SIZE_MIN || s->tx_size > VIRTIO_QUEUE_SIZE_MAX || s->tx_size & (s->tx_size - 1))
+        return error_set(errp, "Invalid tx_queue_size (= %u), must be a power of 2 between %d and %d", s->tx_size,
+                         QUEUE_SIZE_MIN, VIRTIO_QUEUE_SIZE_MAX);
+    if (s->duplex && strcmp(s->duplex, "half") && strcmp(s->duplex, "full"))
+        return error_set(errp, "'duplex' must be 'half' or 'full'");
+    if (s->speed < SPEED_UNKNOWN)
+        return error_set(errp, "'speed' must be between 0 and INT_MAX");
+    if (s->tx_mode && strcmp(s->tx_mode, "timer") && strcmp(s->tx_mode, "bh"))
+        warn_report("virtio-net: Unknown option tx=%s, valid options: \"timer\" \"bh\"", s->tx_mode);
+    return true;
+}
+
+static uint16_t config_size(const VirtioNet *s)
+{
+    if (s->speed != SPEED_UNKNOWN || s->duplex)
+        return C_SIZE_SPEED;
+    return s->mtu ? C_SIZE_MTU : C_SIZE_STATUS;
+}
+
+static bool net_realize(Device *dev, Error **errp)
+{
+    VirtioDevice *v = VIRTIO_DEVICE(dev);
+    VirtioNet *s = VIRTIO_NET(v);
+    if (!check_props(s, errp))
+        return false;
+    virtio_set_config_len(v, config_size(s));
+    s->rx = virtio_add_queue(v, s->rx_size, handle_rx);
+    s->tx = virtio_add_queue(v, s->tx_size, handle_tx);
+    s->ctrl = virtio_add_queue(v, CTRL_QUEUE_SIZE, virtio_net_handle_ctrl);
+    Device *shown = v->proxy ? v->proxy : dev;
+    if (!net_nic_init(&s->nic, &net_ops, &s->conf, shown, shown->desc->name, errp))
+        return false;
+    s->status = s->nic.link_down ? 0 : NET_S_LINK_UP;
+    memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
+    return true;
+}
+
+static void net_unrealize(Device *dev)
+{
+    net_nic_fini(&VIRTIO_NET(VIRTIO_DEVICE(dev))->nic);
+}
+
+static const VmState net_vmstate = {.name = "virtio-net", .version = 11, .min_version = 11, .fields = virtio_vm_fields};
+
+#define FEATURE(name, bit, def, help) PROP_BIT64(name, VirtioNet, v.features, bit, def, help)
+static const Prop net_props[] = {
+    FEATURE("csum", NET_F_CSUM, true, "the driver may leave checksums to the device"),
+    FEATURE("guest_csum", NET_F_GUEST_CSUM, true, "the device may leave checksums to the driver"),
+    FEATURE("gso", NET_F_GSO, true, "old name of both host_tso"),
+    FEATURE("guest_tso4", NET_F_GUEST_TSO4, true, "the driver takes large segments over IPv4"),
+    FEATURE("guest_tso6", NET_F_GUEST_TSO6, true, "the driver takes large segments over IPv6"),
+    FEATURE("guest_ecn", NET_F_GUEST_ECN, true, "the driver takes large segments with ECN"),
+    FEATURE("guest_ufo", NET_F_GUEST_UFO, true, "not offered"),
+    FEATURE("guest_announce", NET_F_GUEST_ANNOUNCE, true, "the driver can announce its addresses"),
+    FEATURE("host_tso4", NET_F_HOST_TSO4, true, "large segments over IPv4"),
+    FEATURE("host_tso6", NET_F_HOST_TSO6, true, "large segments over IPv6"),
+    FEATURE("host_ecn", NET_F_HOST_ECN, true, "large segments with ECN"),
+    FEATURE("host_ufo", NET_F_HOST_UFO, true, "not offered"),
+    FEATURE("mrg_rxbuf", NET_F_MRG_RXBUF, true, "a packet may fill several receive buffers"),
+    FEATURE("status", NET_F_STATUS, true, "link state"),
+    FEATURE("ctrl_vq", NET_F_CTRL_VQ, true, "control queue"),
+    FEATURE("ctrl_rx", NET_F_CTRL_RX, true, "receive modes"),
+    FEATURE("ctrl_vlan", NET_F_CTRL_VLAN, true, "VLAN filter"),
+    FEATURE("ctrl_rx_extra", NET_F_CTRL_RX_EXTRA, true, "further receive modes"),
+    FEATURE("ctrl_mac_addr", NET_F_CTRL_MAC_ADDR, true, "MAC address by control queue"),
+    FEATURE("ctrl_guest_offloads", NET_F_CTRL_GUEST_OFFLOADS, true, "the guest_ features may be switched"),
+    FEATURE("mq", NET_F_MQ, false, "not offered: there is one pair of queues"),
+    FEATURE("rss", NET_F_RSS, false, "refused"),
+    FEATURE("hash", NET_F_HASH_REPORT, false, "refused"),
+    FEATURE("guest_rsc_ext", NET_F_RSC_EXT, false, "refused"),
+    FEATURE("guest_uso4", NET_F_GUEST_USO4, true, "not offered"),
+    FEATURE("guest_uso6", NET_F_GUEST_USO6, true, "not offered"),
+    FEATURE("host_uso", NET_F_HOST_USO, true, "not offered"),
+    FEATURE("failover", NET_F_STANDBY, false, "refused"),
+    PROP_U32("rsc_interval", VirtioNet, rsc_interval, 300000, "not used"),
+    NET_CONF_PROPS(VirtioNet, conf),
+    PROP_I32("bootindex", VirtioNet, v.dev.bootindex, -1, "place in the boot order"),
+    PROP_U32("x-txtimer", VirtioNet, tx_timer, 150000, "not used"),
+    PROP_I32("x-txburst", VirtioNet, tx_burst, 256, "packets sent before others get their turn"),
+    PROP_STR("tx", VirtioNet, tx_mode, "bh; timer is the same"),
+    PROP_U16("rx_queue_size", VirtioNet, rx_size, 256, "descriptors of the receive queue"),
+    PROP_U16("tx_queue_size", VirtioNet, tx_size, 256, "descriptors of the transmit queue"),
+    PROP_U16("host_mtu", VirtioNet, mtu, 0, "the largest packet that the network takes; 0: not told"),
+    PROP_BOOL("x-mtu-bypass-backend", VirtioNet, mtu_bypass, true, "not used"),
+    PROP_I32("speed", VirtioNet, speed, SPEED_UNKNOWN, "in Mb/s; -1: not told"),
+    PROP_STR("duplex", VirtioNet, duplex, "half or full; not told where not given"),
+    {},
+};
+
+static const VirtioInfo net_info = {
+    .id = VIRTIO_ID_NET,
+    .name = "virtio-net",
+    .fw_name = "ethernet-phy@0",
+    .legacy_features = BIT64(NET_F_GSO),
+    .get_features = get_features,
+    .features_set = features_set,
+    .get_config = get_config,
+    .set_config = set_config,
+    .reset = net_reset,
+    .start = net_start,
+    .vmstate = &virtio_net_vmstate,
+    .post_load = virtio_net_post_load,
+};
+
+const DeviceDesc virtio_net_device = {
+    .name = "virtio-net-device",
+    .summary = "virtio network card",
+    .bus = BUS_VIRTIO,
+    .category = DEV_NETWORK,
+    .size = sizeof(VirtioNet),
+    .props = net_props,
+    .vmstate = &net_vmstate,
+    .virtio = &net_info,
+    .realize = net_realize,
+    .unrealize = net_unrealize,
+};
+
+#define NET_PCI_PROPS VIRTIO_PCI_IOEVENTFD, VIRTIO_PCI_VECTORS(UINT32_MAX),
+VIRTIO_PCI_DEVICES(virtio_net, "virtio-net", DEV_NETWORK, "virtio network card by PCI", NET_PCI_PROPS,
+                   .class_id = 0x0200, .romfile = "efi-virtio.rom");

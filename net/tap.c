@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * -netdev tap: a host's TAP interface (Linux's Documentation/networking/tuntap.rst), opened here or handed over by
+ * descriptor. With a virtio header of 10 bytes before each packet (vnet_hdr) checksums and segmentation pass through.
+ */
+#include "net/internal.h"
+
+#include "softmmu/mainloop.h"
+#include "util/fds.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TUN_DEVICE  "/dev/net/tun"
+#define SCRIPT_UP   "/etc/qemu-ifup"
+#define SCRIPT_DOWN "/etc/qemu-ifdown"
+enum { READ_ROUNDS = 64, HEADER = sizeof(struct virtio_net_hdr) };
+
+typedef struct TapNet {
+    NetClient nc;
+    int fd;
+    bool vnet_hdr;
+    unsigned in_watch, out_watch;
+    char *ifname, *down_script;
+    uint8_t buf[HEADER + NET_PACKET_MAX];
+} TapNet;
+#define TAP(c) container_of(c, TapNet, nc)
+
+/* ---- packets ---- */
+
+static void header_to_offload(const struct virtio_net_hdr *h, NetOffload *o)
+{
+    *o = (NetOffload){.flags = h->flags & (NET_NEEDS_CSUM | NET_DATA_VALID),
+                      .gso_type = h->gso_type,
+                      .hdr_len = h->hdr_len,
+                      .gso_size = h->gso_size,
+                      .csum_start = h->csum_start,
+                      .csum_offset = h->csum_offset};
+}
+
+static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
+{
+    TapNet *t = opaque;
+    size_t head = t->vnet_hdr ? HEADER : 0;
+    for (unsigned i = 0; i < READ_ROUNDS; i++) {
+        ssize_t n = read(t->fd, t->buf + HEADER - head, head + NET_PACKET_MAX);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (n <= (ssize_t)head) {
+            t->in_watch = 0; /* the interface went away */
+            return G_SOURCE_REMOVE;
+        }
+        struct iovec iov = {t->buf + HEADER, (size_t)n - head};
+        NetPacket p = {&iov, 1, iov.iov_len, {0}};
+        struct virtio_net_hdr h;
+        if (head) {
+            memcpy(&h, t->buf, HEADER);
+            header_to_offload(&h, &p.off);
+        }
+        if (!net_send(&t->nc, &p)) {
+            t->in_watch = 0;
+            return G_SOURCE_REMOVE;
+        }
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void tap_writable(NetClient *nc)
+{
+    TapNet *t = TAP(nc);
+    if (!t->in_watch)
+        t->in_watch = fd_watch(t->fd, G_IO_IN, readable, t);
+}
+
+static gboolean room(gint fd, GIOCondition cond, gpointer opaque)
+{
+    TapNet *t = opaque;
+    t->out_watch = 0;
+    net_ready(&t->nc);
+    return G_SOURCE_REMOVE;
+}
+
+static bool tap_receive(NetClient *nc, const NetPacket *p)
+{
+    TapNet *t = TAP(nc);
+    struct iovec iov[NET_PARTS_MAX + 1];
+    struct virtio_net_hdr h = {.flags = p->off.flags & NET_NEEDS_CSUM,
+                               .gso_type = p->off.gso_type,
+                               .hdr_len = p->off.hdr_len,
+                               .gso_size = p->off.gso_size,
+                               .csum_start = p->off.csum_start,
+                               .csum_offset = p->off.csum_offset};
+    int head = t->vnet_hdr, n = MIN(p->n, NET_PARTS_MAX);
+    if (t->out_watch)
+        return false;
+    iov[0] = (struct iovec){&h, HEADER};
+    memcpy(iov + head, p->iov, (size_t)n * sizeof(iov[0]));
+    if (writev(t->fd, iov, n + head) >= 0 || errno != EAGAIN)
+        return true;
+    t->out_watch = fd_watch(t->fd, G_IO_OUT, room, t);
+    return false;
+}
+
+static bool tap_set_offload(NetClient *nc, unsigned takes)
+{
+    unsigned f = takes & NET_TAKES_CSUM ? TUN_F_CSUM : 0;
+    TapNet *t = TAP(nc);
+    if (!t->vnet_hdr)
+        return false;
+    if (f) {
+        f |= takes & NET_TAKES_TSO4 ? TUN_F_TSO4 : 0;
+        f |= takes & NET_TAKES_TSO6 ? TUN_F_TSO6 : 0;
+        f |= takes & NET_TAKES_ECN && f & (TUN_F_TSO4 | TUN_F_TSO6) ? TUN_F_TSO_ECN : 0;
+    }
+    return !ioctl(t->fd, TUNSETOFFLOAD, f);
+}
+
+/* ---- scripts ---- */
+
+static bool run_script(const char *script, const char *ifname, Error **errp)
+{
+    char *argv[] = {(char *)script, (char *)ifname, NULL};
+    int status = 0;
+    g_autoptr(GError) err = NULL;
+    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL, NULL, &status, &err))
+        return error_set(errp, "could not launch network script %s: %s", script, err->message);
+    if (!WIFEXITED(status) || WEXITSTATUS(status))
+        return error_set(errp, "network script %s failed with status %d", script, status);
+    return true;
+}
+
+static void tap_cleanup(NetClient *nc)
+{
+    TapNet *t = TAP(nc);
+    Error *err = NULL;
+    if (t->in_watch)
+        g_source_remove(t->in_watch);
+    if (t->out_watch)
+        g_source_remove(t->out_watch);
+    if (t->down_script && !run_script(t->down_script, t->ifname, &err))
+        error_report_err(err);
+    if (t->fd >= 0)
+        close(t->fd);
+    g_free(t->ifname);
+    g_free(t->down_script);
+}
+
+static const NetOps tap_ops = {
+    .type = "tap",
+    .receive = tap_receive,
+    .writable = tap_writable,
+    .cleanup = tap_cleanup,
+    .set_offload = tap_set_offload,
+};
+
+/* ---- making ---- */
+
+static bool open_fd(TapNet *t, const char *text, Error **errp)
+{
+    struct ifreq ifr = {0};
+    t->fd = fd_parse(text, errp);
+    if (t->fd < 0)
+        return false;
+    int flags = fcntl(t->fd, F_GETFL);
+    if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return error_set_errno(errp, errno, "%s: Can't use file descriptor %d", t->nc.name, t->fd);
+    if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
+        return error_set_errno(errp, errno, "%s: fd=%s is no TAP interface (TUNGETIFF)", t->nc.name, text);
+    if (!(ifr.ifr_flags & IFF_TAP))
+        return error_set(errp, "%s: fd=%s is a TUN interface, which has no Ethernet", t->nc.name, text);
+    t->vnet_hdr = ifr.ifr_flags & IFF_VNET_HDR;
+    net_set_info(&t->nc, "fd=%d", t->fd);
+    return true;
+}
+
+/* A script's name: given, "no", or the usual one. NULL: none. */
+static const char *script_of(const Json *opts, const char *key, const char *usual)
+{
+    const char *s = json_get_str(opts, key);
+    if (s && (!*s || !strcmp(s, "no")))
+        return NULL;
+    return s ? s : usual;
+}
+
+static bool open_interface(TapNet *t, const Json *opts, Error **errp)
+{
+    const char *name = json_get_str(opts, "ifname");
+    const char *up = script_of(opts, "script", SCRIPT_UP), *down = script_of(opts, "downscript", SCRIPT_DOWN);
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    unsigned features = 0;
+    if (name && strlen(name) >= IFNAMSIZ)
+        return error_set(errp, "ifname=%s is too long: at most %d characters", name, IFNAMSIZ - 1);
+    t->fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (t->fd < 0)
+        return error_set_errno(errp, errno, "could not open %s", TUN_DEVICE);
+    if (ioctl(t->fd, TUNGETFEATURES, &features) < 0)
+        features = 0;
+    t->vnet_hdr = net_opt_bool(opts, "vnet_hdr", true) && features & IFF_VNET_HDR;
+    if (!t->vnet_hdr && net_opt_bool(opts, "vnet_hdr", false))
+        return error_set(errp, "vnet_hdr=1 requested, but no kernel support for IFF_VNET_HDR available");
+    if (t->vnet_hdr)
+        ifr.ifr_flags |= IFF_VNET_HDR;
+    g_strlcpy(ifr.ifr_name, name ? name : "tap%d", IFNAMSIZ);
+    if (ioctl(t->fd, TUNSETIFF, &ifr) < 0)
+        return error_set_errno(errp, errno, "could not configure %s (%s)", TUN_DEVICE, ifr.ifr_name);
+    t->ifname = g_strdup(ifr.ifr_name);
+    if (up && !run_script(up, t->ifname, errp))
+        return false;
+    t->down_script = g_strdup(down);
+    net_set_info(&t->nc, "ifname=%s,script=%s,downscript=%s", t->ifname, up ? up : "no", down ? down : "no");
+    return true;
+}
+
+static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
+{
+    static const char *const vhost[] = {"vhostfd", "vhostfds"}, *const with_fd[] = {"ifname", "script", "downscript"};
+    TapNet *t = TAP(nc);
+    const char *fd = json_get_str(opts, "fd"), *fds = json_get_str(opts, "fds");
+    t->fd = -1;
+    for (size_t i = 0; i < ARRAY_SIZE(vhost); i++)
+        if (json_get(opts, vhost[i]))
+            return error_set(errp, "%s: vhost is not supported yet", vhost[i]);
+    if (net_opt_bool(opts, "vhostforce", false))
+        return error_set(errp, "vhostforce=on: vhost is not supported yet");
+    if (net_opt_bool(opts, "vhost", false))
+        warn_report("tap: vhost=on is not supported yet; packets go through this process");
+    if (net_opt_int(opts, "queues", 1) != 1 || (fds && strchr(fds, ':')))
+        return error_set(errp, "tap: more than one queue is not supported yet");
+    for (size_t i = 0; (fd || fds) && i < ARRAY_SIZE(with_fd); i++)
+        if (json_get(opts, with_fd[i]))
+            return error_set(errp, "ifname=, script=, downscript=, vnet_hdr= are invalid with fd=");
+    if (fd && fds)
+        return error_set(errp, "fd= and fds= exclude each other");
+    bool ok = fd || fds ? open_fd(t, fd ? fd : fds, errp) : open_interface(t, opts, errp);
+    if (!ok) {
+        tap_cleanup(nc);
+        return false;
+    }
+    if (t->vnet_hdr)
+        nc->takes = NET_TAKES_CSUM | NET_TAKES_TSO4 | NET_TAKES_TSO6 | NET_TAKES_ECN;
+    tap_writable(nc);
+    return true;
+}
+
+const NetdevDesc netdev_tap = {.type = "tap", .size = sizeof(TapNet), .ops = &tap_ops, .open = tap_open};

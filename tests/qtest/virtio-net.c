@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* virtio-net: packets both ways, what it does for the driver in software, the control queue, the link, nonsense. */
+#include "tests/qtest/libnet.h"
+#include "tests/qtest/libvirtio.h"
+
+enum { RX = 0, TX = 1, CTRL = 2, DEVFN = 4 << 3 };
+#define F_CSUM       BIT64(0)
+#define F_GUEST_CSUM BIT64(1)
+#define F_MAC        BIT64(5)
+#define F_TSO4       BIT64(11)
+#define F_TSO6       BIT64(12)
+#define F_MRG        BIT64(15)
+#define F_STATUS     BIT64(16)
+#define F_CTRL       (BIT64(17) | BIT64(18) | BIT64(19) | BIT64(20) | BIT64(21) | BIT64(23))
+
+static const uint8_t mac[] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}, other[] = {2, 0, 0, 0, 0, 1};
+
+typedef struct Net {
+    NetPeer *peer;
+    QTest *q;
+    VDev *d;
+    VQueue *rx, *tx, *ctrl;
+    unsigned header;
+} Net;
+
+static Net start_with(uint64_t features, bool legacy, const char *props)
+{
+    Net n = {.peer = netpeer_new()};
+    n.q = qtest_start("-nodefaults -machine pc -m 64 %s -device virtio-net-pci,netdev=n,addr=4,id=card%s",
+                      netpeer_args(n.peer), props);
+    n.d = vdev_open(n.q, DEVFN, legacy);
+    vdev_negotiate(n.d, features);
+    n.header = !legacy || features & F_MRG ? 12 : 10;
+    n.rx = vqueue_new(n.d, RX);
+    n.tx = vqueue_new(n.d, TX);
+    if (features & F_CTRL)
+        n.ctrl = vqueue_new(n.d, CTRL);
+    vdev_driver_ok(n.d);
+    return n;
+}
+
+static Net start(uint64_t features, bool legacy)
+{
+    return start_with(features | (legacy ? 0 : VF_VERSION_1), legacy, "");
+}
+
+static void stop(Net *n)
+{
+    vqueue_free(n->rx);
+    vqueue_free(n->tx);
+    if (n->ctrl)
+        vqueue_free(n->ctrl);
+    vdev_free(n->d);
+    qtest_quit(n->q);
+    netpeer_free(n->peer);
+}
+
+static void send_packet(Net *n, const uint8_t *header, const uint8_t *frame, size_t len)
+{
+    uint64_t buf = vdev_alloc(n->d, n->header + len, 16);
+    uint8_t zero[12] = {0};
+    qtest_memwrite(n->q, buf, header ? header : zero, n->header);
+    qtest_memwrite(n->q, buf + n->header, frame, len);
+    vqueue_add(n->tx, (VPart[]){{buf, n->header, false}, {buf + n->header, (uint32_t)len, false}}, 2);
+    vqueue_kick(n->tx);
+    vqueue_wait(n->tx, NULL);
+}
+
+static uint64_t add_buffer(Net *n, uint32_t size)
+{
+    uint64_t buf = vdev_alloc(n->d, size, 16);
+    vqueue_add(n->rx, (VPart[]){{buf, size, true}}, 1);
+    vqueue_kick(n->rx);
+    return buf;
+}
+
+static void test_config(void)
+{
+    Net n = start_with(VF_VERSION_1 | F_MAC | F_STATUS, false, ",host_mtu=1400,speed=1000,duplex=full");
+    uint64_t f = vdev_features(n.d);
+    g_assert_cmphex(
+        f & (F_CSUM | F_GUEST_CSUM | F_MAC | F_TSO4 | F_TSO6 | F_MRG | F_STATUS | F_CTRL | BIT64(3) | BIT64(63)), ==,
+        F_CSUM | F_GUEST_CSUM | F_MAC | F_TSO4 | F_TSO6 | F_MRG | F_STATUS | F_CTRL | BIT64(3) | BIT64(63));
+    for (unsigned i = 0; i < 6; i++)
+        g_assert_cmphex(vdev_config(n.d, i, 1), ==, mac[i]);
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 1);
+    g_assert_cmpuint(vdev_config(n.d, 8, 2), ==, 1);
+    g_assert_cmpuint(vdev_config(n.d, 10, 2), ==, 1400);
+    g_assert_cmpuint(vdev_config(n.d, 12, 4), ==, 1000);
+    g_assert_cmpuint(vdev_config(n.d, 16, 1), ==, 1);
+    g_autofree char *info = qtest_hmp(n.q, "info network");
+    g_assert_nonnull(strstr(
+        info, "card: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\r\n \\ n: index=0,type=dgram"));
+    stop(&n);
+}
+
+static void transfer(bool legacy, uint64_t features)
+{
+    static const size_t sizes[] = {14, 60, 1514, 9000};
+    uint8_t out[9000], in[NETPEER_MAX];
+    Net n = start(features, legacy);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        net_frame(out, sizes[i], other, mac, (unsigned)i);
+        send_packet(&n, NULL, out, sizes[i]);
+        g_assert_cmpmem(in, netpeer_recv(n.peer, in), out, sizes[i]);
+
+        uint64_t buf = add_buffer(&n, 10000);
+        net_frame(out, sizes[i], mac, other, (unsigned)i + 9);
+        netpeer_send(n.peer, out, sizes[i]);
+        g_assert_cmpuint(vqueue_wait(n.rx, NULL), ==, n.header + sizes[i]);
+        qtest_memread(n.q, buf, in, n.header + sizes[i]);
+        g_assert_cmpmem(in + n.header, sizes[i], out, sizes[i]);
+        for (unsigned k = 0; k < 10; k++)
+            g_assert_cmphex(in[k], ==, 0);
+        if (n.header == 12)
+            g_assert_cmpuint(lduw_le(in + 10), ==, 1);
+    }
+    stop(&n);
+}
+
+static void test_modern(void)
+{
+    transfer(false, 0);
+}
+
+static void test_legacy(void)
+{
+    transfer(true, 0);
+    transfer(true, F_MRG);
+}
+
+static void test_mergeable(void)
+{
+    Net n = start(F_MRG, false);
+    uint8_t out[3000], in[3100];
+    uint64_t bufs[4];
+    net_frame(out, sizeof(out), mac, other, 3);
+    /* Two are too few: it waits for the rest. */
+    bufs[0] = add_buffer(&n, 1000);
+    bufs[1] = add_buffer(&n, 1000);
+    netpeer_send(n.peer, out, sizeof(out));
+    g_usleep(20000);
+    g_assert_false(vqueue_used(n.rx, NULL, NULL));
+    bufs[2] = add_buffer(&n, 1000);
+    bufs[3] = add_buffer(&n, 1000);
+    size_t at = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t len = vqueue_wait(n.rx, NULL);
+        g_assert_cmpuint(len, ==, i < 3 ? 1000 : 12);
+        qtest_memread(n.q, bufs[i], in + at, len);
+        at += len;
+    }
+    g_assert_cmpuint(lduw_le(in + 10), ==, 4);
+    g_assert_cmpmem(in + 12, sizeof(out), out, sizeof(out));
+    stop(&n);
+}
+
+/* Many wait while there are no buffers; none is lost, none out of order. */
+static void test_flow(void)
+{
+    Net n = start(0, false);
+    uint8_t out[100], in[200];
+    for (unsigned i = 0; i < 8; i++) {
+        net_frame(out, sizeof(out), mac, other, i);
+        netpeer_send(n.peer, out, sizeof(out));
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t buf = add_buffer(&n, 200);
+        g_assert_cmpuint(vqueue_wait(n.rx, NULL), ==, 112);
+        qtest_memread(n.q, buf, in, 112);
+        net_frame(out, sizeof(out), mac, other, i);
+        g_assert_cmpmem(in + 12, 100, out, 100);
+    }
+    /* One that does not fit is lost alone, and its buffer stays. */
+    uint8_t big[600];
+    net_frame(big, sizeof(big), mac, other, 0);
+    uint64_t buf = add_buffer(&n, 200);
+    netpeer_send(n.peer, big, sizeof(big));
+    netpeer_send(n.peer, out, sizeof(out));
+    g_assert_cmpuint(vqueue_wait(n.rx, NULL), ==, 112);
+    qtest_memread(n.q, buf, in, 112);
+    g_assert_cmpmem(in + 12, 100, out, 100);
+    /* While the VM stands it waits. */
+    json_unref(qtest_qmp(n.q, "{'execute': 'stop'}"));
+    netpeer_send(n.peer, out, sizeof(out));
+    add_buffer(&n, 200);
+    g_usleep(20000);
+    g_assert_false(vqueue_used(n.rx, NULL, NULL));
+    json_unref(qtest_qmp(n.q, "{'execute': 'cont'}"));
+    g_assert_cmpuint(vqueue_wait(n.rx, NULL), ==, 112);
+    stop(&n);
+}
+
+static void offload(bool v6)
+{
+    Net n = start(F_CSUM | F_TSO4 | F_TSO6, false);
+    uint8_t out[NETPEER_MAX], in[NETPEER_MAX], header[12] = {0};
+    unsigned l4 = v6 ? 54 : 34;
+    size_t len = net_tcp_frame(out, 700, v6, other, mac);
+    header[0] = 1; /* needs a checksum */
+    stw_le(header + 6, l4);
+    stw_le(header + 8, 16);
+    send_packet(&n, header, out, len);
+    g_assert_cmpuint(netpeer_recv(n.peer, in), ==, len);
+    g_assert_true(net_tcp_ok(in, len));
+    g_assert_cmpmem(in + l4 + 20, 700, out + l4 + 20, 700);
+
+    len = net_tcp_frame(out, 3500, v6, other, mac);
+    header[1] = v6 ? 4 : 1;
+    stw_le(header + 2, (uint16_t)(l4 + 20));
+    stw_le(header + 4, 1000);
+    send_packet(&n, header, out, len);
+    for (unsigned i = 0; i < 4; i++) {
+        size_t part = i < 3 ? 1000 : 500;
+        g_assert_cmpuint(netpeer_recv(n.peer, in), ==, l4 + 20 + part);
+        g_assert_true(net_tcp_ok(in, l4 + 20 + part));
+        g_assert_cmphex(ldl_be(in + l4 + 4), ==, 0x01020304 + i * 1000);
+        g_assert_cmphex(in[l4 + 13], ==, i < 3 ? 0x10 : 0x19);
+        g_assert_cmpmem(in + l4 + 20, part, out + l4 + 20 + i * 1000, part);
+        if (!v6)
+            g_assert_cmphex(lduw_be(in + 18), ==, 0x1234 + i);
+    }
+    /* Nonsense is lost: pieces of nothing, a checksum outside, a packet that is none. */
+    stw_le(header + 4, 0);
+    send_packet(&n, header, out, len);
+    header[1] = 0;
+    stw_le(header + 6, 0xffff);
+    send_packet(&n, header, out, len);
+    header[1] = 1;
+    stw_le(header + 4, 1000);
+    send_packet(&n, header, in, 20);
+    g_assert_true(netpeer_silent(n.peer, 20));
+    stop(&n);
+}
+
+static void test_offload4(void)
+{
+    offload(false);
+}
+
+static void test_offload6(void)
+{
+    offload(true);
+}
+
+/* A command's answer. */
+static uint8_t command(Net *n, uint8_t cls, uint8_t cmd, const void *data, uint32_t len)
+{
+    uint64_t buf = vdev_alloc(n->d, len + 16, 16), ack = vdev_alloc(n->d, 1, 1);
+    uint8_t head[2] = {cls, cmd};
+    qtest_memwrite(n->q, buf, head, 2);
+    if (len)
+        qtest_memwrite(n->q, buf + 2, data, len);
+    qtest_writeb(n->q, ack, 0x55);
+    vqueue_add(n->ctrl, (VPart[]){{buf, 2 + len, false}, {ack, 1, true}}, 2);
+    vqueue_kick(n->ctrl);
+    vqueue_wait(n->ctrl, NULL);
+    return qtest_readb(n->q, ack);
+}
+
+/* Whether a frame to that address comes in; at the end there is a buffer in the queue again. */
+static bool comes(Net *n, const uint8_t *to, int vlan)
+{
+    uint8_t out[80], mark[80];
+    uint8_t in[100];
+    net_frame(out, sizeof(out), to, other, 1);
+    if (vlan >= 0) {
+        stw_be(out + 12, 0x8100);
+        stw_be(out + 14, (uint16_t)vlan);
+    }
+    net_frame(mark, sizeof(mark), mac, other, 200); /* this one always does */
+    netpeer_send(n->peer, out, sizeof(out));
+    netpeer_send(n->peer, mark, sizeof(mark));
+    uint64_t buf = add_buffer(n, 100);
+    vqueue_wait(n->rx, NULL);
+    qtest_memread(n->q, buf, in, 92);
+    if (!memcmp(in + 12, mark, 80))
+        return false;
+    g_assert_cmpmem(in + 12, 80, out, 80);
+    add_buffer(n, 100);
+    vqueue_wait(n->rx, NULL);
+    return true;
+}
+
+static void test_filter(void)
+{
+    static const uint8_t bcast[] = {255, 255, 255, 255, 255, 255}, multi[] = {1, 0, 0x5e, 0, 0, 1},
+                         uni[] = {2, 0, 0, 0, 0, 9};
+    static const uint8_t on = 1, off = 0;
+    uint8_t table[20] = {0};
+    Net n = start(F_CTRL, false);
+    g_assert_true(comes(&n, uni, -1)); /* promiscuous until told otherwise */
+    g_assert_cmphex(command(&n, 0, 0, &off, 1), ==, 0);
+    g_assert_false(comes(&n, uni, -1));
+    g_assert_false(comes(&n, multi, -1));
+    g_assert_true(comes(&n, bcast, -1));
+    g_assert_cmphex(command(&n, 0, 5, &on, 1), ==, 0);
+    g_assert_false(comes(&n, bcast, -1));
+    stl_le(table, 1);
+    memcpy(table + 4, uni, 6);
+    stl_le(table + 10, 1);
+    memcpy(table + 14, multi, 6);
+    g_assert_cmphex(command(&n, 1, 0, table, 20), ==, 0);
+    g_assert_true(comes(&n, uni, -1));
+    g_assert_true(comes(&n, multi, -1));
+    g_assert_false(comes(&n, mac, 5));
+    g_assert_cmphex(command(&n, 2, 0, "\5", 2), ==, 0);
+    g_assert_true(comes(&n, mac, 5));
+    g_assert_false(qtest_event_seen(n.q, "NIC_RX_FILTER_CHANGED")); /* nobody asked yet */
+    g_autoptr(Json) r = qtest_qmp(n.q, "{'execute': 'query-rx-filter', 'arguments': {'name': 'card'}}");
+    const Json *f = json_at(r, 0);
+    g_assert_cmpstr(json_get_str(f, "main-mac"), ==, "52:54:00:12:34:56");
+    g_assert_cmpstr(json_get_string(json_at(json_get(f, "unicast-table"), 0)), ==, "02:00:00:00:00:09");
+    g_assert_cmpstr(json_get_string(json_at(json_get(f, "multicast-table"), 0)), ==, "01:00:5e:00:00:01");
+    g_assert_cmpuint(json_length(json_get(f, "vlan-table")), ==, 1);
+    g_assert_cmphex(command(&n, 2, 1, "\5", 2), ==, 0);
+    g_assert_false(comes(&n, mac, 5));
+    json_unref(qtest_event(n.q, "NIC_RX_FILTER_CHANGED"));
+    /* More addresses than the table has: all come. */
+    g_autofree uint8_t *many = g_malloc0(8 + 100 * 6);
+    stl_le(many, 100);
+    g_assert_cmphex(command(&n, 1, 0, many, 8 + 100 * 6), ==, 0);
+    g_assert_true(comes(&n, uni, -1));
+    /* A new address. */
+    g_assert_cmphex(command(&n, 1, 1, uni, 6), ==, 0);
+    g_assert_cmphex(vdev_config(n.d, 5, 1), ==, 9);
+    /* Refused: an unknown class, short data, tables that end too early. */
+    g_assert_cmphex(command(&n, 77, 0, NULL, 0), ==, 1);
+    g_assert_cmphex(command(&n, 0, 0, NULL, 0), ==, 1);
+    g_assert_cmphex(command(&n, 1, 1, uni, 5), ==, 1);
+    stl_le(table, 0x40000000);
+    g_assert_cmphex(command(&n, 1, 0, table, 20), ==, 1);
+    g_assert_cmphex(command(&n, 2, 0, "\xff\xff", 2), ==, 1);
+    stop(&n);
+}
+
+static void test_link(void)
+{
+    Net n = start(F_STATUS | F_CTRL, false);
+    uint8_t out[60], in[NETPEER_MAX];
+    net_frame(out, sizeof(out), other, mac, 0);
+    json_unref(qtest_qmp(n.q, "{'execute': 'set_link', 'arguments': {'name': 'n', 'up': false}}"));
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 0);
+    g_assert_cmphex(vdev_isr(n.d), ==, 3);
+    send_packet(&n, NULL, out, sizeof(out));
+    g_assert_true(netpeer_silent(n.peer, 20));
+    json_unref(qtest_qmp(n.q, "{'execute': 'set_link', 'arguments': {'name': 'card', 'up': true}}"));
+    json_unref(qtest_qmp(n.q, "{'execute': 'set_link', 'arguments': {'name': 'n', 'up': true}}"));
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 1);
+    send_packet(&n, NULL, out, sizeof(out));
+    g_assert_cmpuint(netpeer_recv(n.peer, in), ==, sizeof(out));
+    /* The driver announces; one that does not know how has the device do it. */
+    json_unref(qtest_qmp(
+        n.q, "{'execute': 'announce-self', 'arguments': {'initial': 50, 'max': 50, 'rounds': 1, 'step': 0}}"));
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 3);
+    g_assert_cmphex(command(&n, 3, 0, NULL, 0), ==, 0);
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 1);
+    g_assert_cmphex(command(&n, 3, 0, NULL, 0), ==, 1);
+    vdev_set_status(n.d, 0);
+    json_unref(qtest_qmp(
+        n.q, "{'execute': 'announce-self', 'arguments': {'initial': 50, 'max': 50, 'rounds': 1, 'step': 0}}"));
+    g_assert_cmpuint(netpeer_recv(n.peer, in), ==, 60);
+    g_assert_cmphex(lduw_be(in + 12), ==, 0x8035);
+    /* A back end that goes takes the link with it. */
+    json_unref(qtest_qmp(n.q, "{'execute': 'netdev_del', 'arguments': {'id': 'n'}}"));
+    g_assert_cmphex(vdev_config(n.d, 6, 2), ==, 0);
+    g_autofree char *info = qtest_hmp(n.q, "info network");
+    g_assert_null(strstr(info, "\\"));
+    stop(&n);
+}
+
+static void needs_reset(Net *n)
+{
+    VWAIT(vdev_status(n->d) & VSTATUS_NEEDS_RESET);
+    stop(n);
+}
+
+static void test_hostile(void)
+{
+    Net n = start(F_CTRL, false);
+    uint8_t out[60];
+    net_frame(out, sizeof(out), mac, other, 0);
+    add_buffer(&n, 8); /* no room for a header */
+    netpeer_send(n.peer, out, sizeof(out));
+    needs_reset(&n);
+
+    n = start(F_CTRL, false);
+    uint64_t buf = vdev_alloc(n.d, 100, 16);
+    vqueue_add(n.tx, (VPart[]){{buf, 11, false}}, 1); /* no whole header */
+    vqueue_kick(n.tx);
+    needs_reset(&n);
+
+    n = start(F_CTRL, false);
+    buf = vdev_alloc(n.d, 100, 16);
+    vqueue_add(n.ctrl, (VPart[]){{buf, 1, false}, {buf + 1, 1, true}}, 2);
+    vqueue_kick(n.ctrl);
+    needs_reset(&n);
+
+    n = start(F_CTRL, false);
+    buf = vdev_alloc(n.d, 200000, 16); /* more than a packet can be: lost, the queue lives */
+    vqueue_add(n.tx, (VPart[]){{buf, 200000, false}}, 1);
+    vqueue_add(n.tx, (VPart[]){{buf, 12, false}}, 1);
+    vqueue_kick(n.tx);
+    vqueue_wait(n.tx, NULL);
+    vqueue_wait(n.tx, NULL);
+    g_assert_true(netpeer_silent(n.peer, 10));
+    stop(&n);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-net/config", test_config);
+    g_test_add_func("/virtio-net/modern", test_modern);
+    g_test_add_func("/virtio-net/legacy", test_legacy);
+    g_test_add_func("/virtio-net/mergeable", test_mergeable);
+    g_test_add_func("/virtio-net/flow", test_flow);
+    g_test_add_func("/virtio-net/offload-ip4", test_offload4);
+    g_test_add_func("/virtio-net/offload-ip6", test_offload6);
+    g_test_add_func("/virtio-net/filter", test_filter);
+    g_test_add_func("/virtio-net/link", test_link);
+    g_test_add_func("/virtio-net/hostile", test_hostile);
+    return g_test_run();
+}
