@@ -241,6 +241,11 @@ void tcg_raise_trap(X86CPU *c, unsigned vector)
     leave(c, vector, false, 0, EVENT_TRAP);
 }
 
+void tcg_raise_hard(X86CPU *c)
+{
+    leave(c, 0, false, 0, EVENT_INTERRUPT);
+}
+
 void tcg_raise_pf(X86CPU *c, uint64_t va, uint32_t error)
 {
     c->cr2 = va;
@@ -288,6 +293,22 @@ static void deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, 
         debug_hit(c, DEBUG_STEP, 0);
 }
 
+static bool take_hard(X86CPU *c)
+{
+    int vector = -1;
+
+    tcg_outside_begin(c);
+    vm_lock();
+    if (c->irq_ops && c->irq_ops->pending && c->irq_ops->pending(c))
+        vector = c->irq_ops->acknowledge(c);
+    vm_unlock();
+    tcg_outside_end(c);
+    if (vector < 0)
+        return false;
+    deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0);
+    return true;
+}
+
 /* What tcg_raise() left. false: triple fault. */
 static bool deliver_raised(X86CPU *c)
 {
@@ -295,6 +316,10 @@ static bool deliver_raised(X86CPU *c)
     int first = t->delivering, vector = t->exc.vector;
     bool benign_first = t->delivering_kind >= EVENT_SOFT_INT;
 
+    if (t->exc.kind == EVENT_INTERRUPT) {
+        take_hard(c);
+        return true;
+    }
     if (first >= 0 && !benign_first) {
         if (first == EXC_DF && (contributory(vector) || vector == EXC_PF))
             return false;
@@ -488,22 +513,6 @@ void tcg_step(X86CPU *c)
 }
 
 /* Events. */
-
-static bool take_hard(X86CPU *c)
-{
-    int vector = -1;
-
-    tcg_outside_begin(c);
-    vm_lock();
-    if (c->irq_ops && c->irq_ops->pending && c->irq_ops->pending(c))
-        vector = c->irq_ops->acknowledge(c);
-    vm_unlock();
-    tcg_outside_end(c);
-    if (vector < 0)
-        return false;
-    deliver(c, (unsigned)vector, EVENT_INTERRUPT, false, 0);
-    return true;
-}
 
 /* Deliver what may be delivered now; each comes before the next instruction. */
 static void take_events(X86CPU *c)

@@ -379,6 +379,7 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
             bytes[off - start + k] = p[k];
         off += i->len;
         room -= i->len;
+        t->at = t->n; /* what is planned looks at where it is */
         t->plan[t->n] = (uint8_t)plan(t, i);
         t->n++;
         if (ends(t, i, t->plan[t->n - 1]))

@@ -380,6 +380,16 @@ static bool write_mce(X86CPU *c, uint32_t msr, uint64_t val)
     return true;
 }
 
+/* The counter has moved: a deadline that is armed is as far away as it says now. */
+static bool tsc_moved(X86CPU *c)
+{
+    uint64_t deadline = 0;
+
+    if (apic_rdmsr(c, MSR_TSC_DEADLINE, &deadline) && deadline)
+        apic_wrmsr(c, MSR_TSC_DEADLINE, deadline);
+    return true;
+}
+
 /* What WRMSR does to TSC shows in TSC_ADJUST, and the other way round (SDM volume 3, 17.17.3). */
 static bool write_tsc(X86CPU *c, uint64_t val)
 {
@@ -387,7 +397,7 @@ static bool write_tsc(X86CPU *c, uint64_t val)
 
     tcg_tsc_set(c, val);
     c->tsc_adjust += c->tsc_offset - before;
-    return true;
+    return tsc_moved(c);
 }
 
 static bool take(uint64_t *field, uint64_t val, bool ok)
@@ -433,7 +443,7 @@ bool tcg_wrmsr(X86CPU *c, uint32_t msr, uint64_t val)
             return false;
         c->tsc_offset += val - c->tsc_adjust;
         c->tsc_adjust = val;
-        return true;
+        return tsc_moved(c);
     case MSR_SPEC_CTRL:
         return take(&c->spec_ctrl, val, has_spec_ctrl(c) && !(val & ~7ULL));
     case MSR_PRED_CMD:

@@ -310,6 +310,7 @@ _Noreturn void tcg_raise(X86CPU *c, unsigned vector); /* no error code */
 _Noreturn void tcg_raise_error(X86CPU *c, unsigned vector,
                                uint32_t error);                      /* #TS #NP #SS #GP #AC #DF: with an error code */
 _Noreturn void tcg_raise_pf(X86CPU *c, uint64_t va, uint32_t error); /* sets CR2 */
+_Noreturn void tcg_raise_hard(X86CPU *c); /* the interrupt that is requested, before the instruction */
 _Noreturn void tcg_raise_trap(X86CPU *c,
                               unsigned vector); /* after the instruction: c->rip is the next one's already (#DB) */
 

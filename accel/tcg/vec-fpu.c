@@ -27,8 +27,9 @@ uint16_t tcg_fpu_control(X86CPU *c)
 
 /* Pending exceptions and the FERR# line (SDM volume 1, 8.7). */
 
-/* With IGNNE# low the hardware stops here until an interrupt comes; this works on, with the exception masked (vec.c),
- * and the interrupt comes before the next instruction. */
+/* With IGNNE# not active the hardware stops here until an interrupt comes (8.7.2, appendix D). That of FERR# is taken
+ * at once, before the instruction; where it cannot be (IF, the 8259's masks) this works on, with the exception masked
+ * (vec.c). */
 void tcg_fpu_check_pending(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
@@ -46,6 +47,9 @@ void tcg_fpu_check_pending(X86CPU *c)
     tcg_outside_begin(c);
     tcg_ferr_raise();
     tcg_outside_end(c);
+    if (c->rflags & FLAG_IF && !c->interrupt_shadow &&
+        __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE) & CPU_INTERRUPT_HARD)
+        tcg_raise_hard(c);
 }
 
 void tcg_fpu_ferr_update(X86CPU *c)

@@ -105,7 +105,8 @@ static uint32_t check_rights(X86CPU *c, const Path *p, unsigned kind, unsigned m
         uint32_t pkru = c->pkru >> key * 2;
         bool no_read = pkru & 1, no_write = pkru & 1 || (pkru & 2 && (user || c->cr0 & CR0_WP));
 
-        if ((kind == WALK_READ && read && no_read) || (kind == WALK_WRITE && write && no_write))
+        /* 4.7: whether the other rights refuse as well does not count. */
+        if ((kind == WALK_READ && no_read) || (kind == WALK_WRITE && no_write))
             err |= PF_PK;
         if (no_read)
             read = false;

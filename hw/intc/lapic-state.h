@@ -61,6 +61,7 @@ typedef struct Lapic {
     uint32_t isr[8], tmr[8], irr[8];
     uint32_t lvt[LVT_COUNT];
     uint32_t esr, icr[2];
+    uint32_t esr_gathered; /* what the next write of the ESR shows */
     uint32_t divide_conf;
     int32_t count_shift; /* of divide_conf */
     uint32_t initial_count;

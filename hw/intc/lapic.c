@@ -7,8 +7,8 @@
  *   30, 31 ICR  32 to 37 LVT: timer, thermal, performance, LINT0, LINT1, error  38, 39 timer count  3e divider  3f self
  * IPI
  *
- * The timer counts nanoseconds. Differences from the hardware: no arbitration (APR reads 0); the ESR shows errors at
- * once and is cleared by a write; the register page stays at FEE00000h whatever address IA32_APIC_BASE is given.
+ * The timer counts nanoseconds. Differences from the hardware: no arbitration (APR reads 0); the register page stays at
+ * FEE00000h whatever address IA32_APIC_BASE is given.
  */
 #include "accel/accel.h"
 #include "hw/intc/i8259.h"
@@ -128,10 +128,11 @@ static int lapic_acknowledge(X86CPU *c)
 
 static void local_deliver(Lapic *l, unsigned n);
 
+/* Errors gather unseen until the ESR is written (11.5.3). */
 static void set_error(Lapic *l, uint32_t error)
 {
-    bool news = !(l->esr & error);
-    l->esr |= error;
+    bool news = !(l->esr_gathered & error);
+    l->esr_gathered |= error;
     if (news)
         local_deliver(l, LVT_ERROR);
 }
@@ -145,7 +146,7 @@ void lapic_accept(Lapic *l, uint8_t vector, bool level_triggered)
         if ((l->lvt[LVT_ERROR] & LVT_VECTOR) >= 16)
             set_error(l, ESR_RECEIVE_ILLEGAL);
         else
-            l->esr |= ESR_RECEIVE_ILLEGAL;
+            l->esr_gathered |= ESR_RECEIVE_ILLEGAL;
         return;
     }
     set_bit(l->irr, vector, true);
@@ -226,7 +227,7 @@ uint32_t lapic_current_count(const Lapic *l)
 static void arm_timer(Lapic *l, int64_t now)
 {
     int64_t next = -1, period = (int64_t)l->initial_count << l->count_shift;
-    if (l->lvt[LVT_TIMER] & LVT_MASKED) {
+    if (l->lvt[LVT_TIMER] & LVT_MASKED && timer_mode(l) != LVT_TIMER_DEADLINE) { /* a deadline passes, masked or not */
         timer_stop(&l->timer);
         return;
     }
@@ -400,7 +401,8 @@ static void write_register(Lapic *l, unsigned reg, uint32_t val)
         lapic_update(l);
         break;
     case APIC_ESR:
-        l->esr = 0;
+        l->esr = l->esr_gathered;
+        l->esr_gathered = 0;
         break;
     case APIC_ICR:
         l->icr[0] = val & ~LVT_PENDING;
@@ -468,6 +470,35 @@ static bool x2_has(unsigned reg, bool write)
     }
 }
 
+/* What WRMSR refuses (11.12.1.2): reserved bits; those that are only read are none. */
+static uint64_t x2_reserved(const Lapic *l, unsigned reg)
+{
+    enum { LVT_READ_ONLY = 1 << 12, LINT_READ_ONLY = 1 << 14 };
+    switch (reg) {
+    case APIC_EOI:
+    case APIC_ESR:
+        return ~0ULL;
+    case APIC_TPR:
+    case APIC_SELF_IPI:
+        return ~0xffULL;
+    case APIC_SVR:
+        return ~0x1ffULL;
+    case APIC_ICR:
+        return 0xfff32000;
+    case APIC_TIMER_INITIAL:
+        return ~0xffffffffULL;
+    case APIC_TIMER_DIVIDE:
+        return ~0xbULL;
+    default: {
+        unsigned n = reg - APIC_LVT;
+        uint32_t may = lvt_writable[n] | LVT_READ_ONLY | (n == LVT_LINT0 || n == LVT_LINT1 ? LINT_READ_ONLY : 0);
+        if (n == LVT_TIMER && !cpu_has(l->cpu, ECX_TSC_DEADLINE))
+            may &= ~(uint32_t)LVT_TIMER_DEADLINE;
+        return ~(uint64_t)may;
+    }
+    }
+}
+
 static bool lapic_msr_read(X86CPU *c, uint32_t msr, uint64_t *val)
 {
     Lapic *l = c->apic;
@@ -497,33 +528,18 @@ static bool lapic_msr_write(X86CPU *c, uint32_t msr, uint64_t val)
         }
         return true;
     }
-    if (!lapic_x2(l) || !x2_has(reg, true))
+    if (!lapic_x2(l) || !x2_has(reg, true) || val & x2_reserved(l, reg))
         return false;
     switch (reg) {
     case APIC_ICR:
         l->icr[1] = val >> 32;
-        write_register(l, APIC_ICR, val);
-        return true;
+        break;
     case APIC_SELF_IPI:
-        if (val >> 8)
-            return false;
         if (val < 16)
             set_error(l, ESR_SEND_ILLEGAL);
         else
             lapic_accept(l, val, false);
         return true;
-    case APIC_EOI:
-    case APIC_ESR:
-        if (val)
-            return false;
-        break;
-    case APIC_TPR:
-        if (val >> 8)
-            return false;
-        break;
-    default:
-        if (val >> 32)
-            return false;
     }
     write_register(l, reg, val);
     return true;
@@ -581,7 +597,7 @@ void lapic_clear(Lapic *l)
     memset(l->irr, 0, sizeof(l->irr));
     for (unsigned n = 0; n < LVT_COUNT; n++)
         l->lvt[n] = LVT_MASKED;
-    l->esr = l->icr[0] = l->icr[1] = 0;
+    l->esr = l->esr_gathered = l->icr[0] = l->icr[1] = 0;
     l->initial_count = 0;
     l->initial_count_load_time = l->next_time = 0;
     l->divide_conf = 0;
@@ -653,8 +669,22 @@ const VmField lapic_fields[] = {VM_U32(Lapic, apicbase),
                                 VM_TIMER(Lapic, timer),
                                 {}};
 
-static const VmState lapic_vmstate = {
-    .name = "apic", .version = 3, .min_version = 3, .post_load = lapic_post_load, .fields = lapic_fields};
+static bool gathered_needed(void *opaque)
+{
+    return ((Lapic *)opaque)->esr_gathered;
+}
+static const VmState gathered_vmstate = {.name = "apic/gathered-errors",
+                                         .version = 1,
+                                         .min_version = 1,
+                                         .needed = gathered_needed,
+                                         .fields = (const VmField[]){VM_U32(Lapic, esr_gathered), {}}};
+
+static const VmState lapic_vmstate = {.name = "apic",
+                                      .version = 3,
+                                      .min_version = 3,
+                                      .post_load = lapic_post_load,
+                                      .fields = lapic_fields,
+                                      .subsections = (const VmState *const[]){&gathered_vmstate, NULL}};
 
 const Prop lapic_props[] = {
     PROP_U32("id", Lapic, initial_id, 0, "APIC id"),

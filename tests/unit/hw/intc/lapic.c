@@ -110,12 +110,15 @@ static void test_priorities(void)
     /* a vector below 16 is an error, told by the error interrupt */
     wr(0, APIC_LVT + LVT_ERROR, 0xe1);
     apic_bus_deliver(0, false, APIC_DM_FIXED, 0x05, false);
+    g_assert_cmphex(rd(0, APIC_ESR), ==, 0); /* until it is written */
+    wr(0, APIC_ESR, 0);
     g_assert_cmphex(rd(0, APIC_ESR), ==, 0x40);
     g_assert_cmphex(ack(0), ==, 0xe1);
     eoi(0);
     wr(0, APIC_ESR, 0);
     g_assert_cmphex(rd(0, APIC_ESR), ==, 0);
     (void)rd(0, 0x04); /* a reserved register */
+    wr(0, APIC_ESR, 0);
     g_assert_cmphex(rd(0, APIC_ESR), ==, 0x80);
 }
 
@@ -179,6 +182,7 @@ static void test_ipis(void)
     g_assert_true(!pending(0) && !pending(2));
     g_assert_cmphex(ack(1), ==, 0xa0);
     wr(1, APIC_ICR, 0x00000003); /* an illegal vector */
+    wr(1, APIC_ESR, 0);
     g_assert_cmphex(rd(1, APIC_ESR), ==, 0x20);
     /* INIT leaves the id and the base */
     wr(1, APIC_ID, 7 << 24);
@@ -352,7 +356,7 @@ static void test_ioapic(void)
 {
     fresh();
     isa_out(0x21, 0xff); /* without the PIC */
-    rte(2, 0x41); /* GSI 0 arrives at pin 2 */
+    rte(2, 0x41);        /* GSI 0 arrives at pin 2 */
     irq_pulse(gsi[0]);
     g_assert_cmphex(ack(0), ==, 0x41);
     eoi(0);
