@@ -8,7 +8,6 @@
 bool qmp_monitor_new(Chardev *chr, bool pretty, Error **errp);
 bool hmp_monitor_new(Chardev *chr, Error **errp);
 void qmp_monitors_cleanup(void);
-void hmp_monitors_cleanup(void);
 /* hmp_execute() with a CPU for x, registers and translations; -1: the first. */
 void hmp_execute_on(const char *line, int cpu_index, GString *out);
 void pci_print(GString *out);                      /* `info pci` */

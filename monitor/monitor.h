@@ -16,6 +16,7 @@ void monitor_init(void);
  */
 bool monitor_new(Chardev *chr, bool control, bool pretty, Error **errp);
 /* At exit: what is queued is written as far as that goes without waiting, terminals are restored. */
+void hmp_monitors_cleanup(void); /* the human monitors only: before the machine goes */
 void monitor_cleanup(void);
 
 /* One line of the human monitor; the output is appended to out. */

@@ -181,6 +181,7 @@ int main(int argc, char **argv)
     /* The end: no vCPU runs any more; what devices and back ends hold is written and given back. */
     vcpus_pause();
     gdbstub_cleanup(status);
+    hmp_monitors_cleanup(); /* else one that shares a mux gets the terminal when the serial port goes, and greets */
     startup_cleanup();
     block_cleanup();
     monitor_cleanup();

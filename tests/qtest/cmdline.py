@@ -72,6 +72,28 @@ def asks(name, args, command, arguments, check, *says, accel=ACCEL):
         print('#  said: ' + said[:1000].replace('\n', '\n#        '))
 
 
+def mux_ends():
+    """^A x at a serial port that shares the terminal with a monitor: the monitor says nothing at the end."""
+    global count, failed
+    count += 1
+    line = [BIN, '-display', 'none', '-accel', ACCEL, '-nodefaults', '-serial', 'mon:stdio', '-S']
+    p = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    p.stdin.write(b'\x01x')  # not closed: it is the key that ends it
+    p.stdin.flush()
+    try:
+        p.wait(60)
+    except subprocess.TimeoutExpired:
+        p.kill()
+    said = p.stdout.read().decode(errors='replace')
+    right = p.returncode == 0 and 'QEMU: Terminated' in said and 'monitor' not in said
+    failed += not right
+    print(f"{'ok' if right else 'not ok'} {count} - mon:stdio ends without the monitor's greeting")
+    if not right:
+        print(f'#  exit status {p.returncode}, said: {said!r}')
+    p.stdin.close()
+    p.stdout.close()
+
+
 def main():
     tmp = tempfile.TemporaryDirectory()
     t = tmp.name
@@ -253,6 +275,7 @@ def main():
     asks('no last flush with cache=unsafe', ['-drive', f'file={image},format=raw,if=none,id=d,cache=unsafe'], 'query-status', {},
          lambda got: not got['running'])
 
+    mux_ends()
     busy = socket.socket(socket.AF_UNIX)
     busy.bind(os.path.join(t, 'busy'))
     tcp = socket.socket()
