@@ -86,6 +86,8 @@ static const OptDesc options[] = {
     {"no-fd-bootchk", OPT_NO_FD_BOOTCHK, false, NULL, "",
      "as -machine fd-bootchk=off: boot floppies without a signature"},
     {"no-acpi", OPT_NO_ACPI, false, NULL, "", "as -machine acpi=off"},
+    {"acpitable", OPT_ACPITABLE, true, "acpi", "[sig=S][,rev=N][,oem_id=S]...,data=FILE[:FILE]...|file=FILE[:FILE]...",
+     "one more ACPI table"},
     {"action", OPT_ACTION, true, "action", "reboot=reset|shutdown, shutdown=poweroff|pause, panic=..., watchdog=...",
      "what events do"},
     {"watchdog-action", OPT_WATCHDOG_ACTION, true, NULL, "ACTION",
@@ -112,7 +114,6 @@ static const OptDesc options[] = {
     /* What QEMU 8.2 has besides. */
     ABSENT("numa", true),
     ABSENT("add-to-numa", true),
-    ABSENT("acpitable", true),
     ABSENT("smbios", true),
     ABSENT("vnc", true),
     ABSENT("spice", true),

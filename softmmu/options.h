@@ -71,6 +71,8 @@ typedef enum OptId {
     OPT_NO_HPET,
     OPT_NO_FD_BOOTCHK,
     OPT_NO_ACPI,
+    OPT_ACPITABLE,
+    OPT_SMBIOS,
     OPT_ACTION,
     OPT_WATCHDOG_ACTION,
     OPT_NO_REBOOT,

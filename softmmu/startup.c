@@ -8,6 +8,7 @@
 #include "chardev/chardev.h"
 #include "hw/core/machine.h"
 #include "hw/core/object.h"
+#include "hw/acpi/tables.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/loader.h"
 #include "hw/net/cards.h"
@@ -677,6 +678,11 @@ static bool set_firmware_options(Error **errp)
     for (const Option *o = NULL; (o = option_next(OPT_FW_CFG, o));) {
         g_autoptr(Json) opts = parse(o, "name", errp);
         if (!opts || !fw_cfg_option_add(opts, errp))
+            return error_prepend(errp, "%s: ", o->where);
+    }
+    for (const Option *o = NULL; (o = option_next(OPT_ACPITABLE, o));) {
+        g_autoptr(Json) opts = parse(o, NULL, errp);
+        if (!opts || !acpitable_add(opts, errp))
             return error_prepend(errp, "%s: ", o->where);
     }
     for (const Option *o = NULL; (o = option_next(OPT_OPTION_ROM, o));) {

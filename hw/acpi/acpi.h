@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ACPI hardware that chipsets share (ACPI specification 6.4, chapter 4): the PM1 event, control and timer registers, a block of general
- * purpose events, PCI hot plug ports (QEMU's docs/specs/acpi_pci_hotplug.rst).
+ * ACPI hardware that chipsets share (ACPI specification 6.4, chapter 4): the PM1 event, control and timer registers, a
+ * block of general purpose events, PCI hot plug ports (QEMU's docs/specs/acpi_pci_hotplug.rst).
  */
 #ifndef HW_ACPI_ACPI_H
 #define HW_ACPI_ACPI_H
@@ -13,7 +13,13 @@
 #define PM_TIMER_HZ 3579545
 
 enum { /* PM1 status and enable */
-    PM1_TMR = 1 << 0, PM1_BM = 1 << 4, PM1_GBL = 1 << 5, PM1_PWRBTN = 1 << 8, PM1_SLPBTN = 1 << 9, PM1_RTC = 1 << 10, PM1_WAK = 1 << 15,
+       PM1_TMR = 1 << 0,
+       PM1_BM = 1 << 4,
+       PM1_GBL = 1 << 5,
+       PM1_PWRBTN = 1 << 8,
+       PM1_SLPBTN = 1 << 9,
+       PM1_RTC = 1 << 10,
+       PM1_WAK = 1 << 15,
 };
 enum { PM1_SCI_EN = 1, PM1_SLP_TYP_SHIFT = 10, PM1_SLP_EN = 1 << 13 };
 enum { GPE_PCI_HOTPLUG = 1 << 1, GPE_CPU_HOTPLUG = 1 << 2, GPE_MEM_HOTPLUG = 1 << 3 };
@@ -32,8 +38,8 @@ typedef struct AcpiRegs {
     int64_t overflow_time; /* PM timer ticks at which TMR_STS comes */
 } AcpiRegs;
 
-/* Makes the regions: io is for the chipset to map; the GPE block is mapped at gpe_base of the I/O space. Listens for the power button and
- * wake-up. */
+/* Makes the regions: io is for the chipset to map; the GPE block is mapped at gpe_base of the I/O space. Listens for
+ * the power button and wake-up. */
 void acpi_regs_init(AcpiRegs *s, Device *dev, Irq *sci, uint16_t gpe_base);
 void acpi_regs_reset(AcpiRegs *s);
 void acpi_update_sci(AcpiRegs *s);
@@ -53,5 +59,23 @@ typedef struct AcpiPciHotplug {
 void acpi_pcihp_init(AcpiPciHotplug *s, Device *dev, AcpiRegs *regs, PciBus *root, uint16_t base);
 void acpi_pcihp_reset(AcpiPciHotplug *s);
 extern const VmState acpi_pcihp_bus_vmstate;
+
+enum { ACPI_CPUS_MAX = 1024 };
+typedef struct AcpiCpuHotplug {
+    Device *dev;
+    IoRegion io;
+    uint32_t cpus; /* that the machine can have */
+    /* state */
+    bool modern; /* registers, not the bitmap */
+    uint32_t selector;
+    uint8_t command;
+    struct AcpiCpuDev {
+        bool inserting, removing;
+        uint32_t ost_event, ost_status;
+    } devs[ACPI_CPUS_MAX];
+} AcpiCpuHotplug;
+void acpi_cpuhp_init(AcpiCpuHotplug *s, Device *dev, uint16_t base);
+void acpi_cpuhp_reset(AcpiCpuHotplug *s);
+extern const VmState acpi_cpuhp_vmstate;
 
 #endif

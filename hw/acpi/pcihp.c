@@ -4,7 +4,7 @@
  *
  *    0 slots whose device came   (read)         c removable slots (read)
  *    4 slots whose device shall go (read)      10 bus select
- *    8 eject (write: a slot's bit); features   14 acpi-index: write a slot's bit's number, read its device's index
+ *    8 eject (write: a slot's bit); features   14 acpi-index: write a slot's bit, read its device's index
  */
 #include "hw/acpi/acpi.h"
 
@@ -78,7 +78,7 @@ static void hp_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
         s->select = val < ARRAY_SIZE(s->bus) ? val : ARRAY_SIZE(s->bus); /* one past the end: no bus */
         break;
     case R_INDEX: {
-        PciDevice *d = val < SLOTS && !s->select ? s->root->devices[PCI_DEVFN((unsigned)val, 0)] : NULL;
+        PciDevice *d = val && !s->select ? s->root->devices[PCI_DEVFN(__builtin_ctzll(val), 0)] : NULL;
         s->acpi_index = d ? d->acpi_index : 0;
         break;
     }

@@ -4,7 +4,7 @@
  *
  * Configuration: 40h PMBA (bits 15-6), 58h device activity (bit 25: APM port gives an SMI), 5Fh, 63h, 67h which ports
  * the board has, 80h bit 0: PM ports decoded, 90h SMBA, D2h SMBus control. Ports: B2h, B3h APM control and status;
- * AE00h PCI hot plug; AF00h CPUs present (a bit each; the selectable interface of later machines is not there); AFE0h
+ * AE00h PCI hot plug; AF00h CPUs (cpuhp.c); AFE0h
  * general purpose events. Bit 25 of 58h (APMC_EN) reads 1 from reset on where there is no SMM: firmware takes that as
  * "SMM is set up already". Where there is, a write to B2h with that bit set pulses the SMI pin; the chip's further
  * gates (GLBEN, GLBCTL at 20h and 28h of the PM ports) do not exist, as in QEMU.
@@ -14,10 +14,9 @@
 #include "hw/acpi/smbus.h"
 #include "hw/i386/pc.h"
 #include "hw/pci/pci-regs.h"
-#include "softmmu/vcpus.h"
 
 enum { PMBA = 0x40, DEVACTB = 0x58, PMREGMISC = 0x80, SMBA = 0x90, SMBHSTCFG = 0xd2 };
-enum { APM_PORT = 0xb2, GPE_PORT = 0xafe0, PCIHP_PORT = 0xae00, CPUHP_PORT = 0xaf00, CPUHP_SIZE = 32, SCI = 9 };
+enum { APM_PORT = 0xb2, GPE_PORT = 0xafe0, PCIHP_PORT = 0xae00, CPUHP_PORT = 0xaf00, SCI = 9 };
 enum { DEVACTB_APMC_EN = 1 << 25 };
 enum { APM_ACPI_ENABLE = 0xf1, APM_ACPI_DISABLE = 0xf0 };
 
@@ -27,13 +26,14 @@ typedef struct Piix4Pm {
     uint32_t smb_io_base;
     bool hotplug_bridges, hotplug_root, memory_hotplug, smm_compat, smm_enabled, not_migrate_acpi_index;
     /* wiring */
-    IoRegion apm_io, cpu_io;
+    IoRegion apm_io;
     Irq *smi;
     /* state */
     AcpiRegs acpi;
     uint8_t apmc, apms;
     SmbusHost smb;
     AcpiPciHotplug hp;
+    AcpiCpuHotplug cpus;
 } Piix4Pm;
 #define PIIX4_PM(d) container_of(d, Piix4Pm, pci.dev)
 
@@ -74,25 +74,7 @@ static void apm_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
         irq_pulse(s->smi);
 }
 
-/* One bit for each CPU that is there, by APIC id. */
-static uint64_t cpu_read(void *opaque, uint64_t off, unsigned size)
-{
-    uint8_t bits = 0;
-    X86CPU *c;
-    FOREACH_VCPU (c) {
-        if (c->apic_id / 8 == off)
-            bits |= 1u << c->apic_id % 8;
-    }
-    return bits;
-}
-
-static void cpu_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
-{
-    /* Read-only. */
-}
-
 static const IoOps apm_ops = {apm_read, apm_write, .min = 1, .max = 1};
-static const IoOps cpu_ops = {cpu_read, cpu_write, .min = 1, .max = 1};
 
 static bool pm_realize(Device *dev, Error **errp)
 {
@@ -113,9 +95,8 @@ static bool pm_realize(Device *dev, Error **errp)
     device_outputs(dev, "", &s->acpi.sci, 1);
     smbus_host_init(&s->smb, dev, s->smb_io_base);
     region_init_io(&s->apm_io, dev, &apm_ops, s, "apm-io", 2);
-    region_init_io(&s->cpu_io, dev, &cpu_ops, s, "acpi-cpu-hotplug", CPUHP_SIZE);
     region_add(&system_io, APM_PORT, &s->apm_io);
-    region_add(&system_io, CPUHP_PORT, &s->cpu_io);
+    acpi_cpuhp_init(&s->cpus, dev, CPUHP_PORT);
     if (s->hotplug_root || s->hotplug_bridges)
         acpi_pcihp_init(&s->hp, dev, &s->acpi, s->pci.bus, PCIHP_PORT);
     return true;
@@ -146,6 +127,7 @@ static void pm_reset(Device *dev)
     s->apmc = s->apms = 0;
     acpi_regs_reset(&s->acpi);
     smbus_host_reset(&s->smb);
+    acpi_cpuhp_reset(&s->cpus);
     if (s->hp.root)
         acpi_pcihp_reset(&s->hp);
     map_pm(s);
@@ -183,6 +165,32 @@ static const VmState gpe_vmstate = {
         .name = n, .kind = VM_STRUCT_K, .offset = 0, .size = sizeof(Piix4Pm), .num = 1, .vmsd = &(v)                   \
     }
 
+static bool cpus_needed(void *opaque)
+{
+    return ((Piix4Pm *)opaque)->cpus.modern;
+}
+
+static bool cpus_post_load(Device *dev, Error **errp)
+{
+    PIIX4_PM(dev)->cpus.modern = true;
+    return true;
+}
+
+static const VmState cpus_vmstate = {
+    .name = "piix4_pm/cpuhp",
+    .version = 1,
+    .min_version = 1,
+    .needed = cpus_needed,
+    .post_load = cpus_post_load,
+    .fields = (const VmField[]){{.name = "cpuhp_state",
+                                 .kind = VM_STRUCT_K,
+                                 .offset = offsetof(Piix4Pm, cpus),
+                                 .num = 1,
+                                 .size = sizeof(AcpiCpuHotplug),
+                                 .vmsd = &acpi_cpuhp_vmstate},
+                                {}},
+};
+
 static const VmState pm_vmstate = {
     .name = "piix4_pm",
     .version = 3,
@@ -203,6 +211,7 @@ static const VmState pm_vmstate = {
             VM_U32(Piix4Pm, hp.acpi_index),
             {},
         },
+    .subsections = (const VmState *const[]){&cpus_vmstate, NULL},
 };
 
 static const Prop pm_props[] = {

@@ -262,6 +262,28 @@ static const Prop fdc_props[] = {
     PROP_I32("bootindexB", Fdc, bootindex[1], -1, "drive B's place in the boot order"),
     {}};
 
+/* Each drive with its _FDI package (ACPI 6.4, 9.9.2): the BIOS's type, the last cylinder, sectors and heads of its
+ * formats; _FDE. */
+static void fdc_asl(Device *dev, GString *out)
+{
+    static const struct {
+        uint8_t bios, cylinders, sectors;
+    } types[] = {[FDC_DRIVE_144] = {4, 82, 24}, [FDC_DRIVE_288] = {5, 79, 48}, [FDC_DRIVE_120] = {2, 82, 20}};
+    g_string_append(out, "(device FDC0 (name _HID (eisa PNP0700)) (name _CRS (resources (io 1 0x3f2 0x3f2 0 4)"
+                         " (io 1 0x3f7 0x3f7 0 1) (irq 6) (dma 2 0)))");
+    for (unsigned i = 0; i < 2; i++) {
+        FdcDriveType t = fdc_drive_type(dev, i);
+        if (t < ARRAY_SIZE(types))
+            g_string_append_printf(
+                out,
+                "(device FLP%c (name _ADR %u) (name _FDI (package 16 %u %u %u %u 1 0xaf 2 0x25 2 0x12"
+                " 0x1b 0xff 0x6c 0xf6 15 8)))",
+                'A' + i, i, i, types[t].bios, types[t].cylinders, types[t].sectors);
+    }
+    g_string_append_printf(out, "(name _FDE (buffer %u 0 0 0 %u 0 0 0 0 0 0 0 0 0 0 0 2 0 0 0)))",
+                           fdc_drive_type(dev, 0) < ARRAY_SIZE(types), fdc_drive_type(dev, 1) < ARRAY_SIZE(types));
+}
+
 const DeviceDesc isa_fdc = {
     .flags = DEV_NO_TWIN,
     .name = "isa-fdc",
@@ -274,6 +296,7 @@ const DeviceDesc isa_fdc = {
     .realize = fdc_realize,
     .unrealize = fdc_unrealize,
     .reset = fdc_reset,
+    .asl = fdc_asl,
 };
 
 static const Prop bus_props[] = {PROP_U32("unit", FloppyDevice, unit, UINT32_MAX, "0: drive A, 1: drive B"), {}};

@@ -193,6 +193,15 @@ static const Prop parallel_props[] = {
     {},
 };
 
+static void parallel_asl(Device *dev, GString *out)
+{
+    IsaParallel *p = ISA_PARALLEL(dev);
+    g_string_append_printf(out,
+                           "(device LPT%u (name _HID (eisa PNP0400)) (name _UID %u) (name _STA 15)"
+                           " (name _CRS (resources (io 1 0x%x 0x%x 8 8) (irq %u))))",
+                           p->index + 1, p->index + 1, p->iobase, p->iobase, p->irqno);
+}
+
 const DeviceDesc isa_parallel = {
     .name = "isa-parallel",
     .summary = "parallel port",
@@ -204,4 +213,5 @@ const DeviceDesc isa_parallel = {
     .realize = parallel_realize,
     .unrealize = parallel_unrealize,
     .reset = parallel_reset,
+    .asl = parallel_asl,
 };

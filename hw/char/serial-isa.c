@@ -77,6 +77,15 @@ static const Prop isa_serial_props[] = {
     {},
 };
 
+static void isa_serial_asl(Device *dev, GString *out)
+{
+    IsaSerial *s = ISA_SERIAL(dev);
+    g_string_append_printf(out,
+                           "(device COM%u (name _HID (eisa PNP0501)) (name _UID %u) (name _STA 15)"
+                           " (name _CRS (resources (io 1 0x%x 0x%x 0 8) (irq %u))))",
+                           s->index + 1, s->index + 1, s->iobase, s->iobase, s->irqno);
+}
+
 const DeviceDesc isa_serial = {
     .name = "isa-serial",
     .summary = "16550A serial port",
@@ -88,4 +97,5 @@ const DeviceDesc isa_serial = {
     .realize = isa_serial_realize,
     .unrealize = isa_serial_unrealize,
     .reset = isa_serial_reset,
+    .asl = isa_serial_asl,
 };

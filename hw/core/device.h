@@ -86,6 +86,7 @@ struct DeviceDesc {
      * too, its state is the state of both. realize() puts it on a bus with device_realize_inner(). */
     const DeviceDesc *inner;
     char *(*qom_type)(const Device *dev);               /* where one descriptor serves several QOM types; NULL: name */
+    void (*asl)(Device *dev, GString *out);             /* its object in the ACPI tables (hw/acpi/aml.h); NULL: none */
     Json *(*qom_get)(Device *dev, const char *name);    /* QOM properties beyond the table ("date"); NULL: none such */
 };
 

@@ -55,7 +55,7 @@ struct FwCfg {
 static void item_set(Item *it, const void *data, size_t len)
 {
     g_free(it->data);
-    it->data = g_memdup2(data, len);
+    it->data = data ? g_memdup2(data, len) : g_malloc0(len);
     it->len = len;
 }
 

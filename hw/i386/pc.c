@@ -18,6 +18,7 @@
 #include "hw/block/fdc.h"
 #include "hw/block/pflash.h"
 #include "hw/dma/i8257.h"
+#include "hw/i386/acpi-build.h"
 #include "hw/i386/loader.h"
 #include "hw/i386/smbios.h"
 #include "hw/ide/ide.h"
@@ -152,14 +153,14 @@ static unsigned bits_for(unsigned n)
     return n > 1 ? 32 - __builtin_clz(n - 1) : 0;
 }
 
-/* One more than the last CPU's APIC id: the ids of a topology that is no power of two have gaps. */
-static unsigned apic_id_limit(const SmpConfig *s)
+/* The ids of a topology that is no power of two have gaps. */
+unsigned pc_apic_id(const SmpConfig *s, unsigned last)
 {
-    unsigned last = s->max_cpus - 1, threads = MAX(s->threads, 1), cores = MAX(s->cores, 1), dies = MAX(s->dies, 1);
+    unsigned threads = MAX(s->threads, 1), cores = MAX(s->cores, 1), dies = MAX(s->dies, 1);
     unsigned tbits = bits_for(threads), cbits = bits_for(cores), dbits = bits_for(dies);
     unsigned thread = last % threads, core = last / threads % cores, die = last / threads / cores % dies,
              socket = last / threads / cores / dies;
-    return (socket << (tbits + cbits + dbits) | die << (tbits + cbits) | core << tbits | thread) + 1;
+    return socket << (tbits + cbits + dbits) | die << (tbits + cbits) | core << tbits | thread;
 }
 
 static bool add_boot_items(PcMachine *pc, FwCfg *fw, Error **errp)
@@ -201,7 +202,7 @@ static bool make_fw_cfg(PcMachine *pc, Error **errp)
     if (!dev)
         return false;
     FwCfg *fw = m->fw_cfg = (FwCfg *)dev;
-    unsigned limit = apic_id_limit(&m->smp);
+    unsigned limit = pc_apic_id(&m->smp, m->smp.max_cpus - 1) + 1;
     fw_cfg_add_u16(fw, FW_CFG_NB_CPUS, m->smp.cpus);
     fw_cfg_add_u16(fw, FW_CFG_MAX_CPUS, limit);
     fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, m->ram_size);
@@ -384,6 +385,8 @@ static bool make_power(PcMachine *pc, Error **errp)
     pc->pm = PCI_DEVICE(pm);
     if (!tell_sleep_states(pc, pm, errp))
         return false;
+    if (!acpi_publish(pc, errp))
+        return false;
     return !pc->smbus || smbus_eeproms_create(pm, pc->m.ram_size, errp);
 }
 
@@ -446,6 +449,14 @@ static bool check_options(PcMachine *pc, Error **errp)
         return error_set(errp, "-machine default-bus-bypass-iommu=on: there is no IOMMU on this board");
     if (pc->pic == ON_OFF_AUTO_OFF)
         return error_set(errp, "-machine pic=off: only microvm can be without its interrupt controllers");
+    if (!pc->oem_id)
+        pc->oem_id = g_strdup("BOCHS ");
+    if (!pc->oem_table_id)
+        pc->oem_table_id = g_strdup("BXPC    ");
+    if (strlen(pc->oem_id) > 6)
+        return error_set(errp, "User specified oem-id value is bigger than 6 bytes in size");
+    if (strlen(pc->oem_table_id) > 8)
+        return error_set(errp, "User specified oem-table-id value is bigger than 8 bytes in size");
     if (pc->m.dtb)
         return error_set(errp, "-dtb: a PC's firmware takes no device tree");
     return true;
@@ -468,7 +479,7 @@ static bool pc_init(Machine *m, Error **errp)
     if (!cmos_boot(pc, m->boot_once ? m->boot_once : m->boot_order ? m->boot_order : "cad", errp))
         return false;
     if (!make_display(pc, errp) || !net_cards_create(pc->pci, pc->m.desc->default_nic, errp) || !make_ports(pc, errp) ||
-        !make_input(pc, errp) || !make_floppy(pc, errp))
+        !make_floppy(pc, errp) || !make_input(pc, errp))
         return false;
     PciDevice *ide = pci_create(pc->pci, PCI_DEVFN(PIIX_SLOT, 1), "piix3-ide", errp);
     if (!ide || !ide_create_drives(&ide->dev, errp))
@@ -483,6 +494,7 @@ static void pc_reset(Machine *m)
     PcMachine *pc = PC_MACHINE(m);
     cmos_drives(pc);
     bootorder_update(m->fw_cfg);
+    acpi_tables_stale();
     if (pc->was_reset && m->boot_once) { /* -boot once= holds until the first reset by the guest or the user */
         cmos_boot(pc, m->boot_order ? m->boot_order : "cad", NULL);
         g_clear_pointer(&m->boot_once, g_free);
@@ -507,6 +519,8 @@ static void pc_reset(Machine *m)
                   "the root bus bypasses the IOMMU"),                                                                  \
         PROP_SIZE("max-ram-below-4g", PcMachine, max_ram_below_4g, 0, "at most this much RAM below 4 GiB"),            \
         PROP_SIZE("max-fw-size", PcMachine, max_fw_size, 8 * MIB, "the largest firmware"),                             \
+        PROP_STR("x-oem-id", PcMachine, oem_id, "ACPI tables: the maker's id, at most six bytes"),                     \
+        PROP_STR("x-oem-table-id", PcMachine, oem_table_id, "ACPI tables: the table id, at most eight bytes"),         \
         PROP_ENUM("smbios-entry-point-type", PcMachine, smbios_ep, smbios_entry_point_names, entry_point,              \
                   "SMBIOS 2.8 (32) or 3.0 (64)")
 

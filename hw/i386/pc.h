@@ -15,6 +15,7 @@ typedef struct PcMachine {
     /* properties */
     uint64_t max_ram_below_4g, max_fw_size;
     OnOffAuto acpi, vmport, smm, pit, pic;
+    char *oem_id, *oem_table_id;
     int smbios_ep; /* SmbiosEntryPoint */
     bool hpet, i8042, sata, smbus, fd_bootchk, default_bus_bypass_iommu;
     /* made by init */
@@ -32,5 +33,8 @@ typedef struct PcMachine {
 /* The 256-byte EEPROMs that describe the memory modules, on the power management function's SMBus. */
 bool smbus_eeproms_create(Device *pm, uint64_t ram_size, Error **errp);
 void pc_ferr_init(void); /* ferr.c; the ISA bus has its lines */
+
+/* The APIC id of a CPU by its index, of a topology. */
+unsigned pc_apic_id(const SmpConfig *s, unsigned cpu_index);
 
 #endif

@@ -466,6 +466,13 @@ static const Prop i8042_props[] = {
     {},
 };
 
+static void i8042_asl(Device *dev, GString *out)
+{
+    g_string_append(out, "(device KBD (name _HID (eisa PNP0303)) (name _STA 15)"
+                         " (name _CRS (resources (io 1 0x60 0x60 1 1) (io 1 0x64 0x64 1 1) (irq 1))))"
+                         "(device MOU (name _HID (eisa PNP0F13)) (name _STA 15) (name _CRS (resources (irq 12))))");
+}
+
 const DeviceDesc i8042 = {
     .name = "i8042",
     .summary = "keyboard controller",
@@ -476,4 +483,5 @@ const DeviceDesc i8042 = {
     .vmstate = &i8042_vmstate,
     .realize = i8042_realize,
     .reset = i8042_reset,
+    .asl = i8042_asl,
 };

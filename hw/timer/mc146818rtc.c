@@ -620,6 +620,12 @@ static const Prop rtc_props[] = {
     {},
 };
 
+static void rtc_asl(Device *dev, GString *out)
+{
+    g_string_append(out,
+                    "(device RTC (name _HID (eisa PNP0B00)) (name _CRS (resources (io 1 0x70 0x70 1 8) (irq 8))))");
+}
+
 const DeviceDesc mc146818rtc = {
     .name = "mc146818rtc",
     .summary = "real-time clock and CMOS memory",
@@ -632,6 +638,7 @@ const DeviceDesc mc146818rtc = {
     .realize = rtc_realize,
     .unrealize = rtc_unrealize,
     .reset = rtc_reset,
+    .asl = rtc_asl,
 };
 
 Device *rtc_create(IsaBus *bus, int32_t base_year, Irq *irq, Error **errp)

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Devices as Debian's cloud kernel meets them: the ACPI tables, the power button, PCI hot plug. TAP.
+
+usage: devices.py BINARY CACHE [ACCELERATOR [ROUNDS]]
+
+CACHE is where Debian's packages are unpacked (debs.py); ROUNDS is how often each device comes and goes (2)."""
+import os
+import re
+import sys
+import time
+
+from debs import Debs, Missing
+from initramfs import busybox
+from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+
+LIMIT = 120
+MODULES = ['virtio_pci', 'virtio_blk', 'virtio-rng', 'button', 'evdev', 'virtio_console', 'virtio_balloon', 'virtio_input']
+INIT = """#!/bin/busybox sh
+echo "init: started"
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/ TERM=dumb PS1='guest# ' ENV=/profile
+mkdir -p /proc /sys /dev /tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+stty -F /dev/console cols 250
+for m in $(cat /modules/order); do insmod /modules/$m.ko || echo "insmod $m failed"; done
+echo "init: a shell"
+setsid cttyhack sh
+poweroff -f
+"""
+
+
+def modules(tree, names):
+    """(name, contents) of these and what they depend on, each after what it needs."""
+    paths = {f.removesuffix('.ko').replace('-', '_'): os.path.join(folder, f) for folder, _, files in os.walk(tree) for f in files
+             if f.endswith('.ko')}
+    done = {}
+
+    def add(name):
+        name = name.replace('-', '_')
+        if name in done:
+            return
+        if name not in paths:
+            raise Missing(f'the kernel has no module {name}')
+        with open(paths[name], 'rb') as f:
+            data = f.read()
+        needs = re.search(rb'\0depends=([^\0]*)\0', data)
+        for n in needs[1].decode().split(',') if needs and needs[1] else []:
+            add(n)
+        done[name] = data
+    for n in names:
+        add(n)
+    return done
+
+
+def initrd(debs, cache):
+    kernel, tree = debs.kernel('linux-image-cloud-amd64')
+    mods = modules(tree, MODULES)
+    files = [(f'modules/{name}.ko', data) for name, data in mods.items()]
+    files.append(('modules/order', '\n'.join(mods).encode()))
+    path = os.path.join(cache, f'initramfs-devices-{os.getpid()}')
+    with open(path, 'wb') as f:
+        f.write(busybox(os.path.join(debs.tree('busybox-static'), 'bin/busybox'), INIT, files))
+    return kernel, path
+
+
+def boots(g):
+    g.expect(rb'init: a shell', 300)
+    g.expect(g.prompt, LIMIT)
+    return f'exec to the shell {g.seconds():.2f} s'
+
+
+def tables(g):
+    trouble = g.shell("dmesg | grep -E 'ACPI.*(Error|Exception|Warning|BUG)|BIOS Error|BIOS bug'", LIMIT, good=(0, 1))
+    assert not trouble, trouble
+    said = g.shell('dmesg | grep -E "ACPI|PCI: Using"', LIMIT)
+    for line in ('Using IOAPIC for interrupt routing', 'PCI: Using ACPI for IRQ routing', 'supports S0 S3 S4 S5', 'PM-Timer IO Port: 0x608',
+                 'Using ACPI (MADT) for SMP', 'HPET id: 0x8086a201'):
+        assert line in said, f'{line!r} is not in {said}'
+    possible = g.shell('cat /sys/devices/system/cpu/possible /sys/devices/system/cpu/online', LIMIT)
+    assert possible.split() == ['0-3', '0-1'], possible
+    slots = g.shell('ls /sys/bus/pci/slots | wc -l', LIMIT)
+    assert int(slots) >= 28, f'{slots} hot plug slots'
+    found = g.shell('ls /sys/bus/acpi/devices', LIMIT).split()
+    for name in ('PNP0103:00', 'PNP0303:00', 'PNP0501:00', 'PNP0B00:00', 'PNP0C0F:04', 'QEMU0002:00', 'LNXCPU:03'):
+        assert name in found, f'{name} is not in {found}'
+
+
+def pin_interrupts(g):
+    """The virtio-rng without MSI-X has a pin; the tables say where it leads."""
+    g.shell('head -c 64 /dev/hwrng | wc -c', LIMIT)
+    lines = g.shell('grep virtio /proc/interrupts', LIMIT).splitlines()
+    pins = [x.split() for x in lines if 'fasteoi' in x]
+    assert pins and sum(map(int, pins[0][1:3])) > 0, lines
+
+
+def power_button(g):
+    handler = g.shell("grep -A4 LNXPWRBN /proc/bus/input/devices | grep Handlers | grep -o 'event[0-9]*'", LIMIT)
+    g.send(f'timeout -s KILL 60 dd if=/dev/input/{handler} bs=24 count=1 2>/dev/null | hexdump -v -e \'12/2 "%d "\'; echo pressed\n')
+    g.expect(rb'echo pressed', 30)
+    time.sleep(0.5)
+    g.qmp('system_powerdown')
+    got = g.expect(rb' 1 116 1 0 *pressed', 60)  # EV_KEY, KEY_POWER, down
+    g.expect(g.prompt, LIMIT)
+    return got and None
+
+
+def wait_event(g, name, limit, seen):
+    end = time.monotonic() + limit
+    while True:
+        for i, e in enumerate(g.events):
+            if e.get('event') == name and seen(e['data']):
+                del g.events[i]
+                return e
+        try:
+            g.events.append(g.message(max(0.1, end - time.monotonic())))
+        except OSError:
+            raise GuestError(f'no {name} within {limit} s; {g.tail()}') from None
+
+
+def hot_plug(g, rounds):
+    """Each device comes, works and goes, over and over; the log must stay clean."""
+    for n in range(rounds):
+        g.qmp('blockdev-add', driver='null-co', size=1 << 20, **{'node-name': 'hot', 'read-zeroes': True})
+        g.qmp('device_add', driver='virtio-blk-pci', id='disk', drive='hot')
+        g.qmp('device_add', driver='virtio-rng-pci', id='rng')
+        g.shell('n=0; until [ -b /dev/vda ] && grep -q virtio_rng.1 /sys/class/misc/hw_random/rng_available; do '
+                'n=$((n+1)); [ $n -lt 100 ] || break; sleep 0.1; done; [ -b /dev/vda ]', LIMIT)
+        got = g.shell('md5sum </dev/vda', LIMIT)
+        assert got.startswith('b6d81b360a5672d80c27430f39153e2c'), f'round {n}: {got}'
+        for dev in ('disk', 'rng'):
+            g.qmp('device_del', id=dev)
+            wait_event(g, 'DEVICE_DELETED', 60, lambda d, dev=dev: d.get('device') == dev)
+        g.qmp('blockdev-del', **{'node-name': 'hot'})
+        g.shell('n=0; while [ -b /dev/vda ]; do n=$((n+1)); [ $n -lt 100 ] || break; sleep 0.1; done; [ ! -b /dev/vda ]', LIMIT)
+    log = g.shell(f"dmesg | grep -E '{TROUBLE}' | head -5", LIMIT)
+    assert not log, log
+    return f'{rounds} rounds'
+
+
+def powers_off(g):
+    g.send('poweroff -f\n')
+    g.shutdown('guest-shutdown', LIMIT)
+    assert b'sleep state S5' in g.text, g.tail()
+
+
+TROUBLE = 'BUG|WARNING: CPU|Oops|stall|lockup|ACPI Error|hung task|I/O error'
+POINTS = [('boots', boots), ('reads the ACPI tables without complaint', tables), ('PCI pins go where the tables say', pin_interrupts),
+          ('power button', power_button), ('hot plug of virtio-blk and virtio-rng', None), ('powers off through S5', powers_off)]
+
+
+def run(tap, binary, accel, cache, rounds):
+    debs = Debs(cache, 'amd64')
+    try:
+        kernel, ramdisk = initrd(debs, cache)
+    except Missing as e:
+        for _ in tap.names:
+            tap.skip(str(e))
+        return
+    args = ['-m', '512', '-smp', '2,maxcpus=4', '-no-reboot', '-kernel', kernel, '-initrd', ramdisk, '-append', 'console=ttyS0 panic=-1',
+            '-device', 'virtio-rng-pci,vectors=0']
+    try:
+        with Guest(binary, accel, args) as g:
+            for _, step in POINTS:
+                work = step if step else lambda g: hot_plug(g, rounds)
+                if not tap.point(lambda work=work: work(g)) and (g.lost or g.process.poll() is not None):
+                    break
+    except GuestError as e:
+        tap.fail(e)
+    finally:
+        os.unlink(ramdisk)
+    while tap.n < len(tap.names):
+        tap.fail('the guest is gone')
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    binary, cache = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
+    rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 2
+    tap = Tap(name for name, _ in POINTS)
+    if not serves(binary, accel) or (accel == 'kvm' and not kvm_serves(binary)):
+        for _ in tap.names:
+            tap.skip(f'the binary has no -accel {accel} here, or it runs no guest')
+        return 0
+    run(tap, binary, accel, cache, rounds)
+    return tap.failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
