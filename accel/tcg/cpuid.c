@@ -39,13 +39,26 @@ enum { ECX1_XSAVE = 1 << 26, ECX1_OSXSAVE = 1 << 27, ECX1_AVX = 1 << 28, EDX1_AP
 enum { LEVEL = 0xd, SIGNATURE = 0x00060fb1 /* family 15, model 107, stepping 1 */, PHYS_BITS = 40 };
 #define XLEVEL 0x80000008U
 
+/* Where the host is a virtual machine itself each CPUID costs microseconds: asked once. */
 static uint32_t host_cpuid(uint32_t leaf, uint32_t subleaf, CpuidReg reg)
 {
-    uint32_t r[4] = {0};
+    static __thread struct {
+        uint32_t leaf, subleaf, r[4];
+    } known[24];
+    static __thread unsigned n;
 
-    if (__get_cpuid_max(leaf & 0x80000000, NULL) < leaf)
-        return 0;
-    __cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
+    for (unsigned i = 0; i < n; i++) {
+        if (known[i].leaf == leaf && known[i].subleaf == subleaf)
+            return known[i].r[reg];
+    }
+    unsigned at = n < ARRAY_SIZE(known) ? n++ : 0;
+    uint32_t *r = known[at].r;
+
+    known[at].leaf = leaf;
+    known[at].subleaf = subleaf;
+    r[0] = r[1] = r[2] = r[3] = 0;
+    if (__get_cpuid_max(leaf & 0x80000000, NULL) >= leaf)
+        __cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
     return r[reg];
 }
 

@@ -311,8 +311,12 @@ void jit_do_flush(JitCpu *j)
             TCG(j->c)->code_tlb[i].id = 0;
         j->flushes++;
     }
-    for (unsigned k = 0; k < CLASSES; k++)
-        jit_jc_clear(j->c, k);
+    for (unsigned k = 0; k < CLASSES; k++) {
+        if (first) /* zeroed: only what must not be 0 */
+            HOT(j->c)->jc_rip[k][0] = empty_rip(0);
+        else
+            jit_jc_clear(j->c, k);
+    }
     stacks_reset(j);
     HOT(j->c)->sp = HOT(j->c)->class[HOT(j->c)->present].base;
     j->flush_pending = false;

@@ -158,9 +158,9 @@ static void tlb_note(TcgCpu *t, unsigned mmu, const TlbEntry *e)
         t->tlb_touched[mmu]++;
 }
 
-static void code_tlb_clear(CodeTlbEntry *e)
+static void code_tlb_clear(CodeTlbEntry *set, CodeTlbEntry *e)
 {
-    e->tag = TLB_NONE;
+    e->tag = e == set ? TLB_NONE : 0; /* no address of the others' */
     e->phys = 0;
     e->id = 0;
 }
@@ -172,7 +172,7 @@ static void code_tlb_flush(TcgCpu *t, bool global_too)
     if (t->code_tlb_touched > CODE_TLB_TOUCHED_MAX || (global_too && t->code_tlb_global)) {
         for (unsigned n = 0; n < CODE_TLB_ENTRIES; n++) {
             if (global_too || !(set[n].phys & TLB_GLOBAL))
-                code_tlb_clear(&set[n]);
+                code_tlb_clear(set, &set[n]);
         }
         if (global_too)
             t->code_tlb_global = false;
@@ -181,7 +181,7 @@ static void code_tlb_flush(TcgCpu *t, bool global_too)
             CodeTlbEntry *e = &set[t->code_tlb_touched_index[n]];
 
             if (!(e->phys & TLB_GLOBAL))
-                code_tlb_clear(e);
+                code_tlb_clear(set, e);
         }
     }
     t->code_tlb_touched = 0;
@@ -222,17 +222,21 @@ void tcg_flush_page(X86CPU *c, uint64_t lin)
 
         tlb_clear(&t->tlb[m][n], n);
     }
-    code_tlb_clear(ce);
+    code_tlb_clear(t->code_tlb, ce);
     if (t->jit)
         jit_tlb_flushed(c);
 }
 
+/* The area is zeroed, and so most entries are what they should be; the TLBs are too large to touch for nothing. */
 void tcg_mem_init(X86CPU *c)
 {
     TcgCpu *t = TCG(c);
 
-    t->tlb_global[MMU_USER] = t->tlb_global[MMU_KERNEL] = t->tlb_global[MMU_KERNEL_AC] = t->code_tlb_global = true;
-    tcg_flush_tlb(c, true);
+    for (unsigned m = 0; m < MMU_MODES; m++) {
+        tlb_clear(&t->tlb[m][0], 0);
+        tlb_clear(&t->tlb[m][TLB_ENTRIES - 1], TLB_ENTRIES - 1);
+    }
+    code_tlb_clear(t->code_tlb, t->code_tlb);
     t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
     t->code_seen = CODE_SEEN_ALL;
 }

@@ -143,7 +143,7 @@ enum { TLB_GLOBAL = 1 /* a write to CR3 leaves it */, TLB_DEVICE_READ = 2, TLB_D
 #define TLB_ENTRIES     (1U << TLB_BITS)
 #define TLB_TOUCHED_MAX 1024
 /* Of entry n. */
-#define TLB_INVALID(n) ((n)&TLB_ENTRIES / 2 ? 1ULL << PAGE_BITS : (TLB_ENTRIES / 2 + 1ULL) << PAGE_BITS)
+#define TLB_INVALID(n) ((((n) + 1) & (TLB_ENTRIES - 1)) < 2 ? 2ULL << PAGE_BITS : 0) /* zeroed memory is empty */
 /* Instruction pages: where code of this linear page is, for the fetch in modes of user or of supervisor rights. */
 typedef struct CodeTlbEntry {
     uint64_t tag;        /* linear page address | 1 for user rights; TLB_NONE where empty */
@@ -508,6 +508,7 @@ uint32_t tcg_cpuid_supported(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
 
 /* tcg.c: not light; they leave by themselves. */
 void tcg_log_insn(X86CPU *c, const Insn *i);
+void tcg_log_event(X86CPU *c, unsigned vector, EventKind kind, uint32_t error);
 void tcg_log_missing(X86CPU *c, const InsnDesc *d);
 void tcg_yield(void);
 
