@@ -111,5 +111,6 @@ bool accel_has_smm(void);
 /* list: "kvm:tcg" from -machine accel=, or each -accel in turn; the first that can be used. opts: their options (JSON
  * object with "accel" and properties), in order. */
 bool accel_init(GPtrArray *opts, Error **errp);
+extern bool accel_perfmap, accel_jitdump; /* -perfmap, -jitdump; before accel_init() */
 
 #endif

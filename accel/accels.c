@@ -8,6 +8,7 @@
 const AccelDesc *accel;
 void (*accel_ioapic_eoi)(uint8_t vector);
 
+bool accel_perfmap, accel_jitdump;
 const AccelDesc *const accel_table[] = {&accel_kvm, &accel_tcg, &accel_qtest, NULL};
 
 IrqchipMode accel_irqchip_mode(void)

@@ -201,6 +201,8 @@ static bool set_log(Error **errp)
     for (o = NULL; (o = option_next(OPT_LOG, o));)
         if (!log_set_items(o->arg, errp))
             return false;
+    if ((o = option_last(OPT_LOG_FILTER)) && !log_set_ranges(o->arg, errp))
+        return false;
     for (o = NULL; (o = option_next(OPT_TRACE, o));) {
         const char *pattern = g_str_has_prefix(o->arg, "enable=") ? o->arg + 7 : o->arg;
         if (!trace_enable(pattern, errp))
@@ -631,6 +633,8 @@ static bool choose_accel(Error **errp)
             g_ptr_array_add(list, opts);
         }
     }
+    accel_perfmap = option_given(OPT_PERFMAP);
+    accel_jitdump = option_given(OPT_JITDUMP);
     return accel_init(list, errp);
 }
 

@@ -10,10 +10,11 @@ static const struct {
 } log_items[] = {
     {LOG_OUT_ASM, "out_asm", "show generated host code of each translated block"},
     {LOG_IN_ASM, "in_asm", "show guest code of each translated block"},
-    {LOG_OP, "op", "show the intermediate form of each translated block"},
+    {LOG_OP, "op", "show what the translator makes of each instruction"},
     {LOG_INT, "int", "show interrupts and exceptions"},
-    {LOG_EXEC, "exec", "show each executed block"},
+    {LOG_EXEC, "exec", "show each executed block (no block is chained then)"},
     {LOG_CPU, "cpu", "show CPU registers before each block"},
+    {LOG_FPU, "fpu", "x87 and SSE registers with 'cpu' and 'int'"},
     {LOG_MMU, "mmu", "show MMU activity"},
     {LOG_RESET, "cpu_reset", "show CPU state before a reset"},
     {LOG_UNIMP, "unimp", "log what the guest asked for and is not there"},
@@ -67,6 +68,56 @@ bool log_set_items(const char *items, Error **errp)
     }
     log_mask |= mask;
     return true;
+}
+
+typedef struct Range {
+    uint64_t first, last;
+} Range;
+static Range *ranges; /* set before there are threads */
+static unsigned n_ranges;
+
+static bool parse_range(const char *text, Range *out)
+{
+    uint64_t a, b;
+    char *end;
+
+    a = g_ascii_strtoull(text, &end, 0);
+    bool up = *end == '+', between = end[0] == '.' && end[1] == '.';
+    if (end == text || (!up && !between && *end != '-'))
+        return false;
+    text = end + (between ? 2 : 1);
+    b = g_ascii_strtoull(text, &end, 0);
+    if (end == text || *end)
+        return false;
+    if (!between && !b)
+        return false;
+    *out = between ? (Range){a, b} : up ? (Range){a, a + b - 1} : (Range){a - (b - 1), a};
+    return out->first <= out->last;
+}
+
+bool log_set_ranges(const char *text, Error **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    unsigned n = g_strv_length(parts);
+    g_autofree Range *r = g_new(Range, n);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!parse_range(parts[i], &r[i]))
+            return error_set(errp, "-dfilter: '%s' is none of FIRST..LAST, START+SIZE, END-SIZE", parts[i]);
+    }
+    g_free(ranges);
+    ranges = g_steal_pointer(&r);
+    n_ranges = n;
+    return true;
+}
+
+bool log_in_range(uint64_t addr)
+{
+    for (unsigned i = 0; i < n_ranges; i++) {
+        if (addr >= ranges[i].first && addr <= ranges[i].last)
+            return true;
+    }
+    return !n_ranges;
 }
 
 bool log_set_file(const char *path, Error **errp)

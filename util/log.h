@@ -18,6 +18,7 @@ typedef enum LogMask {
     LOG_MMU = 1 << 12,
     LOG_RESET = 1 << 9,
     LOG_TRACE = 1 << 15,
+    LOG_FPU = 1 << 17,
 } LogMask;
 
 extern unsigned log_mask;
@@ -31,8 +32,11 @@ void log_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* items: comma-separated names as -d takes them. "help" is answered by log_help() in main. */
 bool log_set_items(const char *items, Error **errp);
 bool log_set_file(const char *path, Error **errp); /* -D; NULL is stderr */
+/* -dfilter FIRST..LAST,START+SIZE,END-SIZE: of code that is logged by its address. */
+bool log_set_ranges(const char *ranges, Error **errp);
+bool log_in_range(uint64_t addr); /* true where there are none */
 void log_help_text(GString *out);
-void log_help(void);                               /* the list that -d help prints, to stdout */
+void log_help(void); /* the list that -d help prints, to stdout */
 
 /* -trace PATTERN ('*' and '?' match) enables trace points; a trace point costs one load and a branch when off. */
 typedef struct TracePoint {

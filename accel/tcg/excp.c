@@ -5,6 +5,7 @@
  * here make a double or triple fault is in exec.c. Light code.
  */
 #include "accel/tcg/seg.h"
+#include "util/log.h"
 
 enum { IDT_BIT = 2 }; /* of error codes: the index is a vector */
 enum { DR7_GD = 1 << 13 };
@@ -248,6 +249,8 @@ static void deliver_protected(X86CPU *c, unsigned vector, EventKind kind, bool h
 
 void tcg_deliver_at(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error, uint64_t ip)
 {
+    if (log_on(LOG_INT))
+        tcg_log_event(c, vector, kind, has_error ? error : 0);
     if (c->cr0 & CR0_PE)
         deliver_protected(c, vector, kind, has_error, error, ip);
     else

@@ -257,20 +257,6 @@ static bool contributory(int vector)
     return vector == EXC_DE || (vector >= EXC_TS && vector <= EXC_GP);
 }
 
-static void log_event(X86CPU *c, unsigned vector, EventKind kind, bool has_error, uint32_t error)
-{
-    static const char *const kinds[] = {"fault", "trap", "INT", "INT3", "ICEBP", "interrupt", "NMI"};
-
-    if (!log_on(LOG_INT))
-        return;
-    tcg_outside_begin(c);
-    log_printf("CPU %u: %s %02x error %04x%s cpl=%u cs:ip=%04x:%016" PRIx64 " ss:sp=%04x:%016" PRIx64 " cr2=%016" PRIx64
-               " rax=%016" PRIx64 "\n",
-               c->index, kinds[kind], vector, has_error ? error : 0, has_error ? "" : " (none)", tcg_cpl(c),
-               c->seg[SEG_CS].selector, c->rip, c->seg[SEG_SS].selector, c->gpr[R_RSP], c->cr2, c->gpr[R_RAX]);
-    tcg_outside_end(c);
-}
-
 /* gdb's: the loop ends with a hit. */
 static void debug_hit(X86CPU *c, DebugKind kind, uint64_t addr)
 {
@@ -283,7 +269,6 @@ static void deliver(X86CPU *c, unsigned vector, EventKind kind, bool has_error, 
 {
     TcgCpu *t = TCG(c);
 
-    log_event(c, vector, kind, has_error, error);
     t->delivering = (int)vector;
     t->delivering_kind = kind;
     c->interrupt_shadow = 0;

@@ -2,6 +2,7 @@
 /* A vCPU's translator: its beginning and end, host exceptions in translated code, `info jit`. Not light. */
 #include "accel/tcg/host-signal.h"
 #include "accel/tcg/jit-internal.h"
+#include "accel/tcg/perf.h"
 #include "softmmu/vcpus.h"
 #include "util/log.h"
 #include <asm/prctl.h>
@@ -16,7 +17,7 @@ enum { DEFAULT_SIZE = 512 /* MiB, of all vCPUs */, CPU_MAX = 128, CPU_MIN = 4 };
 
 bool jit_init(Error **errp)
 {
-    return tcg_host_signals_init(errp);
+    return tcg_host_signals_init(errp) && tcg_perf_init(errp);
 }
 
 /* An instruction of the guest's made the host raise an exception (#DE, #XM, #MF, a misaligned MOVAPS): it is done again
@@ -53,10 +54,26 @@ static void *reserve(size_t size, int prot, Error **errp)
     return NULL;
 }
 
+/* The same memory twice. perf takes addresses in a file of ours for the file's, but in shared memory without a name for
+ * those of its map. */
+static bool map_anonymous(JitCpu *j, Error **errp)
+{
+    void *rw = mmap(NULL, j->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *rx = rw == MAP_FAILED ? rw : mremap(rw, 0, j->size, MREMAP_MAYMOVE);
+
+    j->rw = rw == MAP_FAILED ? NULL : rw;
+    j->rx = rx == MAP_FAILED ? NULL : rx;
+    return (j->rx && !mprotect(rx, j->size, PROT_READ | PROT_EXEC)) ||
+           error_set_errno(errp, errno, "cannot map memory for translated code");
+}
+
 static bool map_code(JitCpu *j, Error **errp)
 {
-    int fd = memfd_create("translated code", MFD_CLOEXEC), err;
+    int fd, err;
 
+    if (accel_perfmap)
+        return map_anonymous(j, errp);
+    fd = memfd_create("translated code", MFD_CLOEXEC);
     if (fd < 0)
         return error_set_errno(errp, errno, "no memory object for translated code");
     if (ftruncate(fd, j->size)) {
@@ -141,6 +158,7 @@ bool jit_cpu_init(X86CPU *c, Error **errp)
     HOT(c)->self = c;
     TCG(c)->jit = j;
     jit_make_thunks(j);
+    tcg_perf_code(j->rx, j->rw, j->first, "thunks");
     jit_do_flush(j);
     return true;
 }

@@ -173,6 +173,7 @@ struct JitCpu {
     IdRef ids[IDS_MAX];
     unsigned n_pages, n_ids;
     bool flush_pending, leave;
+    bool logging; /* exec or cpu are on: nothing is chained */
     uint32_t generation;
     Unsettled unsettled[UNSETTLED_MAX];
     unsigned n_unsettled;
@@ -239,10 +240,15 @@ static inline unsigned jit_class(uint32_t mode)
     return (mode >> TM_MMU_SHIFT & 3) == MMU_KERNEL || !(mode & TM_PAGING) ? CLASS_KERNEL : CLASS_OTHER;
 }
 
+typedef struct Tr Tr;
 /* jit-translate.c: translate from c's present RIP; NULL: no room (flush), or not one instruction can be. Outside
  * (tcg.h). */
 Block *jit_translate(X86CPU *c, const CodeTlbEntry *page, uint64_t lin,
                      uint32_t extra); /* extra: BLOCK_NO_GROUPS or 0 */
+
+/* jit-log.c */
+void jit_log_block(const Tr *t);             /* it was translated */
+void jit_log_run(X86CPU *c, const Block *b); /* it is about to be run; leaves light code by itself */
 
 /* Translation of a block. */
 typedef enum ColdKind {
@@ -276,7 +282,6 @@ typedef struct Group {
 } Group;
 #define COLDS_MAX 512
 
-typedef struct Tr Tr;
 struct Tr {
     Emit e;
     X86CPU *c;

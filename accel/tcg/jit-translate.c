@@ -5,7 +5,9 @@
  * light: called outside.
  */
 #include "accel/tcg/jit-internal.h"
+#include "accel/tcg/perf.h"
 #include "util/log.h"
+#include <stdio.h>
 #include "util/rcu.h"
 
 /* Flags. */
@@ -537,28 +539,6 @@ static void emit_insns(Tr *t)
         tr_jump(t, t->rip[t->n]);
 }
 
-static void log_block(Tr *t)
-{
-    g_autoptr(GString) s = g_string_new(NULL);
-
-    if (log_on(LOG_IN_ASM)) {
-        g_string_append_printf(s, "IN: CPU %u, mode %08x\n", t->c->index, t->mode);
-        for (unsigned n = 0; n < t->n; n++) {
-            g_string_append_printf(s, "0x%08" PRIx64 ":  ", t->b->lin + (t->rip[n] - t->rip[0]));
-            insn_print(&t->insn[n], t->rip[n], s);
-            g_string_append_c(s, '\n');
-        }
-    }
-    if (log_on(LOG_OUT_ASM)) {
-        g_string_append_printf(s, "OUT: [size=%u] at %p\n", t->b->code_end - t->b->code,
-                               (void *)(t->j->rx + t->b->code));
-        for (uint32_t at = t->b->code, n = 0; at < t->b->code_end; at++, n++)
-            g_string_append_printf(s, "%s%02x", n % 32 ? " " : n ? "\n" : "", t->j->rw[at]);
-        g_string_append_c(s, '\n');
-    }
-    log_printf("%s\n", s->str);
-}
-
 static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
 {
     JitCpu *j = JIT(c);
@@ -617,8 +597,14 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     jit_unsettled(j, b);
     j->translated++;
     j->translated_insns += t->n;
-    if (log_on(LOG_IN_ASM | LOG_OUT_ASM))
-        log_block(t);
+    if (log_on(LOG_IN_ASM | LOG_OP | LOG_OUT_ASM))
+        jit_log_block(t);
+    if (accel_perfmap || accel_jitdump) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "tb-0x%" PRIx64, b->lin);
+        tcg_perf_code(j->rx + b->guard, j->rw + b->guard, b->code_end - b->guard, name);
+    }
     return b;
 }
 

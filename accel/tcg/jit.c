@@ -8,6 +8,7 @@
  */
 #include "accel/tcg/jit-internal.h"
 #include "accel/tcg/sys.h"
+#include "util/log.h"
 
 static void flags_from_slot(X86CPU *c)
 {
@@ -167,6 +168,19 @@ static Block *find(X86CPU *c)
     return find_kind(c, 0);
 }
 
+/* b is about to be run. false: what others asked for meanwhile has dropped it. */
+static bool log_run(X86CPU *c, const Block *b)
+{
+    JitCpu *j = JIT(c);
+
+    jit_log_run(c, b);
+    if (b->dead || j->leave || j->flush_pending)
+        return false;
+    const CodeTlbEntry *e = code_page(c, b->lin);
+
+    return e && e->id == b->id[0] && second_page_ok(c, b) && (!b->verify || jit_block_same(b));
+}
+
 /* On with the guest's present state, or out. */
 static const void *dispatch(X86CPU *c)
 {
@@ -174,6 +188,10 @@ static const void *dispatch(X86CPU *c)
     JitCpu *j = JIT(c);
 
     j->dispatches++;
+    if (log_on(LOG_EXEC | LOG_CPU) != j->logging) {
+        j->logging = !j->logging;
+        jit_flush_all(c);
+    }
     if (j->verify_pages && __builtin_ia32_rdtsc() > j->verify_until)
         jit_verify_end(j);
     for (;;) {
@@ -188,6 +206,8 @@ static const void *dispatch(X86CPU *c)
 
             c->rflags &= ~(uint64_t)FLAG_RF;
             b = find(c);
+            if (b && log_on(LOG_EXEC | LOG_CPU) && !log_run(c, b))
+                continue;
             if (b) {
                 set_class(c);
                 return resume(c, b->body);
@@ -321,7 +341,7 @@ static const void *go(X86CPU *c, JitExit *x, uint32_t extra)
     JitCpu *j = t->jit;
     uint32_t mode = t->mode, generation = j->generation;
 
-    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave)
+    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave || (j->logging && !extra))
         return dispatch(c);
     Block *b = find_kind(c, extra);
 
@@ -371,7 +391,7 @@ static const void *enter_target(X86CPU *c)
     JitCpu *j = JIT(c);
     Block *b;
 
-    if (__atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED) || j->logging)
         return dispatch(c);
     b = find(c);
     if (!b || j->leave || j->flush_pending)

@@ -101,16 +101,46 @@ void tcg_log_missing(X86CPU *c, const InsnDesc *d)
 
 void tcg_log_insn(X86CPU *c, const Insn *i)
 {
+    uint64_t lin = (tcg_code64(c) ? 0 : c->seg[SEG_CS].base) + c->rip;
+
+    if (!log_in_range(lin))
+        return;
     tcg_outside_begin(c);
     g_autoptr(GString) s = g_string_new(NULL);
 
-    if (log_on(LOG_CPU))
-        cpu_print_regs(c, s);
-    if (log_on(LOG_IN_ASM | LOG_EXEC)) {
-        g_string_append_printf(s, "%04x:%016" PRIx64 "  ", c->seg[SEG_CS].selector, c->rip);
+    if (log_on(LOG_IN_ASM)) {
+        g_string_append_printf(s, "0x%08" PRIx64 ":  ", lin);
         insn_print(i, c->rip, s);
         g_string_append_c(s, '\n');
     }
+    if (log_on(LOG_EXEC))
+        g_string_append_printf(s, "Trace %u: %p [%016" PRIx64 "/%016" PRIx64 "/%08x/%08x] \n", c->index, NULL,
+                               tcg_code64(c) ? 0 : c->seg[SEG_CS].base, lin, TCG(c)->mode, 1);
+    if (log_on(LOG_CPU))
+        cpu_print_present(c, log_on(LOG_FPU), s);
+    log_printf("%s", s->str);
+    tcg_outside_end(c);
+}
+
+/* As QEMU's -d int has it; in real mode too. */
+void tcg_log_event(X86CPU *c, unsigned vector, EventKind kind, uint32_t error)
+{
+    static unsigned count; /* atomic */
+
+    tcg_outside_begin(c);
+    g_autoptr(GString) s = g_string_new(NULL);
+    bool soft = kind == EVENT_SOFT_INT || kind == EVENT_SOFT_EXC || kind == EVENT_ICEBP;
+    uint64_t base = tcg_code64(c) ? 0 : c->seg[SEG_CS].base;
+
+    if (kind == EVENT_INTERRUPT)
+        g_string_append_printf(s, "Servicing hardware INT=0x%02x\n", vector);
+    g_string_append_printf(
+        s, "%6u: v=%02x e=%04x i=%d cpl=%u IP=%04x:%016" PRIx64 " pc=%016" PRIx64 " SP=%04x:%016" PRIx64 " ",
+        __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED), vector, error, soft, tcg_cpl(c), c->seg[SEG_CS].selector,
+        c->rip, base + c->rip, c->seg[SEG_SS].selector, c->gpr[R_RSP]);
+    g_string_append_printf(s, vector == EXC_PF ? "CR2=%016" PRIx64 "\n" : "env->regs[R_EAX]=%016" PRIx64 "\n",
+                           vector == EXC_PF ? c->cr2 : c->gpr[R_RAX]);
+    cpu_print_present(c, log_on(LOG_FPU), s);
     log_printf("%s", s->str);
     tcg_outside_end(c);
 }

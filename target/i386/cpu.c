@@ -310,10 +310,9 @@ static void print_gprs(X86CPU *c, GString *out, bool wide)
     }
 }
 
-void cpu_print_regs(X86CPU *c, GString *out)
+void cpu_print_present(X86CPU *c, bool fpu, GString *out)
 {
     static const char *const seg_names[SEG_REGS] = {"ES", "CS", "SS", "DS", "FS", "GS"};
-    cpu_sync_get(c);
     bool lma = c->efer & EFER_LMA, cs64 = lma && c->seg[SEG_CS].flags & D_L, pe = c->cr0 & CR0_PE;
     uint32_t fl = (uint32_t)c->rflags;
     unsigned cpl = pe ? (c->rflags & FLAG_VM ? 3 : bits64(c->seg[SEG_SS].flags, D_DPL_SHIFT, 2)) : 0;
@@ -347,5 +346,12 @@ void cpu_print_regs(X86CPU *c, GString *out)
         g_string_append_printf(out, "DR%u=%016" PRIx64 " ", i, c->dr[i]);
     g_string_append_printf(out, "\nDR6=%016" PRIx64 " DR7=%016" PRIx64 "\nEFER=%016" PRIx64 "\n", c->dr[6], c->dr[7],
                            c->efer);
-    print_fpu(c, out);
+    if (fpu)
+        print_fpu(c, out);
+}
+
+void cpu_print_regs(X86CPU *c, GString *out)
+{
+    cpu_sync_get(c);
+    cpu_print_present(c, true, out);
 }
