@@ -265,6 +265,7 @@ const BlockDriver block_blkdebug = {
     .child_name = "image",
     .is_filter = true,
     .inline_io = true,
+    .grows = true,
     .open = debug_open,
     .forget = debug_forget,
     .option = debug_option,

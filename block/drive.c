@@ -4,6 +4,7 @@
 #include "block/drive.h"
 
 #include "block/backend.h"
+#include "block/create.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
 #include "util/keyval.h"
@@ -217,16 +218,13 @@ static bool rename_key(Json *o, const char *from, const char *to, Error **errp)
 }
 
 /* What QEMU takes here and this program has not got: refused by name, never ignored. */
-static bool refuse_missing(Json *o, const DriveInfo *d, bool snapshot, Error **errp)
+static bool refuse_missing(Json *o, Error **errp)
 {
     bool cor = false;
-    if (!take_bool(o, "copy-on-read", &cor, errp) || !take_bool(o, "snapshot", &snapshot, errp))
+    if (!take_bool(o, "copy-on-read", &cor, errp))
         return false;
     if (cor)
         return error_set(errp, "copy-on-read=on is not available");
-    if (snapshot && json_get(o, "file"))
-        return error_set(errp,
-                         "snapshot=on is not available: it needs an overlay image, which no format here supports yet");
     for (size_t i = 0; i < json_length(o); i++) {
         const char *k = json_key_at(o, i);
         if (g_str_has_prefix(k, "throttling") || g_str_has_prefix(k, "bps") || g_str_has_prefix(k, "iops"))
@@ -301,25 +299,31 @@ BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
     }
     if (driver)
         return node_open(o, true, errp);
-    json_set_str(o, "driver", "raw");
-    BlockNode *n = node_open(o, true, errp);
-    if (!n)
+    /* Look at what is there, then open what it is on the same file. */
+    BlockNode *below = node_open_file(o, true, errp), *n = NULL;
+    if (!below)
         return NULL;
     uint8_t head[BLOCK_PROBE_SIZE];
-    uint64_t len = MIN(node_length(n), sizeof(head));
-    int ret = node_pread(n, 0, head, len);
+    uint64_t len = MIN(node_length(below), sizeof(head));
+    int ret = node_pread(below, 0, head, len);
     const char *format = ret ? NULL : block_probe_format(head, len);
-    if (ret)
-        error_set_errno(errp, -ret, "Could not read image '%s' for determining its format", n->filename);
-    else if (format)
+    if (ret) {
+        error_set_errno(errp, -ret, "Could not read image '%s' for determining its format", below->filename);
+    } else if (format && !block_driver_find(format)) {
         error_set(
             errp,
             "'%s' is a %s image: this format is not supported yet (format=raw would show the guest its raw bytes)",
-            n->filename, format);
-    if (ret || format) {
-        node_unref(n);
-        return NULL;
+            below->filename, format);
+    } else {
+        for (size_t i = json_length(o); i-- > 0;)
+            if (g_str_has_prefix(json_key_at(o, i), "file."))
+                json_remove(o, json_key_at(o, i));
+        json_set_str(o, "driver", format ? format : "raw");
+        n = node_open_on(o, true, below, errp);
     }
+    node_unref(below);
+    if (!n || format)
+        return n;
     n->probed_raw = true;
     if (!n->read_only)
         fprintf(stderr,
@@ -374,7 +378,7 @@ static DriveInfo *drive_new(Json *o, DriveIf type, bool snapshot, Error **errp)
     if (!on_error(o, "werror", "write", d, false, &on_write, errp) ||
         !on_error(o, "rerror", "read", d, true, &on_read, errp))
         goto fail;
-    if (!refuse_missing(o, d, snapshot, errp))
+    if (!refuse_missing(o, errp) || !take_bool(o, "snapshot", &snapshot, errp))
         goto fail;
     if (!take_bool(o, "read-only", &read_only, errp) || !take_bool(o, "cache.writeback", &write_cache, errp))
         goto fail;
@@ -443,12 +447,20 @@ static DriveInfo *drive_new(Json *o, DriveIf type, bool snapshot, Error **errp)
         b = blk_new(id);
         b->medium_detect_zeroes = detect;
     } else {
-        json_set_str(o, "read-only", read_only ? "on" : "off");
+        json_set_str(o, "read-only", read_only || snapshot ? "on" : "off");
         if (!json_get(o, "auto-read-only"))
             json_set_str(o, "auto-read-only", "on");
         node = drive_open_image(o, file, errp);
         if (!node)
             goto fail;
+        if (snapshot && !read_only) {
+            BlockNode *image = node;
+            image->discard = 1; /* it is the overlay that frees */
+            node = block_temporary_overlay(image, errp);
+            node_unref(image);
+            if (!node)
+                goto fail;
+        }
         b = blk_new(id);
         bool ok = blk_insert(b, node, errp);
         node_unref(node);

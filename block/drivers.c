@@ -2,8 +2,9 @@
 /* The table of block drivers. */
 #include "block/node.h"
 
-extern const BlockDriver block_blkdebug, block_file, block_host_device, block_null_aio, block_null_co, block_raw;
+extern const BlockDriver block_blkdebug, block_file, block_host_device, block_null_aio, block_null_co, block_qcow2,
+    block_raw;
 
 const BlockDriver *const block_drivers[] = {
-    &block_blkdebug, &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_raw, NULL,
+    &block_blkdebug, &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_qcow2, &block_raw, NULL,
 };

@@ -419,9 +419,9 @@ static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned 
         uint64_t range[2] = {off, len};
         return ioctl(s->fd, BLKZEROOUT, range) < 0 ? range_error(errno) : 0;
     }
-    if (flags & BLOCK_REQ_MAY_UNMAP && !punch(s, off, len))
+    if (flags & BLOCK_REQ_MAY_UNMAP && off + len <= node_length(n) && !punch(s, off, len))
         return 0;
-    if (fallocate(s->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) < 0)
+    if (fallocate(s->fd, FALLOC_FL_ZERO_RANGE, (off_t)off, (off_t)len) < 0) /* moves the file's end */
         return range_error(errno);
     return 0;
 }
@@ -453,6 +453,28 @@ static int64_t file_allocated(BlockNode *n)
     return fstat(((FileState *)n->state)->fd, &st) < 0 ? -1 : (int64_t)st.st_blocks * 512;
 }
 
+/* Where the file has holes, as far as the file system tells. */
+static int file_status(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st)
+{
+    FileState *s = n->state;
+    off_t data = lseek(s->fd, (off_t)off, SEEK_DATA);
+    bool hole = false;
+    if (data < 0 && errno == ENXIO) {
+        hole = true; /* to the end */
+    } else if (data >= 0 && (uint64_t)data > off) {
+        hole = true;
+        len = MIN(len, (uint64_t)data - off);
+    } else if (data >= 0) {
+        off_t end = lseek(s->fd, (off_t)off, SEEK_HOLE);
+        uint64_t stop = end < 0 ? off + len : (uint64_t)end;
+        if (stop > off)
+            len = MIN(len, stop - off);
+    }
+    st->len = len;
+    st->flags = BLOCK_ST_ALLOCATED | BLOCK_ST_OFFSET | (hole ? BLOCK_ST_ZERO : BLOCK_ST_DATA);
+    return 0;
+}
+
 static void file_stats(BlockNode *n, Json *out)
 {
     FileState *s = n->state;
@@ -467,6 +489,7 @@ const BlockDriver block_file = {
     .size = sizeof(FileState),
     .props = file_props,
     .required = "filename",
+    .grows = true,
     .open = regular_open,
     .close = file_close,
     .preadv = file_preadv,
@@ -477,6 +500,7 @@ const BlockDriver block_file = {
     .write_zeroes = file_write_zeroes,
     .truncate = file_truncate,
     .set_perm = file_set_perm,
+    .status = file_status,
     .allocated = file_allocated,
     .stats = file_stats,
 };

@@ -3,17 +3,19 @@
  * The node graph: opening from options, names, uses and their permissions, and the request functions that drivers call
  * on the node below them.
  */
-#include "block/node.h"
-
+#include "block/backend.h"
 #include "util/iov.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 
 #define NODE_NAME_MAX  31
-#define NODE_DEPTH_MAX 16 /* of a chain opened from one set of options */
+#define NODE_DEPTH_MAX 16  /* of a chain opened from one set of options */
+#define BACKING_MAX    200 /* backing files one below the other */
 
 static BlockNode *nodes; /* in order of creation */
+bool block_open_damaged;
+const BlockDriver *block_test_driver;
 
 const char *const block_event_names[] = {"none", "read_aio", "write_aio", "flush_to_os", "flush_to_disk", NULL};
 
@@ -47,7 +49,7 @@ const BlockDriver *block_driver_find(const char *name)
     for (const BlockDriver *const *d = block_drivers; *d; d++)
         if (!strcmp((*d)->name, name))
             return *d;
-    return NULL;
+    return block_test_driver && !strcmp(block_test_driver->name, name) ? block_test_driver : NULL;
 }
 
 BlockNode *node_find(const char *name)
@@ -100,6 +102,8 @@ static void node_free(BlockNode *n)
 {
     if (n->drv->forget && n->state)
         n->drv->forget(n);
+    if (n->backing)
+        node_unuse(n->backing);
     if (n->file)
         node_unuse(n->file);
     if (n->drv->props && n->state)
@@ -112,7 +116,7 @@ static void node_free(BlockNode *n)
     g_free(n);
 }
 
-static BlockNode *open_level(const Json *flat, bool text, int depth, Error **errp);
+static BlockNode *open_level(const Json *flat, bool text, int depth, BlockNode *file, Error **errp);
 
 static bool is_key_below(const char *key, const char *child)
 {
@@ -120,17 +124,29 @@ static bool is_key_below(const char *key, const char *child)
     return !strncmp(key, child, len) && (!key[len] || key[len] == '.');
 }
 
-/* The child "file": a node's name, or options of its own, which inherit what concerns the whole chain. */
-static BlockNode *open_child(BlockNode *n, const char *child, const Json *flat, bool text, int depth, Error **errp)
+static Json *child_options(const Json *flat, const char *child)
 {
-    const char *ref = json_get_str(flat, child);
-    g_autoptr(Json) sub = json_object();
+    Json *sub = json_object();
     size_t prefix = strlen(child) + 1;
     for (size_t i = 0; i < json_length(flat); i++) {
         const char *key = json_key_at(flat, i);
         if (is_key_below(key, child) && key[prefix - 1] == '.')
             json_set(sub, key + prefix, json_ref(json_val_at(flat, i)));
     }
+    return sub;
+}
+
+static void set_default_bool(Json *o, const char *key, bool val, bool text)
+{
+    if (!json_get(o, key))
+        json_set(o, key, text ? json_string(val ? "on" : "off") : json_bool(val));
+}
+
+/* The child "file": a node's name, or options of its own, which inherit what concerns the whole chain. */
+static BlockNode *open_child(BlockNode *n, const char *child, const Json *flat, bool text, int depth, Error **errp)
+{
+    const char *ref = json_get_str(flat, child);
+    g_autoptr(Json) sub = child_options(flat, child);
     if (ref) {
         BlockNode *node = node_find(ref);
         if (json_length(sub)) {
@@ -155,15 +171,94 @@ static BlockNode *open_child(BlockNode *n, const char *child, const Json *flat, 
                      {"cache.direct", n->direct},
                      {"cache.no-flush", n->no_flush},
                      {"force-share", n->force_share}};
-    for (size_t i = 0; i < ARRAY_SIZE(inherited); i++) {
-        if (json_get(sub, inherited[i].key))
-            continue;
-        json_set(sub, inherited[i].key,
-                 text ? json_string(inherited[i].val ? "on" : "off") : json_bool(inherited[i].val));
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(inherited); i++)
+        set_default_bool(sub, inherited[i].key, inherited[i].val, text);
     if (!json_get(sub, "discard"))
         json_set_str(sub, "discard", "unmap"); /* the policy is that of the layer above */
-    return open_level(sub, text, depth + 1, errp);
+    return open_level(sub, text, depth + 1, NULL, errp);
+}
+
+char *node_backing_path(BlockNode *n)
+{
+    const char *file = n->backing_file;
+    if (!file || !*file)
+        return NULL;
+    size_t proto = strcspn(file, ":/");
+    if (*file == '/' || file[proto] == ':' || !n->file)
+        return g_strdup(file);
+    g_autofree char *folder = g_path_get_dirname(n->file->node->filename);
+    return strcmp(folder, ".") || g_str_has_prefix(n->file->node->filename, "./") ? g_build_filename(folder, file, NULL)
+                                                                                  : g_strdup(file);
+}
+
+static BlockEdge *use_backing(BlockNode *n, BlockNode *backing, Error **errp)
+{
+    BlockEdge *e = node_use(backing, g_strdup_printf("node '%s'", n->name), BLOCK_PERM_CONSISTENT_READ,
+                            BLOCK_PERM_CONSISTENT_READ | BLOCK_PERM_WRITE_UNCHANGED, errp);
+    if (e)
+        e->parent = n;
+    return e;
+}
+
+bool node_set_backing(BlockNode *n, BlockNode *backing, Error **errp)
+{
+    for (BlockNode *b = backing; b; b = b->backing ? b->backing->node : NULL)
+        if (b == n)
+            return error_set(errp, "Making '%s' a backing child of '%s' would create a cycle", backing->name, n->name);
+    BlockEdge *e = NULL;
+    if (backing && !(e = use_backing(n, backing, errp)))
+        return false;
+    if (n->backing)
+        node_unuse(n->backing);
+    n->backing = e;
+    return true;
+}
+
+/* What backs n: what the options say, or else what the image says. */
+static bool open_backing(BlockNode *n, const Json *flat, bool text, int depth, Error **errp)
+{
+    static int level; /* VM lock */
+    const Json *val = json_get(flat, "backing");
+    const char *ref = json_get_string(val);
+    g_autoptr(Json) sub = child_options(flat, "backing");
+    BlockNode *b = NULL;
+    if ((val && json_type(val) == JSON_NULL) || (ref && !*ref))
+        return true;
+    if (ref) {
+        b = node_find(ref);
+        if (!b)
+            return error_set(errp, "Cannot find device='' nor node-name='%s'", ref);
+        return node_set_backing(n, b, errp);
+    }
+    g_autofree char *path = json_get(sub, "driver") && (json_get(sub, "file") || json_get(sub, "file.driver"))
+                                ? NULL
+                                : node_backing_path(n);
+    if (!path && !json_length(sub))
+        return true;
+    if (level >= BACKING_MAX)
+        return error_set(errp, "Backing files are nested too deeply, or in a circle (the limit is %d)", BACKING_MAX);
+    if (n->backing_fmt && *n->backing_fmt && !json_get(sub, "driver"))
+        json_set_str(sub, "driver", n->backing_fmt);
+    json_remove(sub, "read-only");
+    json_remove(sub, "auto-read-only");
+    const struct {
+        const char *key;
+        bool val;
+    } inherited[] = {{"read-only", true},
+                     {"auto-read-only", false},
+                     {"cache.direct", n->direct},
+                     {"cache.no-flush", n->no_flush},
+                     {"force-share", n->force_share}};
+    for (size_t i = 0; i < ARRAY_SIZE(inherited); i++)
+        set_default_bool(sub, inherited[i].key, inherited[i].val, text || path);
+    level++;
+    b = path ? drive_open_image(sub, path, errp) : open_level(sub, text, depth + 1, NULL, errp);
+    level--;
+    if (!b)
+        return error_prepend(errp, "Could not open backing file: ");
+    bool ok = node_set_backing(n, b, errp);
+    node_unref(b);
+    return ok;
 }
 
 static bool set_option(const char *owner, const Prop *p, void *obj, const Json *val, bool text, Error **errp)
@@ -184,8 +279,11 @@ static bool set_options(BlockNode *n, const Json *flat, bool text, Error **errp)
         const Json *val = json_val_at(flat, i);
         const Prop *p;
         if (!strcmp(key, "driver") || !strcmp(key, "node-name") ||
-            (n->drv->has_file && is_key_below(key, child_name(n->drv))))
+            (n->drv->has_file && is_key_below(key, child_name(n->drv))) ||
+            (n->drv->has_backing && is_key_below(key, "backing")) ||
+            (text && !strcmp(key, "backing") && json_type(val) == JSON_NULL)) /* what has none opens none */
             continue;
+
         if ((p = prop_find(node_props, key))) {
             if (!set_option(n->drv->name, p, n, val, text, errp))
                 return false;
@@ -206,7 +304,9 @@ static bool set_options(BlockNode *n, const Json *flat, bool text, Error **errp)
     return true;
 }
 
-static BlockNode *open_level(const Json *flat, bool text, int depth, Error **errp)
+static bool refresh_perm(BlockNode *n, Error **errp);
+
+static BlockNode *open_level(const Json *flat, bool text, int depth, BlockNode *file, Error **errp)
 {
     if (depth > NODE_DEPTH_MAX) {
         error_set(errp, "Block nodes are nested too deeply (the limit is %d)", NODE_DEPTH_MAX);
@@ -225,6 +325,7 @@ static BlockNode *open_level(const Json *flat, bool text, int depth, Error **err
     BlockNode *n = g_new0(BlockNode, 1);
     n->drv = drv;
     n->refs = 1;
+    n->repairing = block_open_damaged;
     n->users = g_ptr_array_new();
     n->state = g_malloc0(MAX(drv->size, 1));
     props_set_defaults(node_props, n);
@@ -233,7 +334,11 @@ static BlockNode *open_level(const Json *flat, bool text, int depth, Error **err
     if (!set_options(n, flat, text, errp) || !set_name(n, json_get_str(flat, "node-name"), errp))
         goto fail;
     if (drv->has_file) {
-        BlockNode *child = open_child(n, child_name(drv), flat, text, depth, errp);
+        BlockNode *child = file;
+        if (file)
+            node_ref(file);
+        else
+            child = open_child(n, child_name(drv), flat, text, depth, errp);
         if (!child)
             goto fail;
         n->file = node_use(child, g_strdup_printf("node '%s'", n->name), 0, BLOCK_PERM_ALL, errp);
@@ -241,10 +346,24 @@ static BlockNode *open_level(const Json *flat, bool text, int depth, Error **err
         if (!n->file)
             goto fail;
         n->file->parent = n;
+        if (!drv->is_filter) { /* what a format keeps there is nobody else's */
+            if (n->file->node->read_only && !n->read_only && !n->auto_read_only) {
+                error_set(errp, "Block node is read-only");
+                goto fail;
+            }
+            n->read_only |= n->file->node->read_only;
+            if (!refresh_perm(n, errp))
+                goto fail;
+        }
     }
     n->inline_io = drv->inline_io && (!n->file || n->file->node->inline_io);
+    n->grows = drv->grows && (!n->file || n->file->node->grows);
     if (!drv->open(n, errp))
         goto fail;
+    if (drv->has_backing && !open_backing(n, flat, text, depth, errp)) {
+        drv->close(n);
+        goto fail;
+    }
     BlockNode **tail = &nodes;
     while (*tail)
         tail = &(*tail)->next;
@@ -257,7 +376,24 @@ fail:
 
 BlockNode *node_open(const Json *flat, bool text, Error **errp)
 {
-    return open_level(flat, text, 0, errp);
+    return open_level(flat, text, 0, NULL, errp);
+}
+
+BlockNode *node_open_on(const Json *flat, bool text, BlockNode *file, Error **errp)
+{
+    return open_level(flat, text, 0, file, errp);
+}
+
+BlockNode *node_open_file(const Json *flat, bool text, Error **errp)
+{
+    BlockNode n = {0}; /* the layer above, as far as its child inherits from it */
+    props_set_defaults(node_props, &n);
+    for (size_t i = 0; i < json_length(flat); i++) {
+        const Prop *p = prop_find(node_props, json_key_at(flat, i));
+        if (p && !set_option("block", p, &n, json_val_at(flat, i), text, errp))
+            return NULL;
+    }
+    return open_child(&n, "file", flat, text, 0, errp);
 }
 
 void node_ref(BlockNode *n)
@@ -315,11 +451,12 @@ static bool refresh_perm(BlockNode *n, Error **errp)
         shared = BLOCK_PERM_ALL;
     if (n->file) {
         unsigned below = perm, below_shared = shared;
-        if (!n->drv->is_filter && perm) {
+        if (!n->drv->is_filter) {
             below |= BLOCK_PERM_CONSISTENT_READ;
-            if (perm & (BLOCK_PERM_WRITE | BLOCK_PERM_WRITE_UNCHANGED))
+            if (!n->read_only)
                 below |= BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
-            below_shared &= ~(BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE);
+            if (!n->force_share)
+                below_shared &= ~(unsigned)(BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE);
         }
         if (!node_edge_set_perm(n->file, below, below_shared, errp))
             return false;
@@ -394,7 +531,7 @@ bool node_truncate(BlockNode *n, uint64_t size, Error **errp)
 
 static int check(BlockNode *n, uint64_t off, uint64_t len, bool write)
 {
-    uint64_t size = node_length(n);
+    uint64_t size = write && n->grows ? INT64_MAX : node_length(n);
     if (off > size || len > size - off)
         return -EIO;
     return write && n->read_only ? -EPERM : 0;
@@ -416,12 +553,19 @@ int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec
     return n->drv->preadv_now ? n->drv->preadv_now(n, off, len, iov, niov) : -EAGAIN;
 }
 
+static void raise_to(uint64_t *val, uint64_t at_least)
+{
+    uint64_t old = __atomic_load_n(val, __ATOMIC_RELAXED);
+    while (old < at_least &&
+           !__atomic_compare_exchange_n(val, &old, at_least, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
 static void note_write(BlockNode *n, uint64_t end)
 {
-    uint64_t old = __atomic_load_n(&n->wr_highest, __ATOMIC_RELAXED);
-    while (old < end &&
-           !__atomic_compare_exchange_n(&n->wr_highest, &old, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
+    raise_to(&n->wr_highest, end);
+    if (n->grows)
+        raise_to(&n->length, ROUND_UP(end, BLOCK_SECTOR));
 }
 
 static bool is_zero(const struct iovec *iov, int niov)
@@ -464,9 +608,29 @@ int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len)
     return node_pwritev(n, off, len, &iov, 1, 0);
 }
 
+int node_preadv_padded(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
+{
+    uint64_t size = node_length(n);
+    if (off <= size && len <= size - off)
+        return node_preadv(n, off, len, iov, niov);
+    uint64_t there = off < size ? size - off : 0;
+    iov_fill(iov, niov, there, 0, len - there);
+    if (!there)
+        return 0;
+    g_autofree struct iovec *part = g_new(struct iovec, niov);
+    return node_preadv(n, off, there, part, iov_slice(part, iov, niov, 0, there));
+}
+
+int node_pread_padded(BlockNode *n, uint64_t off, void *buf, uint64_t len)
+{
+    struct iovec iov = {buf, len};
+    return node_preadv_padded(n, off, len, &iov, 1);
+}
+
 int node_flush(BlockNode *n)
 {
-    return n->no_flush || !n->drv->flush ? 0 : n->drv->flush(n);
+    bool has_tables = n->drv->has_file && !n->drv->is_filter; /* which at least the host's page cache gets */
+    return !n->drv->flush || (n->no_flush && !has_tables) ? 0 : n->drv->flush(n);
 }
 
 void node_flush_last(BlockNode *n)
@@ -508,4 +672,40 @@ int node_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags)
             note_write(n, off + len);
     }
     return ret || !(flags & BLOCK_REQ_FUA) ? ret : node_flush(n);
+}
+
+/* ---- what is where ---- */
+
+int node_status(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st)
+{
+    int ret = check(n, off, len, false);
+    *st =
+        (BlockStatus){.flags = BLOCK_ST_ALLOCATED | BLOCK_ST_DATA | BLOCK_ST_OFFSET, .len = len, .off = off, .file = n};
+    if (ret || !len)
+        return ret;
+    if (n->drv->status)
+        return n->drv->status(n, off, len, st);
+    return n->drv->is_filter && n->file ? node_status(n->file->node, off, len, st) : 0;
+}
+
+int node_status_chain(BlockNode *n, BlockNode *base, uint64_t off, uint64_t len, BlockStatus *st)
+{
+    unsigned depth = 0;
+    for (BlockNode *at = n;; at = at->backing->node, depth++) {
+        uint64_t size = node_length(at);
+        if (depth && off >= size) { /* shorter than what is above it: zeroes, of the layer above as it were */
+            *st = (BlockStatus){.flags = BLOCK_ST_ALLOCATED | BLOCK_ST_ZERO, .len = len, .depth = depth - 1};
+            return 0;
+        }
+        int ret = node_status(at, off, MIN(len, size - off), st);
+        if (ret)
+            return ret;
+        len = st->len;
+        st->depth = depth;
+        if (st->flags & BLOCK_ST_ALLOCATED || !at->backing || at->backing->node == base)
+            break;
+    }
+    if (!(st->flags & BLOCK_ST_ALLOCATED) && !base)
+        st->flags |= BLOCK_ST_ZERO;
+    return 0;
 }

@@ -23,6 +23,22 @@ typedef enum BlockEvent {
 } BlockEvent;
 extern const char *const block_event_names[];
 
+/* What lies at a range of a node. */
+enum {
+    BLOCK_ST_ALLOCATED = 1, /* in this node, not in what backs it */
+    BLOCK_ST_DATA = 2,
+    BLOCK_ST_ZERO = 4,   /* reads as zeroes */
+    BLOCK_ST_OFFSET = 8, /* as it is, at `off` of `file` */
+    BLOCK_ST_COMPRESSED = 16,
+};
+typedef struct BlockStatus {
+    unsigned flags;
+    uint64_t len;
+    uint64_t off;
+    BlockNode *file; /* borrowed */
+    unsigned depth;  /* 0: the node itself, 1: what backs it ... */
+} BlockStatus;
+
 struct BlockDriver {
     const char *name; /* "file" */
     const char *summary;
@@ -32,6 +48,8 @@ struct BlockDriver {
     bool has_file;          /* has a child */
     const char *child_name; /* the option that gives it; NULL: "file" */
     bool is_filter;         /* shows the child's data unchanged: permissions pass through */
+    bool has_backing;       /* what it does not have comes from the child "backing" */
+    bool grows;             /* a write past the end moves the end; for the layer above, which has a length of its own */
     bool inline_io;         /* requests never block: no worker thread needed */
     /* Properties and children are set; sets n->length and n->filename. Under the VM lock. */
     bool (*open)(BlockNode *n, Error **errp);
@@ -53,10 +71,15 @@ struct BlockDriver {
     bool (*truncate)(BlockNode *n, uint64_t size, Error **errp);
     bool (*set_perm)(BlockNode *n, unsigned perm, unsigned shared, Error **errp); /* all users together */
     int64_t (*allocated)(BlockNode *n);                                           /* bytes on the host, -1: unknown */
+    /* A range of one kind from off on, at most len bytes, at least one. NULL: all of it is data. */
+    int (*status)(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st);
+    void (*info)(BlockNode *n, Json *out);  /* its part of QMP's ImageInfo */
     void (*stats)(BlockNode *n, Json *out); /* query-blockstats' driver-specific, without "driver" */
     bool hidden;                            /* not for users */
 };
 
+extern bool block_open_damaged; /* VM lock: damage is no reason to refuse an image, as it is opened for repair */
+extern const BlockDriver *block_test_driver;     /* one more, that a test brings along; NULL: none */
 extern const BlockDriver *const block_drivers[]; /* NULL-ended; drivers.c */
 const BlockDriver *block_driver_find(const char *name);
 
@@ -80,10 +103,15 @@ struct BlockNode {
     bool read_only, auto_read_only, direct, no_flush, force_share;
     int discard; /* index in "ignore" "unmap" */
     int detect_zeroes;
-    bool probed_raw;     /* nobody said that it is raw: writes to sector 0 may not make it something else */
-    char *filename;      /* what query-block shows; never NULL once open */
-    void *state;         /* drv->size bytes */
-    BlockEdge *file;     /* the child "file", or NULL */
+    bool probed_raw;    /* nobody said that it is raw: writes to sector 0 may not make it something else */
+    char *filename;     /* what query-block shows; never NULL once open */
+    void *state;        /* drv->size bytes */
+    BlockEdge *file;    /* the child "file", or NULL */
+    BlockEdge *backing; /* the child "backing", or NULL */
+    /* What the image says of its backing file; the driver's, NULL: nothing. */
+    const char *backing_file, *backing_fmt;
+    bool repairing;      /* opened to be checked: damage is no reason to refuse */
+    bool grows;          /* writes may go past the end */
     GPtrArray *users;    /* of BlockEdge *, borrowed */
     uint64_t length;     /* bytes, a multiple of 512; atomic */
     uint64_t wr_highest; /* end of the highest write; atomic */
@@ -94,6 +122,18 @@ struct BlockNode {
 /* Open a node from flat options ("driver", "node-name", "file.filename" ...; borrowed). text: values come from a
  * key=value line. Every option must be known. The caller owns the reference. */
 BlockNode *node_open(const Json *flat, bool text, Error **errp);
+/* The same on a child "file" that is open (borrowed); flat has no options for it. */
+BlockNode *node_open_on(const Json *flat, bool text, BlockNode *file, Error **errp);
+/* The child "file" alone that flat would open. */
+BlockNode *node_open_file(const Json *flat, bool text, Error **errp);
+/* The path of the image's backing file (NULL: has none), seen from the image's folder. */
+char *node_backing_path(BlockNode *n);
+/* Put what backs n in place, NULL: nothing; takes its own reference. Drained. */
+bool node_set_backing(BlockNode *n, BlockNode *backing, Error **errp);
+/* What lies there, through filters (not into what backs n). */
+int node_status(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st);
+/* The same down the backing chain, not below base (NULL: all of it). */
+int node_status_chain(BlockNode *n, BlockNode *base, uint64_t off, uint64_t len, BlockStatus *st);
 /* A reference to an existing node by name (borrowed), NULL where none. */
 BlockNode *node_find(const char *name);
 BlockNode *node_next(BlockNode *n);
@@ -112,6 +152,9 @@ int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec
                     int niov); /* -EAGAIN: it would wait */
 int node_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
 int node_pread(BlockNode *n, uint64_t off, void *buf, uint64_t len);
+/* What is past the end reads as zeroes: for formats on files that end early. */
+int node_preadv_padded(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+int node_pread_padded(BlockNode *n, uint64_t off, void *buf, uint64_t len);
 int node_pwrite(BlockNode *n, uint64_t off, const void *buf, uint64_t len);
 int node_flush(BlockNode *n);
 void node_flush_last(BlockNode *n); /* before a user goes: a failure, which nobody else would hear of, is reported */
@@ -126,6 +169,9 @@ static inline uint64_t node_length(const BlockNode *n)
 {
     return __atomic_load_n(&n->length, __ATOMIC_RELAXED);
 }
+
+int64_t block_allocated(BlockNode *n);            /* bytes on the host, -1: unknown */
+Json *block_image_info(BlockNode *n, bool chain); /* QMP's ImageInfo; chain: with what backs it */
 
 /* Options. flat: nested objects and arrays become dotted keys ("cache.direct", "server.0.host"). */
 Json *block_opts_flatten(const Json *opts, Error **errp);

@@ -13,29 +13,52 @@ static void set_zeroes(Json *o, const char *const *keys)
         json_set_uint(o, *keys, 0);
 }
 
-static int64_t node_allocated(BlockNode *n)
+int64_t block_allocated(BlockNode *n)
 {
     if (n->drv->allocated)
         return n->drv->allocated(n);
-    return n->file ? node_allocated(n->file->node) : -1;
+    return n->file ? block_allocated(n->file->node) : -1;
 }
 
-static Json *image_info(BlockNode *n)
+static void move_key(Json *from, Json *to, const char *key)
+{
+    if (json_get(from, key))
+        json_set(to, key, json_ref(json_get(from, key)));
+}
+
+/* The order of the keys is QEMU's, as far as one is seen there. */
+Json *block_image_info(BlockNode *n, bool chain)
 {
     Json *o = json_object();
-    json_set_uint(o, "virtual-size", node_length(n));
-    json_set_str(o, "filename", n->filename);
-    json_set_str(o, "format", n->drv->name);
-    int64_t allocated = node_allocated(n);
-    if (allocated >= 0)
-        json_set_int(o, "actual-size", allocated);
-    if (!n->drv->has_file && !g_str_has_prefix(n->drv->name, "null-")) {
+    g_autoptr(Json) own = json_object();
+    if (n->drv->info) {
+        n->drv->info(n, own);
+    } else if (!n->drv->has_file && !g_str_has_prefix(n->drv->name, "null-")) {
         Json *spec = json_object();
         json_set_str(spec, "type", n->drv->name);
         json_set(spec, "data", json_object());
-        json_set(o, "format-specific", spec);
+        json_set(own, "format-specific", spec);
+    }
+    if (chain && n->backing)
+        json_set(o, "backing-image", block_image_info(n->backing->node, true));
+    move_key(own, o, "snapshots");
+    if (n->backing_fmt)
+        json_set_str(o, "backing-filename-format", n->backing_fmt);
+    json_set_uint(o, "virtual-size", node_length(n));
+    json_set_str(o, "filename", n->filename);
+    move_key(own, o, "cluster-size");
+    json_set_str(o, "format", n->drv->name);
+    int64_t allocated = block_allocated(n);
+    if (allocated >= 0)
+        json_set_int(o, "actual-size", allocated);
+    move_key(own, o, "format-specific");
+    g_autofree char *full = node_backing_path(n);
+    if (full) {
+        json_set_str(o, "full-backing-filename", full);
+        json_set_str(o, "backing-filename", n->backing_file);
     }
     json_set_bool(o, "dirty-flag", false);
+    move_key(own, o, "dirty-flag");
     return o;
 }
 
@@ -47,10 +70,15 @@ static Json *node_info(BlockNode *n, bool write_cache)
     Json *o = json_object(), *cache = json_object();
     set_zeroes(o, limits);
     json_set_str(o, "detect_zeroes", detect_names[n->detect_zeroes]);
-    json_set(o, "image", image_info(n));
+    json_set(o, "image", block_image_info(n, true));
     json_set_bool(o, "ro", n->read_only);
     json_set_str(o, "node-name", n->name);
-    json_set_uint(o, "backing_file_depth", 0);
+    unsigned depth = 0;
+    for (const BlockNode *b = n; b->backing; b = b->backing->node)
+        depth++;
+    if (n->backing)
+        json_set_str(o, "backing_file", n->backing->node->filename);
+    json_set_uint(o, "backing_file_depth", depth);
     json_set_str(o, "drv", n->drv->name);
     json_set_bool(o, "encrypted", false);
     json_set_bool(cache, "no-flush", n->no_flush);
@@ -172,6 +200,8 @@ static Json *node_stats(BlockNode *n, const Block *b)
     }
     if (n->file)
         json_set(o, "parent", node_stats(n->file->node, NULL));
+    if (n->backing)
+        json_set(o, "backing", node_stats(n->backing->node, NULL));
     return o;
 }
 
@@ -210,7 +240,7 @@ static void node_text(BlockNode *n, const Block *b, bool verbose, GString *s)
     if (n->detect_zeroes)
         g_string_append_printf(s, "    Detect zeroes:    %s\n", detect_names[n->detect_zeroes]);
     if (verbose) {
-        int64_t allocated = node_allocated(n);
+        int64_t allocated = block_allocated(n);
         g_string_append_printf(s, "\nImages:\nimage: %s\nfile format: %s\nvirtual size: %" PRIu64 " bytes\n",
                                n->filename, n->drv->name, node_length(n));
         if (allocated >= 0)

@@ -32,6 +32,7 @@ static bool raw_open(BlockNode *n, Error **errp)
     if (s->size % BLOCK_SECTOR)
         return error_set(errp, "Specified size is not multiple of %u", BLOCK_SECTOR);
     n->length = s->size ? s->size : ROUND_DOWN(below - s->offset, BLOCK_SECTOR);
+    n->grows &= !s->size;
     n->read_only |= n->file->node->read_only;
     n->filename = g_strdup(n->file->node->filename);
     return true;
@@ -99,6 +100,12 @@ static bool raw_truncate(BlockNode *n, uint64_t size, Error **errp)
     return true;
 }
 
+static int raw_status(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st)
+{
+    RawState *s = n->state;
+    return node_status(n->file->node, off + s->offset, len, st);
+}
+
 const BlockDriver block_raw = {
     .name = "raw",
     .summary = "the bytes as they are",
@@ -107,6 +114,7 @@ const BlockDriver block_raw = {
     .has_file = true,
     .is_filter = true,
     .inline_io = true,
+    .grows = true,
     .open = raw_open,
     .preadv = raw_preadv,
     .preadv_now = raw_preadv_now,
@@ -115,4 +123,5 @@ const BlockDriver block_raw = {
     .discard = raw_discard,
     .write_zeroes = raw_write_zeroes,
     .truncate = raw_truncate,
+    .status = raw_status,
 };

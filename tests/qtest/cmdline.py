@@ -168,7 +168,8 @@ def main():
     bad('drive unknown format', ['-drive', f'file={file("e.img", bytes(512))},format=nosuch'], 'nosuch')
     bad('two drives at one place', ['-drive', f'file={file("a.img", bytes(512))},format=raw,index=0', '-drive',
                                     f'file={file("b.img", bytes(512))},format=raw,index=0'], 'index=0')
-    bad('qcow2 is not read as raw', ['-drive', f'file={file("q.img", bytes.fromhex("514649fb00000003") + bytes(65536))}'], 'qcow2')
+    bad('broken qcow2 is not read as raw', ['-drive', f'file={file("q.img", bytes.fromhex("514649fb00000003") + bytes(65536))}'],
+        'Unsupported cluster size')
     bad('bios missing', ['-bios', f'{t}/nosuch.bin'], f'{t}/nosuch.bin')
     bad('bios empty', ['-bios', file('empty.bin')], 'empty.bin')
     bad('bios of an odd size', ['-bios', file('odd.bin', bytes(1000))], 'odd.bin')

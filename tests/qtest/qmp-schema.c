@@ -389,6 +389,7 @@ static bool is_known(const char *line)
         "query-blockstats.ret.stats.invalid_zone_append_operations",         /* 8.1 */
         "query-blockstats.ret.stats.timed_stats.min_zone_append_latency_ns", /* 8.1 */
         "query-blockstats.ret.stats.timed_stats.max_zone_append_latency_ns",
+        "blockdev-add.arg<qcow2>.discard-no-unref: not in theirs", /* 8.1 */
         "query-blockstats.ret.stats.timed_stats.avg_zone_append",
         "query-block.ret.inserted.image.format-specific.type 'file'", /* 8.0 */
         "netdev_add.arg<stream>.reconnect: not in theirs",            /* 8.0 */

@@ -206,7 +206,7 @@ static void test_probe_guard(void)
     g_autoptr(Json) o = json_object(), ro = json_object();
     json_set_str(o, "read-only", "off");
     json_set_str(ro, "read-only", "on");
-    uint8_t magic[512] = "QFI\xfb\0\0\0\3";
+    uint8_t magic[512] = "KDMV";
     BlockNode *n = drive_open_image(ro, img, &err);
     g_assert_nonnull(n);
     node_unref(n);
@@ -226,13 +226,13 @@ static void test_probe_guard(void)
     g_assert_cmpint(pwrite(fd, magic, 512, 0), ==, 512);
     close(fd);
     g_assert_null(drive_open_image(o, qcow, &err));
-    assert_error(&err, "is a qcow2 image");
+    assert_error(&err, "is a vmdk image");
     json_set_str(o, "driver", "raw");
     n = drive_open_image(o, qcow, &err);
     g_assert_nonnull(n);
     g_assert_cmpint(node_pwrite(n, 0, magic, 512), ==, 0);
     node_unref(n);
-    json_set_str(o, "driver", "qcow2");
+    json_set_str(o, "driver", "vmdk");
     g_assert_null(drive_open_image(o, qcow, &err));
     assert_error(&err, "not supported yet");
     json_remove(o, "driver");

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qcow2: another size, preallocation, another backing file's name. */
+#include "block/qcow2.h"
+
+#include <stdlib.h>
+
+/* wlock and lock held: an L1 table of size entries. The header points to it when it is stable. */
+static int grow_l1(Qcow2 *s, uint64_t size)
+{
+    uint64_t off, got, bytes = size * 8, old_off = s->l1_off, old_bytes = (uint64_t)s->l1_size * 8;
+    if (size <= s->l1_size)
+        return 0;
+    if (bytes > QCOW2_L1_MAX)
+        return -EFBIG;
+    int ret = qcow2_commit(s);
+    ret = ret ? ret : qcow2_alloc(s, (bytes + s->cluster_size - 1) >> s->cluster_bits, true, &off, &got);
+    if (ret)
+        return ret;
+    s->fresh = MAX(s->fresh, off + got * s->cluster_size);
+    uint64_t *l1 = g_new0(uint64_t, size);
+    uint8_t *flags = g_malloc0(size), head[12];
+    g_autofree uint8_t *raw = g_malloc0(got * s->cluster_size);
+    if (s->l1_size)
+        memcpy(l1, s->l1, old_bytes);
+    for (uint64_t i = 0; i < size; i++)
+        stq_be(raw + 8 * i, l1[i]);
+    g_mutex_unlock(&s->lock);
+    ret = node_pwrite(s->node->file->node, off, raw, got * s->cluster_size);
+    g_mutex_lock(&s->lock);
+    ret = ret ? ret : qcow2_commit(s);
+    stl_be(head, (uint32_t)size);
+    stq_be(head + 4, off);
+    if (!ret) {
+        g_mutex_unlock(&s->lock);
+        ret = qcow2_header_write(s, QCOW2_H_L1_SIZE, head, sizeof(head));
+        g_mutex_lock(&s->lock);
+    }
+    if (ret) {
+        g_free(l1);
+        g_free(flags);
+        qcow2_free_now(s, off, bytes);
+        return ret;
+    }
+    g_free(s->l1);
+    g_free(s->l1_flags);
+    s->l1 = l1;
+    s->l1_flags = flags;
+    s->l1_size = (uint32_t)size;
+    s->l1_off = off;
+    return qcow2_free_now(s, old_off, old_bytes);
+}
+
+bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
+{
+    Qcow2 *s = n->state;
+    uint64_t old = node_length(n), per_l1 = s->cluster_size << s->l2_bits;
+    if (size % BLOCK_SECTOR)
+        return error_set(errp, "The new size must be a multiple of %u", BLOCK_SECTOR);
+    if (s->nb_snapshots && s->version < 3)
+        return error_set(errp, "Can't resize a v2 image which has snapshots");
+    if (size > INT64_MAX - per_l1)
+        return error_set(errp, "Image size %" PRIu64 " is too large", size);
+    g_mutex_lock(&s->wlock);
+    int ret = qcow2_write_prepare(s);
+    g_mutex_unlock(&s->wlock);
+    if (ret)
+        return error_set_errno(errp, -ret, "The image cannot be changed");
+    if (size < old) { /* what is cut off must not show again when the image grows */
+        uint64_t start = ROUND_UP(size, s->cluster_size), end = ROUND_UP(old, s->cluster_size);
+        if (size % s->cluster_size)
+            ret = qcow2_write_zeroes(n, size, MIN(start, old) - size, 0);
+        if (ret == -ENOTSUP) {
+            g_autofree uint8_t *zero = g_malloc0(s->cluster_size);
+            struct iovec iov = {zero, MIN(start, old) - size};
+            ret = qcow2_pwritev(n, size, iov.iov_len, &iov, 1, 0);
+        }
+        if (!ret && start < end) {
+            __atomic_store_n(&n->length, end, __ATOMIC_RELAXED);
+            ret = s->version >= 3 ? qcow2_write_zeroes(n, start, end - start, BLOCK_REQ_MAY_UNMAP)
+                                  : qcow2_discard(n, start, end - start);
+            __atomic_store_n(&n->length, old, __ATOMIC_RELAXED);
+            ret = ret == -ENOTSUP ? 0 : ret;
+        }
+        ret = ret ? ret : qcow2_flush(n);
+    } else {
+        g_mutex_lock(&s->wlock);
+        g_mutex_lock(&s->lock);
+        ret = grow_l1(s, (size + per_l1 - 1) / per_l1);
+        g_mutex_unlock(&s->lock);
+        g_mutex_unlock(&s->wlock);
+    }
+    uint8_t raw[8];
+    stq_be(raw, size);
+    if (!ret)
+        ret = qcow2_header_write(s, QCOW2_H_SIZE, raw, 8);
+    if (ret == -EFBIG)
+        return error_set(errp, "Image size %" PRIu64 " is too large for a cluster size of %" PRIu64 " bytes", size,
+                         s->cluster_size);
+    if (ret)
+        return error_set_errno(errp, -ret, "Failed to resize the image");
+    __atomic_store_n(&n->length, size, __ATOMIC_RELAXED);
+    /* What a longer backing file has beyond the old end is not the guest's. */
+    if (size > old && n->backing && node_length(n->backing->node) > old) {
+        uint64_t end = MIN(size, node_length(n->backing->node));
+        ret = node_write_zeroes(n, old, end - old, 0);
+        ret = ret ? ret : qcow2_flush(n);
+        if (ret)
+            return error_set_errno(errp, -ret, "Failed to hide the backing file's data behind the old end");
+    }
+    return true;
+}
+
+bool qcow2_preallocate(BlockNode *n, uint64_t from, uint64_t to, Qcow2Prealloc mode, Error **errp)
+{
+    Qcow2 *s = n->state;
+    int ret = 0;
+    if (mode == PREALLOC_OFF || from >= to)
+        return true;
+    g_mutex_lock(&s->wlock);
+    ret = qcow2_write_prepare(s);
+    uint64_t at = ROUND_DOWN(from, s->cluster_size), end = ROUND_UP(to, s->cluster_size), stop = 0;
+    while (!ret && at < end) {
+        uint64_t host, got;
+        Run run;
+        g_mutex_lock(&s->lock);
+        ret = qcow2_map(s, at, end - at, false, &run);
+        if (ret || run.type != QCOW2_UNALLOCATED) {
+            at += ret ? 0 : run.len;
+            g_mutex_unlock(&s->lock);
+            continue;
+        }
+        ret = qcow2_ensure_l2(s, (uint32_t)(at >> s->cluster_bits >> s->l2_bits));
+        ret = ret ? ret : qcow2_alloc(s, run.len >> s->cluster_bits, false, &host, &got);
+        uint64_t piece = s->l2c.slice / 8;
+        for (uint64_t k = 0; !ret && k < got;) {
+            Table *t;
+            uint64_t cluster = (at >> s->cluster_bits) + k, i = cluster & (BIT64(s->l2_bits) - 1);
+            uint64_t table = s->l1[cluster >> s->l2_bits] & QCOW2_OFFSET;
+            ret = qcow2_cache_get(s, &s->l2c, table + i / piece * s->l2c.slice, (uint32_t)(cluster >> s->l2_bits),
+                                  false, &t);
+            for (; !ret && k < got && i < (i / piece + 1) * piece;) {
+                stq_be(t->data + 8 * (i % piece), (host + k * s->cluster_size) | QCOW2_COPIED);
+                k++;
+                if (++i % piece == 0)
+                    break;
+            }
+            if (!ret)
+                qcow2_cache_dirty(&s->l2c, t);
+        }
+        g_mutex_unlock(&s->lock);
+        if (!ret && mode == PREALLOC_FULL) {
+            g_autofree uint8_t *zero = g_malloc0(MIB);
+            for (uint64_t done = 0, len = got * s->cluster_size; !ret && done < len; done += MIB)
+                ret = node_pwrite(n->file->node, host + done, zero, MIN(MIB, len - done));
+        } else if (!ret && mode == PREALLOC_FALLOC) {
+            ret = node_write_zeroes(n->file->node, host, got * s->cluster_size, 0);
+        }
+        if (!ret) {
+            at += got * s->cluster_size;
+            stop = MAX(stop, host + got * s->cluster_size);
+            s->fresh = MAX(s->fresh, stop);
+        }
+    }
+    g_mutex_unlock(&s->wlock);
+    /* The file has room for all of it: entries do not point past its end. */
+    if (!ret && stop > node_length(n->file->node)) {
+        uint8_t zero[BLOCK_SECTOR] = {0};
+        ret = node_pwrite(n->file->node, stop - sizeof(zero), zero, sizeof(zero));
+    }
+    ret = ret ? ret : qcow2_flush(n);
+    return !ret || error_set_errno(errp, -ret, "Could not preallocate");
+}
+
+/* The first cluster from what is in memory, with the extensions that are not known here as they are. */
+bool qcow2_rewrite_header(Qcow2 *s, Error **errp)
+{
+    BlockNode *file = s->node->file->node;
+    g_autofree uint8_t *old = g_malloc0(s->cluster_size), *new = g_malloc0(s->cluster_size);
+    int ret = node_pread_padded(file, 0, old, s->cluster_size);
+    if (ret)
+        return error_set_errno(errp, -ret, "Could not read the header");
+    g_autoptr(GByteArray) other = g_byte_array_new();
+    uint64_t backing = ldq_be(old + QCOW2_H_BACKING_OFFSET),
+             end = backing ? MIN(backing, s->cluster_size) : s->cluster_size;
+    for (uint64_t off = s->header_length; off + 8 <= end;) {
+        uint32_t type = ldl_be(old + off), len = ldl_be(old + off + 4);
+        if (type == QCOW2_EXT_END || len > end - off - 8)
+            break;
+        uint64_t whole = MIN(8 + ROUND_UP((uint64_t)len, 8), end - off);
+        if (type != QCOW2_EXT_BACKING_FMT && type != QCOW2_EXT_FEATURES)
+            g_byte_array_append(other, old + off, (guint)whole);
+        off += whole;
+    }
+    ret = qcow2_header_build(new, s->cluster_size, old, s->header_length, (uint32_t)s->version, s->backing_file,
+                             s->backing_fmt, other->data, other->len);
+    if (ret)
+        return error_set_errno(errp, -ret, "The header does not fit its cluster");
+    ret = qcow2_header_write(s, 0, new, s->cluster_size);
+    return !ret || error_set_errno(errp, -ret, "Could not write the header");
+}
+
+bool qcow2_change_backing(BlockNode *n, const char *name, const char *fmt, Error **errp)
+{
+    Qcow2 *s = n->state;
+    if (name && strlen(name) > QCOW2_BACKING_MAX)
+        return error_set(errp, "Backing file name is too long: at most %d bytes", QCOW2_BACKING_MAX);
+    char *old_file = s->backing_file, *old_fmt = s->backing_fmt;
+    s->backing_file = name && *name ? g_strdup(name) : NULL;
+    s->backing_fmt = s->backing_file && fmt ? g_strdup(fmt) : NULL;
+    if (!qcow2_rewrite_header(s, errp)) {
+        g_free(s->backing_file);
+        g_free(s->backing_fmt);
+        s->backing_file = old_file;
+        s->backing_fmt = old_fmt;
+        return false;
+    }
+    n->backing_file = s->backing_file;
+    n->backing_fmt = s->backing_fmt;
+    g_free(old_file);
+    g_free(old_fmt);
+    return true;
+}

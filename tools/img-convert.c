@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img: one image's data beside or into another: convert, compare, commit, rebase. */
+#include "tools/img.h"
+
+#include "block/backend.h"
+#include "block/create.h"
+#include "block/qcow2.h"
+#include "hw/core/prop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHUNK (2 * MIB)
+
+static const struct option long_options[] = {{"help", no_argument, 0, 'h'},
+                                             {"object", required_argument, 0, IMG_OPT_OBJECT},
+                                             {"image-opts", no_argument, 0, IMG_OPT_IMAGE_OPTS},
+                                             {"target-image-opts", no_argument, 0, IMG_OPT_TARGET_IMAGE_OPTS},
+                                             {"target-is-zero", no_argument, 0, IMG_OPT_TARGET_IS_ZERO},
+                                             {"force-share", no_argument, 0, 'U'},
+                                             {"salvage", no_argument, 0, IMG_OPT_SALVAGE},
+                                             {"bitmaps", no_argument, 0, IMG_OPT_BITMAPS},
+                                             {0, 0, 0, 0}};
+
+static int bad_option(int opt, char **argv)
+{
+    return img_usage(opt == ':' ? "missing argument for option '%s'" : "option '%s' is not known or not available",
+                     argv[optind - 1]);
+}
+
+/* ---- convert ---- */
+
+typedef struct Convert {
+    GPtrArray *sources; /* of BlockEdge *, one behind the other */
+    GArray *starts;     /* of uint64_t: where each begins; the end of all last */
+    BlockEdge *target;
+    uint64_t size, sparse;
+    unsigned base_depth; /* what comes from there on is in the target's backing file; 0: there is none */
+    bool compress, zero_init, has_backing;
+    uint8_t *buf;
+} Convert;
+
+static BlockNode *source_at(const Convert *c, uint64_t at, uint64_t *in, uint64_t *len)
+{
+    guint i = 0;
+    while (i + 1 < c->sources->len && at >= g_array_index(c->starts, uint64_t, i + 1))
+        i++;
+    *in = at - g_array_index(c->starts, uint64_t, i);
+    *len = MIN(*len, g_array_index(c->starts, uint64_t, i + 1) - at);
+    return ((BlockEdge *)c->sources->pdata[i])->node;
+}
+
+static int write_zero(Convert *c, uint64_t at, uint64_t len)
+{
+    return node_write_zeroes(c->target->node, at, len, BLOCK_REQ_MAY_UNMAP);
+}
+
+/* Data with the zeroes in it left out, where they are `sparse` bytes long, on their own boundaries. */
+static int write_sparse(Convert *c, uint64_t at, const uint8_t *p, uint64_t len)
+{
+    int ret = 0;
+    for (uint64_t done = 0; !ret && done < len;) {
+        uint64_t start = done;
+        bool zero = false;
+        while (done < len) {
+            uint64_t piece = c->sparse ? MIN(c->sparse - (at + done) % c->sparse, len - done) : len - done;
+            bool z = c->sparse && img_is_zero(p + done, piece);
+            if (done > start && z != zero)
+                break;
+            zero = z;
+            done += piece;
+        }
+        if (!zero)
+            ret = node_pwrite(c->target->node, at + start, p + start, done - start);
+        else if (!c->zero_init || c->has_backing)
+            ret = write_zero(c, at + start, done - start);
+    }
+    return ret;
+}
+
+static int write_compressed(Convert *c, uint64_t at, const uint8_t *p, uint64_t len, uint64_t cluster)
+{
+    int ret = 0;
+    for (uint64_t done = 0; !ret && done < len; done += cluster) {
+        uint64_t n = MIN(cluster, len - done);
+        if (!img_is_zero(p + done, n))
+            ret = qcow2_write_compressed(c->target->node, at + done, p + done, n);
+        else if (!c->zero_init || c->has_backing)
+            ret = write_zero(c, at + done, n);
+    }
+    return ret;
+}
+
+/* One step from at on; *step: its length. */
+static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total)
+{
+    uint64_t len = c->size - at, in;
+    BlockNode *src = source_at(c, at, &in, &len);
+    BlockStatus st;
+    *step = len;
+    *total = 0;
+    int ret = node_status_chain(src, NULL, in, len, &st);
+    if (ret)
+        return img_error("error while reading block status at offset %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
+    uint64_t cluster = c->compress ? ((Qcow2 *)c->target->node->state)->cluster_size : 0;
+    bool zero = st.flags & BLOCK_ST_ZERO;
+    bool below = c->base_depth && (st.depth >= c->base_depth || !(st.flags & BLOCK_ST_ALLOCATED));
+    if (c->compress) { /* whole clusters, whatever they are made of */
+        st.len = MIN(len, MAX(ROUND_DOWN(st.len, cluster), cluster));
+        BlockStatus again = st;
+        zero = zero && !node_status_chain(src, NULL, in, st.len, &again) && again.len >= st.len;
+        below = below && again.len >= st.len;
+    }
+    *step = st.len;
+    if (below)
+        return 0;
+    if (zero) {
+        if (c->zero_init && !c->has_backing)
+            return 0;
+        ret = write_zero(c, at, st.len);
+        return ret ? (img_error("error while writing at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret) : 0;
+    }
+    *step = MIN(st.len, c->compress ? MAX(CHUNK, cluster) : CHUNK);
+    *total = *step;
+    ret = node_pread(src, in, c->buf, *step);
+    if (ret)
+        return img_error("error while reading at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
+    ret = c->compress ? write_compressed(c, at, c->buf, *step, cluster) : write_sparse(c, at, c->buf, *step);
+    return ret ? (img_error("error while writing at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret) : 0;
+}
+
+/* Data that is to be copied, for the progress shown. */
+static uint64_t convert_amount(const Convert *c)
+{
+    uint64_t sum = 0;
+    for (uint64_t at = 0; at < c->size;) {
+        uint64_t len = c->size - at, in;
+        BlockStatus st;
+        BlockNode *src = source_at(c, at, &in, &len);
+        if (node_status_chain(src, NULL, in, len, &st))
+            return c->size;
+        sum += st.flags & BLOCK_ST_ZERO ? 0 : st.len;
+        at += st.len;
+    }
+    return sum;
+}
+
+int img_convert(int argc, char **argv)
+{
+    const char *out_fmt = "raw", *base = NULL, *base_fmt = NULL, *out_cache = "unsafe";
+    ImgOpen src = {0};
+    Convert c = {.sparse = 4096};
+    bool no_create = false, quiet = false, wants_help = false, target_opts = false, target_zero = false;
+    g_autoptr(Json) o = json_object();
+    int opt, ret = 0;
+    while ((opt = getopt_long(argc, argv, ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", long_options, NULL)) != -1) {
+        switch (opt) {
+        case 'f':
+            src.format = optarg;
+            break;
+        case 'O':
+            out_fmt = optarg;
+            break;
+        case 'B':
+            base = optarg;
+            break;
+        case 'F':
+            base_fmt = optarg;
+            break;
+        case 'c':
+            c.compress = true;
+            break;
+        case 'o':
+            wants_help |= img_wants_help(optarg);
+            if (!wants_help && !img_options(o, optarg))
+                return 1;
+            break;
+        case 'S':
+            if (!img_size(optarg, &c.sparse))
+                return 1;
+            if (c.sparse % 512)
+                return img_error(
+                    "Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to "
+                    "%d. Select 0 to disable sparse detection (fully allocates output).",
+                    INT32_MAX / 512 * 512);
+            break;
+        case 'p':
+            img_progress_on = true;
+            break;
+        case 't':
+            out_cache = optarg;
+            break;
+        case 'T':
+            src.cache = optarg;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case 'n':
+            no_create = true;
+            break;
+        case 'm': /* taken: the order of writes is the image's */
+        case 'W':
+            break;
+        case 'U':
+            src.force_share = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            src.image_opts = true;
+            break;
+        case IMG_OPT_TARGET_IMAGE_OPTS:
+            target_opts = true;
+            break;
+        case IMG_OPT_TARGET_IS_ZERO:
+            target_zero = true;
+            break;
+        default:
+            return bad_option(opt, argv);
+        }
+    }
+    img_progress_on = img_progress_on && !quiet;
+    if (wants_help)
+        return img_list_options(out_fmt);
+    if (argc - optind < 2)
+        return img_error("Must specify image file name");
+    if (target_opts && !no_create)
+        return img_error("--target-image-opts requires use of -n flag");
+    if (target_zero && !no_create)
+        return img_error("--target-is-zero requires use of -n flag");
+    if (no_create && json_length(o))
+        fprintf(stderr, "qemu-img: warning: -o has no effect when skipping image creation\n");
+    const char *out = argv[argc - 1];
+    if (!target_opts && !block_create_options(out_fmt) && !no_create) {
+        if (block_driver_find(out_fmt) || block_format_known(out_fmt))
+            return img_error("Format driver '%s' does not support image creation", out_fmt);
+        return img_error("Unknown file format '%s'", out_fmt);
+    }
+    if (c.compress && !target_opts && strcmp(out_fmt, "qcow2"))
+        return img_error("Compression not supported for this file format");
+    c.sources = g_ptr_array_new();
+    c.starts = g_array_new(false, false, sizeof(uint64_t));
+    g_array_append_val(c.starts, c.size);
+    for (int i = optind; i < argc - 1; i++) {
+        BlockEdge *e = img_open(argv[i], &src);
+        if (!e) {
+            ret = 1;
+            goto out;
+        }
+        g_ptr_array_add(c.sources, e);
+        c.size += node_length(e->node);
+        g_array_append_val(c.starts, c.size);
+    }
+    if (base)
+        json_set_str(o, "backing_file", base);
+    if (base_fmt)
+        json_set_str(o, "backing_fmt", base_fmt);
+    base = json_get_str(o, "backing_file");
+    if (base && !json_get(o, "backing_fmt")) {
+        ret = img_error("backing format must be specified: -F or backing_fmt=");
+        goto out;
+    }
+    if (base && c.sources->len > 1) {
+        ret = img_error("Having a backing file for the target makes no sense when concatenating multiple input images");
+        goto out;
+    }
+    if (base) {
+        /* Layers of the source that are in the target's backing file too. */
+        unsigned depth = 0;
+        for (BlockNode *n = ((BlockEdge *)c.sources->pdata[0])->node; n && !c.base_depth;
+             n = n->backing ? n->backing->node : NULL, depth++)
+            if (depth && !strcmp(n->filename, base))
+                c.base_depth = depth;
+    }
+    if (!no_create) {
+        if (!json_get(o, "size"))
+            json_set(o, "size", json_printf("%" PRIu64, c.size));
+        Error *err = NULL;
+        if (!block_create(out, out_fmt, o, &err)) {
+            g_autofree char *text = g_strdup_printf("%s: error while converting %s", out, out_fmt);
+            ret = img_error_of(text, err);
+            goto out;
+        }
+    }
+    ImgOpen how = {
+        .format = target_opts ? NULL : out_fmt, .write = true, .cache = out_cache, .image_opts = target_opts};
+    c.target = img_open(out, &how);
+    if (!c.target) {
+        ret = 1;
+        goto out;
+    }
+    c.has_backing = c.target->node->backing;
+    const char *pre = json_get_str(o, "preallocation");
+    /* A new file is zeroes throughout, one that has been there is not. */
+    c.zero_init =
+        target_zero || (!no_create && (c.target->node->drv == &block_qcow2 || c.target->node->file->node->grows));
+    if (pre && c.sparse && !strcmp(pre, "full"))
+        c.sparse = 0;
+    if (c.compress && c.target->node->drv != &block_qcow2) {
+        ret = img_error("Compression not supported for this file format");
+        goto out;
+    }
+    if (no_create && node_length(c.target->node) < c.size) {
+        ret = img_error("output file is smaller than input file");
+        goto out;
+    }
+    c.size = MIN(c.size, node_length(c.target->node));
+    c.buf = g_malloc(MAX(CHUNK, 2 * MIB));
+    uint64_t amount = img_progress_on ? convert_amount(&c) : 1, copied = 0, n = 0;
+    img_progress(0);
+    for (uint64_t at = 0, step = 0; at < c.size && !ret; at += step) {
+        ret = convert_step(&c, at, &step, &n) ? 1 : 0;
+        copied += n;
+        img_progress(amount ? (double)copied / (double)amount : 1);
+    }
+    if (!ret)
+        img_progress(1);
+    if (img_progress_on)
+        printf("\n");
+out:
+    if (!img_close(c.target))
+        ret = 1;
+    for (guint i = 0; i < c.sources->len; i++)
+        img_close(c.sources->pdata[i]);
+    g_ptr_array_free(c.sources, true);
+    g_array_free(c.starts, true);
+    g_free(c.buf);
+    return ret ? 1 : 0;
+}
+
+/* ---- compare ---- */
+
+int img_compare(int argc, char **argv)
+{
+    ImgOpen how[2] = {{0}};
+    bool quiet = false, strict = false;
+    int opt;
+    while ((opt = getopt_long(argc, argv, ":hf:F:T:pqsU", long_options, NULL)) != -1) {
+        switch (opt) {
+        case 'f':
+            how[0].format = optarg;
+            break;
+        case 'F':
+            how[1].format = optarg;
+            break;
+        case 'T':
+            how[0].cache = how[1].cache = optarg;
+            break;
+        case 'p':
+            img_progress_on = true;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case 's':
+            strict = true;
+            break;
+        case 'U':
+            how[0].force_share = how[1].force_share = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            how[0].image_opts = how[1].image_opts = true;
+            break;
+        default:
+            bad_option(opt, argv);
+            return 2;
+        }
+    }
+    img_progress_on = img_progress_on && !quiet;
+    if (optind != argc - 2) {
+        img_usage("Expecting two image file names");
+        return 2;
+    }
+    BlockEdge *e[2] = {img_open(argv[optind], &how[0]), NULL};
+    if (e[0])
+        e[1] = img_open(argv[optind + 1], &how[1]);
+    int ret = e[0] && e[1] ? 0 : 2;
+    g_autofree uint8_t *one = g_malloc(CHUNK);
+    g_autofree uint8_t *other = g_malloc(CHUNK);
+    uint64_t size[2] = {0}, at = 0;
+    for (int i = 0; !ret && i < 2; i++)
+        size[i] = node_length(e[i]->node);
+    uint64_t end = MAX(size[0], size[1]);
+    if (!ret && strict && size[0] != size[1]) {
+        if (!quiet)
+            printf("Strict mode: Image size mismatch!\n");
+        ret = 1;
+    }
+    while (!ret && at < end) {
+        BlockStatus st[2];
+        uint64_t len = end - at;
+        bool zero[2];
+        for (int i = 0; !ret && i < 2; i++) {
+            st[i] = (BlockStatus){.flags = BLOCK_ST_ZERO, .len = len};
+            int r = at < size[i] ? node_status_chain(e[i]->node, NULL, at, MIN(len, size[i] - at), &st[i]) : 0;
+            if (r) {
+                img_error("Sector allocation test failed for %s", argv[optind + i]);
+                ret = 3;
+            }
+            zero[i] = st[i].flags & BLOCK_ST_ZERO;
+        }
+        len = MIN(st[0].len, st[1].len);
+        bool alloc_differs = strict && !ret && at < size[0] && at < size[1] &&
+                             (st[0].flags & BLOCK_ST_ALLOCATED) != (st[1].flags & BLOCK_ST_ALLOCATED);
+        if (alloc_differs) {
+            if (!quiet)
+                printf("Strict mode: Offset %" PRIu64 " block status mismatch!\n", at);
+            ret = 1;
+        }
+        if (!ret && !(zero[0] && zero[1])) {
+            len = MIN(len, CHUNK);
+            for (int i = 0; !ret && i < 2; i++) {
+                uint8_t *p = i ? other : one;
+                int r = zero[i] ? 0 : node_pread(e[i]->node, at, p, len);
+                if (zero[i])
+                    memset(p, 0, len);
+                if (r) {
+                    img_error("Error while reading offset %" PRIu64 " of %s: %s", at, argv[optind + i], g_strerror(-r));
+                    ret = 4;
+                }
+            }
+            if (!ret && memcmp(one, other, len)) {
+                uint64_t k = 0;
+                while (!memcmp(one + k, other + k, MIN(512, len - k)))
+                    k += 512;
+                if (!quiet)
+                    printf("Content mismatch at offset %" PRIu64 "!\n", at + k);
+                ret = 1;
+            }
+        }
+        at += len;
+        img_progress((double)at / (double)end);
+    }
+    if (!ret && !quiet) {
+        if (size[0] != size[1])
+            printf("Warning: Image size mismatch!\n");
+        printf("Images are identical.\n");
+    }
+    for (int i = 0; i < 2; i++)
+        img_close(e[i]);
+    return ret;
+}
+
+/* ---- commit ---- */
+
+int img_commit(int argc, char **argv)
+{
+    ImgOpen how = {.write = true, .no_backing = true};
+    bool quiet = false, drop = false;
+    const char *base = NULL;
+    int opt;
+    while ((opt = getopt_long(argc, argv, ":hf:t:b:dpqr:", long_options, NULL)) != -1) {
+        switch (opt) {
+        case 'f':
+            how.format = optarg;
+            break;
+        case 't':
+            how.cache = optarg;
+            break;
+        case 'b':
+            base = optarg;
+            break;
+        case 'd':
+            drop = true;
+            break;
+        case 'p':
+            img_progress_on = true;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            how.image_opts = true;
+            break;
+        default:
+            return bad_option(opt, argv);
+        }
+    }
+    if (optind != argc - 1)
+        return img_usage("Expecting one image file name");
+    BlockEdge *top = img_open(argv[optind], &how);
+    if (!top)
+        return 1;
+    int ret = 1;
+    /* The layers between, for reading; the base, to be written. */
+    GPtrArray *layers = g_ptr_array_new();
+    BlockEdge *below = NULL;
+    g_autofree uint8_t *buf = g_malloc(CHUNK);
+    g_ptr_array_add(layers, top);
+    for (;;) {
+        BlockNode *n = ((BlockEdge *)layers->pdata[layers->len - 1])->node;
+        g_autofree char *path = node_backing_path(n);
+        if (!path) {
+            img_error(base ? "Did not find '%s' in the backing chain of '%s'" : "Image does not have a backing file",
+                      base ? base : "", argv[optind]);
+            goto out;
+        }
+        bool last = !base || !strcmp(path, base) || !strcmp(n->backing_file, base);
+        ImgOpen b = {.format = n->backing_fmt, .write = last, .cache = how.cache, .no_backing = !last};
+        BlockEdge *e = img_open(path, &b);
+        if (!e)
+            goto out;
+        if (last) {
+            below = e;
+            break;
+        }
+        g_ptr_array_add(layers, e);
+    }
+    uint64_t size = node_length(top->node);
+    Error *err = NULL;
+    if (node_length(below->node) < size && !node_truncate(below->node, size, &err)) {
+        img_error_of(NULL, err);
+        goto out;
+    }
+    for (uint64_t at = 0, len; at < size; at += len) {
+        BlockStatus st = {0};
+        BlockNode *from = NULL;
+        len = MIN(CHUNK, size - at);
+        for (guint i = 0; i < layers->len && !from; i++) {
+            BlockNode *n = ((BlockEdge *)layers->pdata[i])->node;
+            if (at >= node_length(n)) {
+                st = (BlockStatus){.flags = BLOCK_ST_ZERO | BLOCK_ST_ALLOCATED, .len = len};
+                from = n;
+                break;
+            }
+            int r = node_status(n, at, MIN(len, node_length(n) - at), &st);
+            if (r) {
+                img_error("error while reading block status at offset %" PRIu64 ": %s", at, g_strerror(-r));
+                goto out;
+            }
+            len = st.len;
+            from = st.flags & BLOCK_ST_ALLOCATED ? n : NULL;
+        }
+        int r = !from                      ? 0
+                : st.flags & BLOCK_ST_ZERO ? node_write_zeroes(below->node, at, len, BLOCK_REQ_MAY_UNMAP)
+                                           : node_pread(from, at, buf, len);
+        if (!r && from && !(st.flags & BLOCK_ST_ZERO))
+            r = node_pwrite(below->node, at, buf, len);
+        if (r) {
+            img_error("error while committing at byte %" PRIu64 ": %s", at, g_strerror(-r));
+            goto out;
+        }
+        img_progress((double)(at + len) / (double)size);
+    }
+    int r = node_flush(below->node);
+    if (!r && !drop && !base && top->node->drv == &block_qcow2) { /* what is below now is not needed here */
+        Qcow2 *s = top->node->state;
+        for (uint64_t at = 0; !r && at < size;) {
+            BlockStatus st;
+            r = node_status(top->node, at, size - at, &st);
+            if (!r && st.flags & BLOCK_ST_ALLOCATED && s->version >= 3)
+                r = qcow2_forget(top->node, at, st.len);
+            at += st.len;
+        }
+        r = r ? r : node_flush(top->node);
+    }
+    if (r) {
+        img_error("could not flush: %s", g_strerror(-r));
+        goto out;
+    }
+    ret = 0;
+    if (!quiet)
+        printf("Image committed.\n");
+out:
+    for (guint i = 0; i < layers->len; i++)
+        if (!img_close(layers->pdata[i]))
+            ret = 1;
+    g_ptr_array_free(layers, true);
+    return img_close(below) ? ret : 1;
+}
+
+/* ---- rebase ---- */
+
+int img_rebase(int argc, char **argv)
+{
+    ImgOpen how = {.write = true};
+    bool quiet = false, unsafe = false;
+    const char *base = NULL, *base_fmt = NULL;
+    int opt;
+    while ((opt = getopt_long(argc, argv, ":hf:F:b:upt:T:qU", long_options, NULL)) != -1) {
+        switch (opt) {
+        case 'f':
+            how.format = optarg;
+            break;
+        case 'F':
+            base_fmt = optarg;
+            break;
+        case 'b':
+            base = optarg;
+            break;
+        case 'u':
+            unsafe = true;
+            break;
+        case 'p':
+            img_progress_on = true;
+            break;
+        case 't':
+            how.cache = optarg;
+            break;
+        case 'T':
+        case 'U':
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            how.image_opts = true;
+            break;
+        default:
+            return bad_option(opt, argv);
+        }
+    }
+    img_progress_on = img_progress_on && !quiet;
+    if (optind != argc - 1)
+        return img_usage("Expecting one image file name");
+    if (!unsafe && !base)
+        return img_usage("Use backing file (-b) option or unsafe (-u)");
+    how.no_backing = unsafe;
+    BlockEdge *e = img_open(argv[optind], &how), *new = NULL;
+    if (!e)
+        return 1;
+    int ret = 1;
+    g_autofree uint8_t *a = g_malloc(CHUNK);
+    g_autofree uint8_t *b = g_malloc(CHUNK);
+    if (e->node->drv != &block_qcow2) {
+        img_error("Could not change the backing file to '%s': the image format has none", base ? base : "");
+        goto out;
+    }
+    if (base && *base && !base_fmt) {
+        img_error("Could not change the backing file to '%s': backing format must be specified", base);
+        goto out;
+    }
+    if (!unsafe && *base) {
+        g_autofree char *folder = g_path_get_dirname(e->node->filename);
+        size_t colon = strcspn(base, ":/");
+        g_autofree char *full = *base == '/' || base[colon] == ':' || !strcmp(folder, ".")
+                                    ? g_strdup(base)
+                                    : g_build_filename(folder, base, NULL);
+        ImgOpen h = {.format = base_fmt};
+        new = img_open(full, &h);
+        if (!new)
+            goto out;
+    }
+    uint64_t size = node_length(e->node);
+    for (uint64_t at = 0, len; !unsafe && at < size; at += len) {
+        BlockStatus st;
+        int r = node_status(e->node, at, size - at, &st);
+        len = MIN(st.len, CHUNK);
+        if (!r && !(st.flags & BLOCK_ST_ALLOCATED)) {
+            uint64_t new_len = new &&at < node_length(new->node) ? MIN(len, node_length(new->node) - at) : 0;
+            memset(b, 0, len);
+            r = node_pread(e->node, at, a, len);
+            r = r ? r : new_len ? node_pread(new->node, at, b, new_len) : 0;
+            for (uint64_t k = 0, n; !r && k < len; k += n) { /* a cluster's share that differs is the image's own now */
+                n = MIN(4096, len - k);
+                if (!memcmp(a + k, b + k, n))
+                    continue;
+                r = img_is_zero(a + k, n) ? node_write_zeroes(e->node, at + k, n, 0)
+                                          : node_pwrite(e->node, at + k, a + k, n);
+            }
+        }
+        if (r) {
+            img_error("error while rebasing at byte %" PRIu64 ": %s", at, g_strerror(-r));
+            goto out;
+        }
+        img_progress((double)(at + len) / (double)size);
+    }
+    int r = node_flush(e->node);
+    Error *err = NULL;
+    if (r) {
+        img_error("could not flush: %s", g_strerror(-r));
+    } else if (!qcow2_change_backing(e->node, base, base_fmt, &err)) {
+        g_autofree char *text = g_strdup_printf("Could not change the backing file to '%s'", base ? base : "");
+        img_error_of(text, err);
+    } else {
+        ret = 0;
+    }
+out:
+    img_close(new);
+    return img_close(e) ? ret : 1;
+}
