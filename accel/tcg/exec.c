@@ -434,6 +434,8 @@ void tcg_execute(X86CPU *c, const Insn *i)
     bool tf = c->rflags & FLAG_TF, rf = c->rflags & FLAG_RF;
 
     check(c, d);
+    if (d->attrs & INSN_SERIALIZE)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
     t->next_rip = c->rip + i->len;
     if (i->code_size != 8)
         t->next_rip = (uint32_t)t->next_rip;

@@ -204,7 +204,7 @@ const Node decode_0f[256] = {
     [0xa3] = I(BT, "bt", 0, 0, (Ev, Gv), BT_FLAGS), [0xa4] = I(SHLD, "shld", 0, 0, (RW Ev, Gv, Ib), FM(ARITH)),
     [0xa5] = I(SHLD, "shld", 0, 0, (RW Ev, Gv, CL), FM(ARITH)),
     [0xa8] = I(PUSH_SEG, "push", STK, R_D64, (sGS), PUSHES), [0xa9] = I(POP_SEG, "pop", STK, R_D64, (W sGS), PUSHES),
-    [0xaa] = I(RSM, "rsm", END, 0, (), FR(FLAGS_ALL), FM(FLAGS_ALL)),
+    [0xaa] = I(RSM, "rsm", END | INSN_SERIALIZE, 0, (), FR(FLAGS_ALL), FM(FLAGS_ALL)),
     [0xab] = I(BTS, "bts", LK, 0, (RW Ev, Gv), BT_FLAGS), [0xac] = I(SHRD, "shrd", 0, 0, (RW Ev, Gv, Ib), FM(ARITH)),
     [0xad] = I(SHRD, "shrd", 0, 0, (RW Ev, Gv, CL), FM(ARITH)),
     [0xae] = MOD(LIST({ N_REG, group15_mem }), LIST({ N_REG, group15_reg })),

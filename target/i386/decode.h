@@ -83,8 +83,8 @@ enum {
     INSN_VSIB = 1 << 17,        /* gathers: the index is a vector register */
     INSN_NO_LOCK_MEM = 1 << 18, /* register forms only accept no memory: decoder has checked; informative */
     INSN_HINT = 1 << 19, /* does nothing: NOP with operand, PREFETCH, ENDBR64 ...; its memory operand is not accessed */
-    INSN_SHADOW = 1 << 20, /* no interrupt after it: STI, MOV SS, POP SS */
-    INSN_SERIALIZE = 1 << 21,
+    INSN_SHADOW = 1 << 20,    /* no interrupt after it: STI, MOV SS, POP SS */
+    INSN_SERIALIZE = 1 << 21, /* all stores before it are done, what is behind it is fetched anew */
 };
 
 typedef enum InsnExec {
