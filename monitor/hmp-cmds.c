@@ -273,6 +273,10 @@ static void cmd_change(Hmp *h, const Json *args)
     static const char *const modes[] = {"retain", "read-only", "read-write", NULL};
     const char *mode = json_get_str(args, "read-only-mode");
     Error *err = NULL;
+    if (!strcmp(json_get_str(args, "device"), "vnc")) {
+        hmp_change_vnc(h, args);
+        return;
+    }
     if (mode && !g_strv_contains(modes, mode))
         error_set(&err, "Parameter 'read-only-mode' does not accept value '%s'", mode);
     else
@@ -399,6 +403,7 @@ const HmpCommand hmp_info_commands[] = {
     {"usernet", "", "", "connections of user networks", hmp_info_usernet},
     {"uuid", "", "", "UUID of the VM", hmp_info_uuid},
     {"version", "", "", "version", hmp_info_version},
+    {"vnc", "", "", "VNC servers and their clients", hmp_info_vnc},
     {},
 };
 
@@ -408,7 +413,7 @@ const HmpCommand hmp_commands[] = {
     {"block_resize", "device:B size:s", "device size", "change the size of an image (MiB, or with a suffix)",
      cmd_block_resize},
     {"change", "-f device:B target:s format:s? read-only-mode:s?", "[-f] device filename [format [read-only-mode]]",
-     "put another medium into a drive (-f: even if locked)", cmd_change},
+     "put another medium into a drive (-f: even if locked); change vnc password PASSWORD", cmd_change},
     {"chardev-add", "args:s", "args", "add a character device, as -chardev", cmd_chardev_add},
     {"chardev-remove", "id:s", "id", "remove a character device", cmd_chardev_remove},
     {"chardev-send-break", "id:s", "id", "send a break on a character device", cmd_chardev_send_break},
@@ -454,6 +459,10 @@ const HmpCommand hmp_commands[] = {
     {"ringbuf_write", "device:s data:s", "device data", "write to a ring buffer", cmd_ringbuf_write},
     {"screendump", "-p filename:F device:s? head:e?", "[-p] filename [device [head]]",
      "write the screen as PPM (-p: PNG)", cmd_screendump},
+    {"expire_password", "protocol:s time:s", "protocol time",
+     "when a display's password ends: now, never, +SECONDS, SECONDS", hmp_expire_password},
+    {"set_password", "protocol:s password:s connected:s?", "protocol password [action-if-connected]",
+     "set a display's password", hmp_set_password},
     {"sendkey", "keys:s hold_ms:e?", "keys [hold_ms]", "press keys together ('ctrl-alt-f1')", cmd_sendkey},
     {"set_link", "name:s up:b", "name on|off", "plug or unplug a network link", hmp_set_link},
     {"stop|s", "", "", "stop the VM", cmd_stop},

@@ -15,6 +15,7 @@
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
 #include "ui/console.h"
+#include "ui/vnc.h"
 #include "util/rcu.h"
 
 #include <fcntl.h>
@@ -185,6 +186,7 @@ int main(int argc, char **argv)
     startup_cleanup();
     block_cleanup();
     monitor_cleanup();
+    vnc_stop();
     display_exit();
     chardev_cleanup();
     if (pidfile)

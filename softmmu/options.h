@@ -44,6 +44,7 @@ typedef enum OptId {
     OPT_NOGRAPHIC,
     OPT_CURSES,
     OPT_VGA,
+    OPT_VNC,
     OPT_KEYBOARD,
     OPT_FULL_SCREEN,
     OPT_NET,

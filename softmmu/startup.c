@@ -20,6 +20,8 @@
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
 #include "ui/console.h"
+#include "ui/keymap.h"
+#include "ui/vnc.h"
 #include "util/fds.h"
 #include "util/keyval.h"
 
@@ -732,7 +734,9 @@ static bool set_displays(Machine *m, Error **errp)
         else if (o->desc->id == OPT_CURSES)
             ok = display_option("curses", errp);
         else if (o->desc->id == OPT_KEYBOARD)
-            ok = display_option_k(o->arg, errp);
+            ok = keymap_option(o->arg, errp);
+        else if (o->desc->id == OPT_VNC)
+            ok = vnc_option(o->arg, errp) || error_prepend(errp, "%s: ", o->where);
         if (!ok)
             return false;
     }
@@ -801,6 +805,22 @@ static bool start_gdb(Error **errp)
     return true;
 }
 
+static bool audiodev_exists(const char *id)
+{
+    for (const Option *o = NULL; (o = option_next(OPT_AUDIODEV, o));) {
+        g_autoptr(Json) opts = parse(o, "driver", NULL);
+        const char *its = json_get_str(opts, "id");
+        if (its && !strcmp(its, id))
+            return true;
+    }
+    return false;
+}
+
+static bool start_displays(Machine *m, Error **errp)
+{
+    return display_init(errp) && vnc_start(m->name, audiodev_exists, errp);
+}
+
 bool startup_machine(Error **errp)
 {
     if (!set_log(errp) || !check_absent(errp) || !set_actions(errp) || !add_fds(errp) || !set_overcommit(errp))
@@ -838,7 +858,7 @@ bool startup_machine(Error **errp)
     if (m->fw_cfg)
         bootorder_update(m->fw_cfg);
     system_reset_now(CAUSE_NONE);
-    return start_gdb(errp) && display_init(errp);
+    return start_gdb(errp) && start_displays(m, errp);
 }
 
 void startup_cleanup(void)

@@ -136,7 +136,6 @@ bool display_init(Error **errp);   /* when the machine is made: starts the chose
 void display_exit(void);           /* at exit; harmless when called twice */
 const char *display_type(void);    /* the chosen name */
 Json *display_query_options(void); /* query-display-options's reply */
-bool display_option_k(const char *layout, Error **errp); /* -k */
 
 /* -vga: the device to create for a type name on a machine with (or without) PCI. */
 void vga_type_help(void); /* -vga help, to stdout */

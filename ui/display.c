@@ -2,6 +2,7 @@
 /* Displays: the table behind -display, and the names that -vga takes. */
 #include "ui/console.h"
 #include "hw/core/prop.h"
+#include "ui/vnc.h"
 #include "util/keyval.h"
 #include "util/module.h"
 #include <stdio.h>
@@ -19,8 +20,8 @@ static const DisplayDesc display_curses = {.name = "curses",
 const DisplayDesc *const display_table[] = {&display_none, &display_curses, NULL};
 
 /* Types that QEMU has and this program does not. */
-static const char *const display_absent[] = {"gtk",       "sdl",  "vnc",   "egl-headless",
-                                             "spice-app", "dbus", "default", "cocoa", NULL};
+static const char *const display_absent[] = {"gtk",  "sdl",     "egl-headless", "spice-app",
+                                             "dbus", "default", "cocoa",        NULL};
 
 static const DisplayDesc *chosen = &display_none;
 static Json *chosen_options;
@@ -45,10 +46,18 @@ static char *known_types(void)
 
 bool display_option(const char *text, Error **errp)
 {
-    g_autoptr(Json) opts = json_or_keyval_dotted(text, "type", NULL, errp);
     g_autofree char *known = known_types();
+    g_autoptr(Json) opts = NULL;
     const char *type;
 
+    /* The one type that is an option of another kind. */
+    if (g_str_has_prefix(text, "vnc=")) {
+        chosen = &display_none;
+        return vnc_option(text + strlen("vnc="), errp) || error_prepend(errp, "-display %s: ", text);
+    }
+    if (!strcmp(text, "vnc"))
+        return error_set(errp, "-display %s: VNC requires a display argument vnc=<display>", text);
+    opts = json_or_keyval_dotted(text, "type", NULL, errp);
     if (!opts)
         return error_prepend(errp, "-display %s: ", text);
     type = json_get_str(opts, "type");
@@ -72,7 +81,7 @@ bool display_option(const char *text, Error **errp)
         return true;
     }
     for (const char *const *n = display_absent; *n; n++)
-        if (!strcmp(*n, type) || (g_str_has_prefix(type, *n) && !strcmp(*n, "vnc")))
+        if (!strcmp(*n, type))
             return error_set(errp, "-display %s: type '%s' is not supported yet; types: %s", text, type, known);
     return error_set(errp, "-display %s: Parameter 'type' does not accept value '%s'; types: %s", text, type, known);
 }
@@ -114,14 +123,6 @@ Json *display_query_options(void)
 
     json_set_str(reply, "type", chosen->name);
     return reply;
-}
-
-bool display_option_k(const char *layout, Error **errp)
-{
-    /* A layout maps a client's keysyms back to keys; no display here has keysyms without key codes. */
-    if (!strcmp(layout, "en-us"))
-        return true;
-    return error_set(errp, "-k %s: keyboard layouts are not supported; keys keep their place on the keyboard", layout);
 }
 
 typedef struct VgaType {

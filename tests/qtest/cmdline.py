@@ -131,7 +131,7 @@ def main():
         "Did you mean 'kernel-irqchip'?")
     bad('unknown option', ['-machin', 'pc'], '-machin: invalid option', "Did you mean '-machine'?")
     case('option without its argument', ['-machine', 'none', '-m'], 1, '-m: requires an argument')
-    bad('option not there yet', ['-vnc', ':0'], '-vnc', 'not supported yet')
+    bad('option not there yet', ['-spice', 'port=1'], '-spice', 'not supported yet')
     bad('unknown machine', ['-machine', 'pc-i440fx-9.9'], "unsupported machine type 'pc-i440fx-9.9'", 'help')
     bad('unknown machine property', ['-machine', 'none,kernel-irqchp=on'], "kernel-irqchp' not found", 'kernel-irqchip')
     case('unknown accelerator', ['-machine', 'none', '-accel', 'kvmm'], 1, 'kvmm')

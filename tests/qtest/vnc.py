@@ -1,0 +1,703 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+VNC: a client of our own (rfb.py) against the whole binary under -accel qtest. The VGA's linear mode is set by the qtest protocol, so that
+every pixel is known; what a viewer shows is compared with screendump, what it presses is read from the keyboard controller. TAP.
+"""
+import array
+import json
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import rfb
+
+BIN = os.environ.get('QTEST_QEMU_BINARY', 'build/qemu-system-x86_64')
+PATIENCE = int(os.environ.get("VNC_PATIENCE", "60"))
+LFB = 0xe0000000
+
+
+class Skip(Exception):
+    """What this machine or build cannot do."""
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def free_display():
+    """A display whose port, and whose websocket's, nobody listens on."""
+    while True:
+        n = random.randrange(200, 20000)
+        try:
+            for port in (5900 + n, 5700 + n):
+                with socket.socket() as s:
+                    s.bind(('127.0.0.1', port))
+            return n
+        except OSError:
+            pass
+
+
+class VM:
+    def __init__(self, *args, vga=True):
+        self.dir = tempfile.TemporaryDirectory()
+        self.listeners = {}
+        for name in ('qmp', 'qtest'):
+            s = self.listeners[name] = socket.socket(socket.AF_UNIX)
+            s.bind(self.path(name))
+            s.listen(1)
+            s.settimeout(PATIENCE)
+        self.process = subprocess.Popen(
+            [BIN, '-nodefaults', '-display', 'none', '-accel', 'qtest', '-qtest', 'unix:' + self.path('qtest'), '-qtest-log', '/dev/null', '-m', '16', '-vga',
+             'std' if vga else 'none', '-chardev', f'socket,id=q,path={self.path("qmp")}', '-mon', 'chardev=q,mode=control', *args],
+            stdin=subprocess.DEVNULL)
+        self.qtest = self.accept('qtest').makefile('rw')
+        self.qmp_socket = self.accept('qmp')
+        self.qmp_lines = self.qmp_socket.makefile('rb')
+        self.events = []
+        self.qmp_lines.readline()
+        self.ask('qmp_capabilities')
+
+    def path(self, name):
+        return os.path.join(self.dir.name, name)
+
+    def accept(self, name):
+        s = self.listeners[name].accept()[0]
+        s.settimeout(PATIENCE)
+        return s
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            status = 'none: it hung at SIGTERM'
+        self.dir.cleanup()
+        if not exc[0]:
+            check(status == 0, f'exit status {status}')
+
+    def command(self, name, fds=(), **arguments):
+        data = json.dumps({'execute': name, 'arguments': arguments}).encode()
+        self.qmp_socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else [])
+        while True:
+            reply = json.loads(self.qmp_lines.readline())
+            if 'event' in reply:
+                self.events.append(reply)
+            else:
+                return reply
+
+    def ask(self, name, **arguments):
+        reply = self.command(name, **arguments)
+        if 'error' in reply:
+            raise AssertionError(f'{name}: {reply["error"]["desc"]}')
+        return reply['return']
+
+    def error(self, name, **arguments):
+        return self.command(name, **arguments).get('error', {}).get('desc')
+
+    def hmp(self, line):
+        return self.ask('human-monitor-command', **{'command-line': line})
+
+    def event(self, name, seconds=PATIENCE):
+        end = time.monotonic() + seconds
+        while True:
+            for i, e in enumerate(self.events):
+                if e['event'] == name:
+                    return self.events.pop(i).get('data')
+            check(time.monotonic() < end, f'no event {name}')
+            self.ask('query-status')
+            time.sleep(0.02)
+
+    def q(self, line):
+        self.qtest.write(line + '\n')
+        self.qtest.flush()
+        answer = self.qtest.readline().split()
+        check(answer[:1] == ['OK'], f'{line}: {answer}')
+        return int(answer[1], 0) if len(answer) > 1 else None
+
+    def mode(self, width, height):
+        """32 bits a pixel, the frame buffer at LFB. The VGA is device 2 of bus 0."""
+        for reg, value in ((0x10, LFB), (0x04, 3)):
+            self.q(f'outl 0xcf8 {0x80001000 | reg:#x}')
+            self.q(f'outl 0xcfc {value:#x}')
+        for index, value in ((4, 0), (1, width), (2, height), (3, 32), (4, 0x41)):
+            self.q(f'outw 0x1ce {index}')
+            self.q(f'outw 0x1d0 {value}')
+        self.q('outb 0x3c0 0x20')  # the attribute controller shows
+        self.width, self.height = width, height
+
+    def draw(self, x, y, pixels):
+        """One line of pixels."""
+        data = struct.pack(f'<{len(pixels)}I', *pixels)
+        self.q(f'write {LFB + (y * self.width + x) * 4:#x} {len(data)} 0x{data.hex()}')
+
+    def pattern(self, seed=1):
+        """Flat parts, text-like parts, gradients, noise."""
+        r = random.Random(seed)
+        w, h = self.width, self.height
+        for y in range(h):
+            line = [0x203040] * (w // 4)
+            line += [0xffffff if r.random() < 0.3 else 0 for _ in range(w // 4)]
+            line += [(x * 5 & 255) << 16 | (y * 3 & 255) << 8 | 77 for x in range(w // 4)]
+            line += [r.randrange(1 << 24) for _ in range(w - len(line))]
+            self.draw(0, y, line)
+
+    def dump(self):
+        self.ask('screendump', filename=self.path('dump'))
+        with open(self.path('dump'), 'rb') as f:
+            _, size, _, pixels = f.read().split(b'\n', 3)
+        return tuple(map(int, size.split())), pixels
+
+    def keyboard(self):
+        for port, value in ((0x64, 0xae), (0x64, 0x60), (0x60, 0x43), (0x60, 0xf4)):
+            self.q(f'outb {port:#x} {value:#x}')
+        self.scancodes()
+
+    def scancodes(self, at_least=0, seconds=PATIENCE):
+        """What the keyboard controller has, (byte, from the mouse) each."""
+        out, end = [], time.monotonic() + seconds
+        while True:
+            status = self.q('inb 0x64')
+            if status & 1:
+                out.append((self.q('inb 0x60'), bool(status & 0x20)))
+            elif len(out) >= at_least or time.monotonic() > end:
+                return out
+            else:
+                time.sleep(0.005)
+
+
+def connect(n, **more):
+    return rfb.Client(socket.create_connection(('127.0.0.1', 5900 + n), PATIENCE), **more)
+
+
+def refused(*args, **more):
+    try:
+        connect(*args, **more).close()
+    except PermissionError as e:
+        return str(e)
+    except (rfb.Closed, ConnectionError):
+        return 'closed'
+    return None
+
+
+def until(condition, what, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not condition():
+        check(time.monotonic() < end, f'{what}: not within {seconds} s')
+        time.sleep(0.01)
+
+
+def versions_and_events():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}', '-name', 'some guest') as vm:
+        for version, minor in ((b'RFB 003.003\n', 3), (b'RFB 003.005\n', 3), (b'RFB 003.007\n', 7), (b'RFB 003.008\n', 8), (b'RFB 003.889\n', 8)):
+            c = connect(n, version=version)
+            check(c.kind == 1 and c.name == 'QEMU (some guest)', f'{version}: {c.kind} {c.name}')
+            e = vm.event('VNC_CONNECTED')
+            want = {'auth': 'none', 'family': 'ipv4', 'service': str(5900 + n), 'host': '127.0.0.1', 'websocket': False}
+            port = str(c.sock.getsockname()[1])
+            client = {'family': 'ipv4', 'service': port, 'host': '127.0.0.1', 'websocket': False}
+            check(e == {'server': want, 'client': client}, f'VNC_CONNECTED {e}')
+            check(vm.event('VNC_INITIALIZED') == e, 'VNC_INITIALIZED')
+            check(vm.ask('query-vnc') == {'enabled': True, 'auth': 'none', 'family': 'ipv4', 'clients': [client], 'service': str(5900 + n),
+                                          'host': '127.0.0.1'}, 'query-vnc')
+            del want['auth']
+            check(vm.ask('query-vnc-servers') == [{'auth': 'none', 'clients': [client], 'server': [{**want, 'auth': 'none'}], 'id': 'default'}],
+                  'query-vnc-servers')
+            check(f'  Client: 127.0.0.1:{port} (ipv4)' in vm.hmp('info vnc'), 'info vnc')
+            c.close()
+            check(vm.event('VNC_DISCONNECTED') == e, 'VNC_DISCONNECTED')
+            until(lambda: vm.ask('query-vnc')['clients'] == [], 'the client goes')
+        for bad in (b'RFB 004.000\n', b'RFB 003.001\n', b'GET / HTTP/1', b'\0' * 12):
+            check(refused(n, version=bad) is not None if bad[:3] == b'RFB' else True, f'{bad}')
+        with socket.create_connection(('127.0.0.1', 5900 + n)) as s:
+            s.settimeout(PATIENCE)
+            s.sendall(b'GET / HTTP/1.1\r\n\r\n')
+            data = b''
+            try:
+                while chunk := s.recv(100):
+                    data += chunk
+            except ConnectionError:
+                pass  # it has not read all of it
+            check(b'HTTP' not in data, f'HTTP on a VNC port: {data}')
+
+
+def nothing_there():
+    with VM() as vm:
+        check(vm.ask('query-vnc') == {'enabled': False} and vm.ask('query-vnc-servers') == [], 'query-vnc')
+        check(vm.hmp('info vnc') == 'None\r\n', 'info vnc')
+        check(vm.error('set_password', protocol='vnc', password='x') == 'Could not set password', 'set_password')
+        check(vm.error('expire_password', protocol='vnc', time='now') == 'Could not set password expire time', 'expire_password')
+        check(vm.hmp('change vnc password abc') == 'Error: Could not set password\r\n', 'change vnc')
+
+
+def passwords():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n},password=on') as vm:
+        check(vm.ask('query-vnc')['auth'] == 'vnc', 'auth')
+        check(refused(n, password='') == 'Authentication failed', 'no password is set: none is right')
+        vm.ask('set_password', protocol='vnc', password='secret', connected='keep')
+        check(refused(n, password='wrong') == 'Authentication failed', 'a wrong one')
+        check(refused(n, password='wrong', version=b'RFB 003.003\n'), 'a wrong one, 3.3')
+        c = connect(n, password='secret')
+        check(c.kind == 2, 'security type')
+        connect(n, password='secret', version=b'RFB 003.003\n').close()
+        connect(n, password='secret', version=b'RFB 003.007\n').close()
+        with socket.create_connection(('127.0.0.1', 5900 + n)) as s:  # asks for None
+            s.settimeout(PATIENCE)
+            s.sendall(b'RFB 003.008\n')
+            check(s.recv(12) == b'RFB 003.008\n' and s.recv(2) == b'\1\2', 'the list')
+            s.sendall(b'\1')
+            check(s.recv(4) == b'\0\0\0\1', 'None is refused')
+        vm.ask('expire_password', protocol='vnc', time='now')
+        check(refused(n, password='secret'), 'expired')
+        vm.ask('expire_password', protocol='vnc', time='+1000')
+        connect(n, password='secret').close()
+        vm.ask('expire_password', protocol='vnc', time=str(int(time.time()) - 10))
+        check(refused(n, password='secret'), 'expired in the past')
+        vm.ask('expire_password', protocol='vnc', time='never')
+        check('takes now, never' in vm.error('expire_password', protocol='vnc', time='soon'), 'a time that is none')
+        check(vm.error('set_password', protocol='vnc', password='x', connected='fail') == "Invalid parameter 'connected'", 'connected=fail')
+        check(vm.error('set_password', protocol='vnc', password='x', display='nope') == 'Could not set password', 'another display')
+        vm.ask('change-vnc-password', password='newer')
+        connect(n, password='newer').close()
+        check(vm.hmp('change vnc password third') == '', 'HMP')
+        connect(n, password='third').close()
+        check(vm.hmp('set_password vnc fourth') == '', 'HMP set_password')
+        connect(n, password='fourth').close()
+        c.key(0x61, True)  # the first is still there
+        check(vm.ask('query-vnc')['clients'] != [], 'it stays')
+
+
+def pictures():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(200, 90)
+        vm.pattern()
+        size, truth = vm.dump()
+        check(size == (200, 90), f'size {size}')
+        for encoding in (rfb.RAW, rfb.HEXTILE, rfb.ZLIB, rfb.TIGHT, rfb.ZRLE):
+            c = connect(n)
+            check((c.width, c.height) == size, f'{encoding}: {c.width}x{c.height}')
+            c.encodings(encoding, rfb.LAST_RECT)
+            check(c.wait(lambda: c.rgb() == truth, incremental=False), f'encoding {encoding} shows another picture than screendump')
+            check(c.rects.get(encoding), f'encoding {encoding} was not used: {c.rects}')
+            vm.pattern(encoding + 2)
+            truth = vm.dump()[1]
+            check(c.wait(lambda: c.rgb() == truth), f'encoding {encoding} after a change')
+            c.close()
+        for encoding in (rfb.RAW, rfb.HEXTILE, rfb.TIGHT, rfb.ZRLE):
+            c = connect(n, bpp=16)
+            c.encodings(encoding)
+            want = b''.join(struct.pack('<H', (truth[i] * 31 + 127) // 255 << 11 | (truth[i + 1] * 63 + 127) // 255 << 5 | (truth[i + 2] * 31 + 127) // 255)
+                            for i in range(0, len(truth), 3))
+            floor = b''.join(struct.pack('<H', truth[i] >> 3 << 11 | truth[i + 1] >> 2 << 5 | truth[i + 2] >> 3) for i in range(0, len(truth), 3))
+            check(c.wait(lambda: b''.join(map(bytes, c.picture)) in (want, floor), incremental=False), f'encoding {encoding}, 16 bits')
+            c.close()
+
+
+def little_is_sent():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(320, 200)
+        vm.pattern()
+        c = connect(n)
+        c.encodings(rfb.RAW)
+        truth = vm.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the picture')
+        before = c.received
+        vm.draw(100, 50, [0x123456])
+        vm.draw(300, 199, [0x654321])
+        truth = vm.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth), 'the change')
+        check(c.received - before <= 2 * 16 * 16 * 4 + 200, f'{c.received - before} bytes for two pixels')
+        before = c.received
+        vm.pattern()  # the same again, and the two pixels
+        truth = vm.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth), 'the change back')
+        check(c.received - before <= 2 * 16 * 16 * 4 + 200, f'{c.received - before} bytes for the same picture')
+        c.close()
+
+
+def resizes():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(160, 100)
+        clients = []
+        for pseudo in ((rfb.DESKTOP_SIZE,), (rfb.EXT_SIZE,), ()):
+            c = connect(n)
+            c.encodings(rfb.TIGHT, *pseudo)
+            clients.append(c)
+        for size in ((320, 240), (64, 400), (800, 600), (24, 3)):
+            vm.mode(*size)
+            vm.pattern(size[0])
+            got, truth = vm.dump()
+            check(got == size, f'screendump {got}')
+            for c in clients[:2]:
+                check(c.wait(lambda: (c.width, c.height) == size and c.rgb() == truth), f'{c.width}x{c.height}, not {size}')
+        old = clients[2]  # knows nothing of sizes: what it asks for is cut
+        old.request(False)
+        old.request(False, 0, 0, 24, 3)
+        vm.mode(160, 100)
+        vm.pattern()
+        truth = vm.dump()[1]
+        check(old.wait(lambda: old.rgb() == truth, incremental=False), 'a viewer without resizes')
+        # a viewer's wish
+        c = clients[1]
+        c.sock.sendall(struct.pack('>BxHHBx', 251, 640, 480, 1) + struct.pack('>IHHHHI', 0, 0, 0, 640, 480, 0))
+        c.resizes.clear()
+        check(c.wait(lambda: c.resizes), 'an answer to SetDesktopSize')
+
+
+def keys():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n},key-delay-ms=0') as vm:
+        vm.keyboard()
+        c = connect(n)
+        expect = [([0x61], '1e 9e'), ([0xffe1, 0x41], '2a 1e 9e aa'), ([0xff0d], '1c 9c'), ([0xffe3, 0xffe9, 0xffff], '1d 38 e0 53 e0 d3 b8 9d'),
+                  ([0x3b], '27 a7'), ([0xffe1, 0x3a], '2a 27 a7 aa'), ([0xffbe], '3b bb'), ([0xffb5], '4c cc'), ([0xff8d], 'e0 1c e0 9c'),
+                  ([0xff51], 'e0 4b e0 cb')]
+        for syms, codes in expect:
+            for s in syms:
+                c.key(s, True)
+            for s in reversed(syms):
+                c.key(s, False)
+            want = [int(x, 16) for x in codes.split()]
+            got = [b for b, _ in vm.scancodes(len(want))]
+            check(got == want, f'{syms}: {bytes(got).hex(" ")}, not {codes}')
+        c.encodings(rfb.RAW, rfb.EXT_KEY)
+        c.request()
+        while not any(p[0] == rfb.EXT_KEY for p in c.pseudo):
+            c.update()
+        for sym, code, codes in ((0x61, 0x10, '10 90'), (0, 0x9d, 'e0 1d e0 9d'), (0x7a, 0x2c, '2c ac'), (0x61, 0, '')):
+            c.ext_key(sym, code, True)
+            c.ext_key(sym, code, False)
+            want = [int(x, 16) for x in codes.split()]
+            got = [b for b, _ in vm.scancodes(len(want))]
+            check(got == want, f'ext {code:#x}: {bytes(got).hex(" ")}, not {codes}')
+        c.key(0xfe50, True)  # dead_grave: no key has it
+        c.key(0x61, False)   # was never pressed
+        c.key(0xffe1, True)  # held when the viewer goes
+        check([b for b, _ in vm.scancodes(1)] == [0x2a], 'shift')
+        c.close()
+        check([b for b, _ in vm.scancodes(1)] == [0xaa], 'shift is released when its viewer goes')
+        # keyboard lights
+        c = connect(n)
+        c.encodings(rfb.RAW, rfb.LED_STATE)
+        check(c.wait(lambda: c.leds == 0), 'lights')
+        vm.q('outb 0x60 0xed')
+        vm.q('outb 0x60 0x06')
+        check(c.wait(lambda: c.leds == 6), f'lights {c.leds}')
+
+
+def layout():
+    n = free_display()
+    try:
+        vm = VM('-vnc', f'127.0.0.1:{n},key-delay-ms=0', '-k', 'de')
+    except (TimeoutError, socket.timeout, ConnectionError):
+        raise Skip('no module for layouts') from None
+    with vm:
+        vm.keyboard()
+        c = connect(n)
+        c.encodings(rfb.RAW, rfb.EXT_KEY)
+        for sym, codes in ((0x7a, '15 95'), (0x79, '2c ac'), (0xdf, '0c 8c'), (0xf6, '27 a7'), (0x40, '10 90'), (0x23, '2b ab')):
+            c.key(sym, True)
+            c.key(sym, False)
+            got = [b for b, _ in vm.scancodes(2)]
+            check(bytes(got).hex(' ') == codes, f'{sym:#x}: {bytes(got).hex(" ")}, not {codes}')
+        c.ext_key(0x7a, 0x2c, True)  # -k: the symbol counts
+        check([b for b, _ in vm.scancodes(1)] == [0x15], 'the extended key event under -k')
+
+
+def mouse():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        for port, value in ((0x64, 0xa8), (0x64, 0x60), (0x60, 0x43), (0x64, 0xd4), (0x60, 0xf4)):
+            vm.q(f'outb {port:#x} {value:#x}')
+        check(vm.scancodes(1) == [(0xfa, True)], 'enabled')
+        c = connect(n)
+
+        def packets(send, want):
+            send()
+            got = [b for b, from_mouse in vm.scancodes(3 * len(want)) if from_mouse]
+            check([tuple(got[i:i + 3]) for i in range(0, len(got), 3)] == want, f'{bytes(got).hex(" ")}, not {want}')
+        c.pointer(0, 10, 10)
+        packets(lambda: c.pointer(0, 15, 12), [(0x28, 5, 0xfe)])
+        packets(lambda: c.pointer(1, 15, 12), [(0x09, 0, 0)])
+        packets(lambda: c.pointer(0, 15, 12), [(0x08, 0, 0)])
+        c.encodings(rfb.RAW, rfb.POINTER_TYPE)
+        check(c.wait(lambda: c.absolute is False), 'the pointer is relative')
+        packets(lambda: c.pointer(0, 0x7fff + 3, 0x7fff - 4), [(0x08, 3, 4)])
+        packets(lambda: c.pointer(4, 0x7fff, 0x7fff), [(0x0a, 0, 0)])
+        packets(lambda: vm.hmp('mouse_button 0'), [])
+        packets(c.close, [(0x08, 0, 0)])
+
+
+def sharing():
+    for policy, others, refuses in (('allow-exclusive', False, False), ('force-shared', True, True), ('ignore', True, False)):
+        n = free_display()
+        with VM('-vnc', f'127.0.0.1:{n},share={policy}') as vm:
+            first = connect(n)
+            vm.event('VNC_INITIALIZED')
+            second = connect(n, shared=True)
+            vm.event('VNC_INITIALIZED')
+            third = connect(n, shared=False)
+            count = (2 if others else 0) + (0 if refuses else 1)
+            until(lambda: len(vm.ask('query-vnc')['clients']) == count, f'{policy}: {count} clients')
+            for c in (first, second, third):
+                c.close()
+
+
+def connections():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n},connections=3') as vm:
+        kept = [connect(n) for _ in range(2)]
+        for _ in range(2):
+            vm.event('VNC_INITIALIZED')
+        idle = [socket.create_connection(('127.0.0.1', 5900 + n)) for _ in range(20)]  # say nothing
+        late = connect(n)
+        until(lambda: len(vm.ask('query-vnc')['clients']) == 3, 'three stay')
+        for c in kept + [late]:
+            c.encodings(rfb.RAW)
+            c.request(False)
+            check(c.update() or c.update(), 'a picture')
+        check(refused(n) == 'closed', 'a fourth')
+        for s in idle:
+            s.close()
+
+
+def websocket():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n},websocket=on') as vm:
+        vm.mode(200, 90)
+        vm.pattern()
+        truth = vm.dump()[1]
+
+        def open_ws():
+            return rfb.WebSocket(socket.create_connection(('127.0.0.1', 5700 + n), PATIENCE))
+        ws = open_ws()
+        check(ws.ok, f'handshake: {ws.status}')
+        c = rfb.Client(ws)
+        e = vm.event('VNC_CONNECTED')
+        check(e['client']['websocket'] and e['server']['websocket'] and e['server']['service'] == str(5700 + n), f'{e}')
+        c.encodings(rfb.RAW)
+        check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the picture')
+        ws.frame(9, b'are you there')
+        request = struct.pack('>BBHHHH', 3, 0, 0, 0, 200, 90)
+        ws.frame(2, request[:3], fin=False)  # a message in pieces, with a ping between
+        ws.frame(9, b'')
+        ws.frame(0, request[3:7], fin=False)
+        ws.frame(0, request[7:])
+        check(c.update(), 'an update')
+        until(lambda: ws.pongs[:1] == [b'are you there'] or c.request() or c.update() and False, 'a pong')
+        ws.frame(8, b'\x03\xe8')
+        vm.event('VNC_DISCONNECTED')
+        for junk in (b'\x82\x05hello', b'\xf2\x85aaaahello', b'\x80\x80aaaa', b'\x83\x80aaaa', b'\x89\xfe\x01\x00aaaa', b'\x82\xff\xff\xff\xff\xff\xff\xff\xff\xffaaaa'):
+            ws = open_ws()
+            ws.sock.sendall(junk)
+            ws.sock.settimeout(PATIENCE)
+            while ws.sock.recv(4096):
+                pass
+        for text, status in ((b'GET / HTTP/1.1\r\nHost: x\r\n\r\n', b'426'), (b'POST / HTTP/1.1\r\nHost: x\r\n\r\n', b'405'), (b'\x16\x03\x01', b'400'),
+                             (b'GET / HTTP/1.1\r\nA: ' + b'a' * 9000, b'431')):
+            with socket.create_connection(('127.0.0.1', 5700 + n)) as s:
+                s.settimeout(PATIENCE)
+                s.sendall(text)
+                check(s.recv(100).split(b' ')[1:2] == [status], f'{text[:20]}')
+        check(vm.ask('query-status')['status'] == 'running', 'it runs')
+
+
+def addresses():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm, tempfile.TemporaryDirectory() as t:
+        with VM('-vnc', f'127.0.0.1:{n},to={n + 9}', '-vnc', f'unix:{t}/sock,id=second', '-vnc', 'none,id=third') as other:
+            servers = other.ask('query-vnc-servers')
+            check([s['id'] for s in servers] == ['third', 'second', 'default'] and servers[0]['server'] == [], f'{servers}')
+            check(servers[1]['server'][0]['family'] == 'unix' and servers[1]['server'][0]['service'] == f'{t}/sock', f'{servers}')
+            port = int(servers[2]['server'][0]['service'])
+            check(5900 + n < port <= 5900 + n + 9, f'port {port}')
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(f'{t}/sock')
+            check(rfb.Client(s).width, 'a unix socket')
+        check(not os.path.exists(f'{t}/sock'), 'the socket file goes')
+        m = free_display()
+        vm.ask('display-update', type='vnc', addresses=[{'type': 'inet', 'host': '127.0.0.1', 'port': str(5900 + m)}])
+        connect(m).close()
+        check(vm.ask('query-vnc')['service'] == str(5900 + m), 'display-update')
+        a, b = socket.socketpair()
+        check('error' not in vm.command('getfd', fds=[b.fileno()], fdname='peer'), 'getfd')
+        b.close()
+        vm.ask('add_client', protocol='vnc', fdname='peer')
+        check(rfb.Client(a).width, 'add_client')
+        check('has not been found' in vm.error('add_client', protocol='vnc', fdname='peer'), 'twice')
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        s.listen(1)
+        s.settimeout(PATIENCE)
+        with VM('-vnc', f'127.0.0.1:{s.getsockname()[1]},reverse=on'):
+            check(rfb.Client(s.accept()[0]).name == 'QEMU', 'reverse=on')
+
+
+def memory(pid):
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
+
+
+def slow_viewer():
+    """One does not read and one stops in the middle of a message; the machine and a third viewer do not mind, and memory stays."""
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(800, 600)
+        vm.pattern()
+        slow = connect(n)
+        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.encodings(rfb.RAW)
+        half = connect(n)
+        half.sock.sendall(struct.pack('>BxH', 2, 1000) + bytes(100))
+        quick = connect(n)
+        quick.encodings(rfb.RAW)
+        truth = vm.dump()[1]
+        check(quick.wait(lambda: quick.rgb() == truth, incremental=False), 'a first picture')
+        before = memory(vm.process.pid)
+        worst = 0
+        for i in range(30):
+            for _ in range(50):
+                try:
+                    slow.sock.settimeout(0.001)
+                    slow.request(False)
+                except (TimeoutError, socket.timeout):
+                    pass
+            vm.draw(0, i * 16, [i * 0x10101 + 0x77] * 800)
+            start = time.monotonic()
+            vm.ask('query-status')
+            worst = max(worst, time.monotonic() - start)
+        truth = vm.dump()[1]
+        check(quick.wait(lambda: quick.rgb() == truth), 'the other viewer sees the last picture')
+        grown = memory(vm.process.pid) - before
+        check(grown < 16384, f'{grown} KiB more')
+        check(worst < 5, f'query-status took {worst:.1f} s')
+        print(f'# {grown} KiB more, query-status took {worst * 1000:.0f} ms at most')
+
+
+def hostile():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(200, 90)
+        for name, message in (('file transfer', struct.pack('>BBBxII', 7, 1, 0, 0, 0)), ('scaling', bytes([8, 2, 0, 0])), ('palm', bytes([15, 2, 0, 0])),
+                              ('text chat', struct.pack('>B3xI', 11, 1 << 30)), ('unknown', b'\x63'), ('power', bytes([250, 0, 1, 4])),
+                              ('qemu', bytes([255, 9]) + bytes(10)), ('cut text of 2 GiB', struct.pack('>B3xI', 6, 0x7fffffff)),
+                              ('8 bits a pixel, not a power of two', struct.pack('>B3xBBBBHHHBBB3x', 0, 13, 77, 0, 1, 65535, 65535, 65535, 255, 255, 255))):
+            c = connect(n)
+            c.sock.sendall(message + bytes(64))
+            try:
+                while c.sock.recv(4096):
+                    pass
+            except ConnectionError:
+                pass
+            c.close()
+            check(vm.ask('query-status')['status'] == 'running', f'{name}')
+        c = connect(n)
+        c.sock.sendall(struct.pack('>B3xI', 6, 1000) + bytes(1000))  # a clipboard is skipped
+        c.encodings(*range(-500, 500))
+        c.sock.sendall(struct.pack('>BBHHHH', 3, 1, 65535, 65535, 65535, 65535))
+        c.request(False)
+        c.pointer(255, 65535, 65535)
+        c.key(0xffffffff, True)
+        for _ in range(3):
+            r = random.Random(7)
+            d = connect(n)
+            try:
+                for _ in range(300):
+                    d.sock.sendall(bytes(r.choice((0, 2, 3, 4, 5, 6, 251, 255, r.randrange(256))) if i == 0 else r.choice((0, 0, 1, r.randrange(256)))
+                                         for i in range(r.randrange(1, 30))))
+            except OSError:
+                pass
+            d.close()
+        check(vm.ask('query-status')['status'] == 'running', 'it runs')
+        connect(n).close()
+
+
+def power():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n},power-control=on') as vm:
+        c = connect(n)
+        c.encodings(rfb.RAW, rfb.XVP)
+        check(c.wait(lambda: (rfb.XVP, 1, 1) in c.pseudo), f'power control is offered: {c.pseudo}')
+        c.sock.sendall(bytes([250, 0, 1, 4]))
+        vm.event('RESET')
+        c.sock.sendall(bytes([250, 0, 1, 2]))
+        vm.event('POWERDOWN')
+
+
+def no_screen():
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}', vga=False):
+        c = connect(n)
+        c.encodings(rfb.RAW)
+        c.request(False)
+        check(c.update() and any(map(any, c.picture)), 'a picture that says so')
+
+
+def command_line():
+    n = free_display()
+    for args, says in ((['-vnc', 'foo'], '-vnc foo: no vnc port specified'), (['-vnc', ':1,foo=1'], "-vnc :1,foo=1: Invalid parameter 'foo'"),
+                       (['-vnc', ':1,share=x'], 'unknown vnc share= option'), (['-vnc', ':1,to=x'], "Parameter 'to' expects a number"),
+                       (['-vnc', ':-1'], "can't convert to a number: -1"), (['-vnc', ':70000'], 'port 70000 out of range'),
+                       (['-vnc', ':1,audiodev=nope'], "Audiodev 'nope' not found"), (['-vnc', ':1,password-secret=nope'], "No secret with id 'nope'"),
+                       (['-vnc', ':1,tls-creds=x'], 'TLS is not supported'), (['-vnc', ':1,sasl=on'], 'SASL is not supported'),
+                       (['-vnc', ':1,display=foo'], "Device 'foo' not found"), (['-display', 'vnc'], 'VNC requires a display argument vnc=<display>'),
+                       (['-vnc', f'127.0.0.1:{n}', '-vnc', f'127.0.0.1:{n}'], 'Failed to find an available port: Address already in use'),
+                       (['-vnc', ':1,id=a', '-vnc', ':2,id=a'], "Duplicate ID 'a'"), (['-vnc', f'127.0.0.1:{n}', '-k', 'klingon'], 'klingon'),
+                       (['-vnc', 'unix:/nonexistent/x'], '/nonexistent/x'), (['-vnc', 'unix:/tmp/x,websocket=on'], 'websocket')):
+        r = subprocess.run([BIN, '-accel', 'qtest', *args], capture_output=True, timeout=PATIENCE, text=True, stdin=subprocess.DEVNULL)
+        check(r.returncode == 1 and says in r.stderr, f'{args}: status {r.returncode}, {r.stderr}')
+    with VM('-vnc', f'127.0.0.1:{n},lossy=on,non-adaptive=on,audiodev=a,share=ignore,password=off,ipv4=on', '-audiodev', 'none,id=a'):
+        connect(n).close()
+    with VM('-display', f'vnc=127.0.0.1:{n}') as vm:
+        connect(n).close()
+        check(vm.ask('query-display-options') == {'type': 'none'}, 'query-display-options')
+
+
+CASES = [nothing_there, versions_and_events, passwords, pictures, little_is_sent, resizes, keys, layout, mouse, sharing, connections, websocket,
+         addresses, slow_viewer, hostile, power, no_screen, command_line]
+
+
+def main():
+    wanted = [c for c in CASES if not sys.argv[1:] or c.__name__ in sys.argv[1:]]
+    print(f'1..{len(wanted)}')
+    r = subprocess.run([BIN, '-display', 'none', '-accel', 'qtest', '-vnc', 'none', '-S', '-qmp', 'stdio'], capture_output=True, text=True,
+                       timeout=PATIENCE, input='{"execute": "qmp_capabilities"} {"execute": "quit"}')
+    missing = "module 'ui-vnc' is not installed" in r.stderr
+    failed = 0
+    for i, case in enumerate(wanted, 1):
+        name = case.__name__.replace('_', ' ')
+        try:
+            if missing:
+                raise Skip('built without VNC')
+            case()
+            print(f'ok {i} - {name}')
+        except Skip as e:
+            print(f'ok {i} - {name} # SKIP {e}')
+        except Exception as e:  # pylint: disable=broad-except
+            failed += 1
+            print(f'not ok {i} - {name}\n#  {type(e).__name__}: {e}')
+            trace = e.__traceback__
+            while trace:
+                print(f'#  line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name}')
+                trace = trace.tb_next
+        sys.stdout.flush()
+    sys.exit(failed > 0)
+
+
+main()
