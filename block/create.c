@@ -155,7 +155,7 @@ static bool create_qcow2(BlockEdge *e, const Json *o, Error **errp)
     return qcow2_create_preallocate(e->node, &c, errp);
 }
 
-bool block_create(const char *path, const char *format, const Json *opts, Error **errp)
+bool block_create_known(const char *format, const Json *opts, Error **errp)
 {
     const CreateOption *known = block_create_options(format);
     if (!known)
@@ -167,6 +167,13 @@ bool block_create(const char *path, const char *format, const Json *opts, Error 
         if (!k->name)
             return error_set(errp, "Invalid parameter '%s'", json_key_at(opts, i));
     }
+    return true;
+}
+
+bool block_create(const char *path, const char *format, const Json *opts, Error **errp)
+{
+    if (!block_create_known(format, opts, errp))
+        return false;
     BlockEdge *e = new_file(path, errp);
     if (!e)
         return false;

@@ -10,6 +10,7 @@ typedef struct CreateOption {
 } CreateOption;
 /* The options of a format, ended by a NULL name; NULL: cannot be created. */
 const CreateOption *block_create_options(const char *format);
+bool block_create_known(const char *format, const Json *opts, Error **errp); /* the format has all these options */
 /* opts: strings by name (borrowed), "size" with them. The image is closed again. */
 bool block_create(const char *path, const char *format, const Json *opts, Error **errp);
 /* A qcow2 image in front of n, in a file that has no name any more: what is written goes there. Takes its own

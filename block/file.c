@@ -97,6 +97,8 @@ static bool file_set_perm(BlockNode *n, unsigned perm, unsigned shared, Error **
     if (!s->use_locks)
         return true;
     unsigned deny = BLOCK_PERM_ALL & ~shared, old_perm = s->lock_perm, old_deny = s->lock_deny;
+    if (perm == old_perm && deny == old_deny)
+        return true; /* what nobody could get past meanwhile */
     for (size_t i = 0; i < ARRAY_SIZE(lock_names); i++) {
         unsigned bit = lock_names[i].bit;
         int err = 0;

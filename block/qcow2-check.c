@@ -16,6 +16,7 @@ typedef struct Check {
     Qcow2Check *res;
     unsigned fix;
     uint32_t *refs; /* as counted */
+    uint32_t *disk; /* as the image says, repairs included */
     uint64_t clusters, room;
     bool rebuild, no_rt; /* no_rt: the old structure of counts does not count */
 } Check;
@@ -229,13 +230,10 @@ static int compare(Check *c)
     Qcow2 *s = c->s;
     uint64_t per = qcow2_rb_entries(s), used = 0;
     g_autofree uint8_t *block = g_malloc(s->cluster_size);
-    /* As far as anything is counted, past the file's end too. */
-    for (uint64_t b = 0; b < s->rt_size || b * per < c->clusters; b++) {
+    for (uint64_t b = 0; b * per < c->clusters; b++) {
         uint64_t off = b < s->rt_size ? s->rt[b] : 0;
         if (off & s->cluster_mask || off >> s->cluster_bits >= c->clusters)
             off = 0; /* told already */
-        if (!off && b * per >= c->clusters)
-            continue;
         bool changed = false;
         int ret = off ? node_pread_padded(s->node->file->node, off, block, s->cluster_size) : 0;
         if (ret) {
@@ -244,21 +242,21 @@ static int compare(Check *c)
         }
         if (!off)
             memset(block, 0, s->cluster_size);
-        for (uint64_t k = 0; k < per; k++) {
-            uint64_t i = b * per + k, have = qcow2_get_bits(block, s->refcount_order, k);
-            uint64_t want = i < c->clusters ? c->refs[i] : 0;
+        for (uint64_t k = 0; k < per && b * per + k < c->clusters; k++) {
+            uint64_t i = b * per + k, have = qcow2_get_bits(block, s->refcount_order, k), want = c->refs[i];
+            c->disk[i] = (uint32_t)MIN(have, UINT32_MAX);
             if (have || want)
                 used = MAX(used, i + 1);
             if (have == want)
                 continue;
             bool leak = have > want, repair = c->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS);
-            say(c, "%s cluster %" PRIu64 " refcount=%" PRIu64 " reference=%" PRIu64,
-                repair ? "Repairing"
-                : leak ? "Leaked"
-                       : "ERROR",
-                i, have, want);
+            say(c, "%s cluster %" PRIu64 " refcount=%" PRIu64 " reference=%" PRIu64, leak ? "Leaked" : "ERROR", i, have,
+                want);
+            if (repair)
+                say(c, "Repairing cluster %" PRIu64 " refcount=%" PRIu64 " reference=%" PRIu64, i, have, want);
             if (leak && repair) {
                 qcow2_put_bits(block, s->refcount_order, k, want);
+                c->disk[i] = (uint32_t)want;
                 changed = true;
                 c->res->leaks_fixed++;
             } else if (leak) {
@@ -359,11 +357,11 @@ static int check_copied(Check *c)
         uint64_t table = s->l1[i] & QCOW2_OFFSET;
         if (!table || table & s->cluster_mask || table >> s->cluster_bits >= c->clusters)
             continue;
-        bool want = c->refs[table >> s->cluster_bits] == 1;
+        bool want = c->disk[table >> s->cluster_bits] == 1;
         if (want != !!(s->l1[i] & QCOW2_COPIED)) {
             bool repair = c->fix & QCOW2_FIX_ERRORS;
             say(c, "%s OFLAG_COPIED L2 cluster: l1_index=%u l1_entry=%" PRIx64 " refcount=%u",
-                repair ? "Repairing" : "ERROR", i, s->l1[i], c->refs[table >> s->cluster_bits]);
+                repair ? "Repairing" : "ERROR", i, s->l1[i], c->disk[table >> s->cluster_bits]);
             if (repair) {
                 uint8_t e[8];
                 s->l1[i] = table | (want ? QCOW2_COPIED : 0);
@@ -386,12 +384,12 @@ static int check_copied(Check *c)
             if ((type != QCOW2_NORMAL && type != QCOW2_ZERO_ALLOC) || off & s->cluster_mask ||
                 off >> s->cluster_bits >= c->clusters)
                 continue;
-            want = c->refs[off >> s->cluster_bits] == 1;
+            want = c->disk[off >> s->cluster_bits] == 1;
             if (want == !!(e & QCOW2_COPIED))
                 continue;
             bool repair = c->fix & QCOW2_FIX_ERRORS;
             say(c, "%s OFLAG_COPIED data cluster: l2_entry=%" PRIx64 " refcount=%u", repair ? "Repairing" : "ERROR", e,
-                c->refs[off >> s->cluster_bits]);
+                c->disk[off >> s->cluster_bits]);
             if (repair) {
                 stq_be(buf + 8 * k, (e & ~QCOW2_COPIED) | (want ? QCOW2_COPIED : 0));
                 changed = true;
@@ -424,7 +422,9 @@ int qcow2_check(BlockNode *n, Qcow2Check *res, unsigned fix)
     c.clusters = (node_length(n->file->node) + s->cluster_size - 1) >> s->cluster_bits;
     c.room = c.clusters + c.clusters / 1000 + 4096;
     c.refs = c.clusters < CLUSTERS_MAX ? g_try_new0(uint32_t, c.room) : NULL;
-    if (!c.refs) {
+    c.disk = c.refs ? g_try_new0(uint32_t, c.room) : NULL;
+    if (!c.disk) {
+        g_free(c.refs);
         say(&c, "ERROR: the image file is too large to be checked (%" PRIu64 " clusters)", c.clusters);
         res->check_errors++;
         return -EFBIG;
@@ -461,5 +461,6 @@ int qcow2_check(BlockNode *n, Qcow2Check *res, unsigned fix)
         ret = qcow2_header_write(s, QCOW2_H_INCOMPAT, bits, 8);
     }
     g_free(c.refs);
+    g_free(c.disk);
     return ret;
 }

@@ -61,6 +61,9 @@ int img_create(int argc, char **argv)
             return img_error("%s: Format driver '%s' does not support image creation", path, fmt);
         return img_error("%s: Unknown file format '%s'", path, fmt);
     }
+    Error *err = NULL;
+    if (!block_create_known(fmt, o, &err))
+        return img_error_of(path, err);
     if (base)
         json_set_str(o, "backing_file", base);
     if (base_fmt)
@@ -82,12 +85,9 @@ int img_create(int argc, char **argv)
                                     ? g_strdup(base)
                                     : g_build_filename(folder, base, NULL);
         ImgOpen how = {.format = base_fmt, .force_share = false};
-        Error *err = NULL;
         BlockEdge *e = img_open(full, &how);
-        if (!e) {
-            error_free(err);
+        if (!e)
             return img_error("%s: Could not open backing image.", path);
-        }
         if (!json_get(o, "size"))
             json_set(o, "size", json_printf("%" PRIu64, node_length(e->node)));
         img_close(e);
@@ -96,7 +96,6 @@ int img_create(int argc, char **argv)
         return img_error("%s: Image creation needs a size parameter", path);
     if (!quiet)
         img_announce(path, fmt, o);
-    Error *err = NULL;
     return block_create(path, fmt, o, &err) ? 0 : img_error_of(path, err);
 }
 

@@ -213,6 +213,13 @@ static void print_entry(const MapEntry *e, bool json, bool first)
     }
 }
 
+/* The tables were made ahead of the data: there the file knows better where there is none. */
+static bool preallocated(BlockNode *file)
+{
+    int64_t there = block_allocated(file);
+    return there >= 0 && (uint64_t)there < node_length(file) / 10 * 9;
+}
+
 /* A run, with what the file below says of holes in it. */
 static int map_at(BlockNode *n, uint64_t at, uint64_t len, MapEntry *out)
 {
@@ -227,7 +234,8 @@ static int map_at(BlockNode *n, uint64_t at, uint64_t len, MapEntry *out)
                       .depth = st.depth,
                       .present = st.flags & BLOCK_ST_ALLOCATED,
                       .file = st.file ? st.file->filename : ""};
-    if (st.flags & BLOCK_ST_DATA && st.flags & BLOCK_ST_OFFSET && st.file && st.file->drv->status) {
+    if (st.flags & BLOCK_ST_DATA && st.flags & BLOCK_ST_OFFSET && st.file && st.file->drv->status &&
+        preallocated(st.file)) {
         BlockStatus below;
         if (!node_status(st.file, st.off, st.len, &below)) {
             out->len = below.len;
@@ -303,7 +311,7 @@ int img_map(int argc, char **argv)
 static void check_line(void *opaque, const char *line)
 {
     const Common *c = opaque;
-    if (!c->quiet && !c->json)
+    if (!c->quiet)
         fprintf(stderr, "%s\n", line);
 }
 
@@ -344,9 +352,9 @@ static void json_check(const Qcow2Check *r, const char *file, const char *format
              {"total-clusters", r->total, false},
              {"check-errors", r->check_errors, true},
              {"fragmented-clusters", r->fragmented, false},
+             {"leaks", r->leaks, false},
              {"allocated-clusters", r->allocated, false},
              {"compressed-clusters", r->compressed, false},
-             {"leaks", r->leaks, false},
              {"leaks-fixed", r->leaks_fixed, false},
              {"corruptions", r->corruptions, false},
              {"corruptions-fixed", r->corruptions_fixed, false}};

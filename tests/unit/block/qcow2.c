@@ -850,6 +850,7 @@ static void test_repair(void)
         uint8_t buf[512] = {7};
         g_assert_cmpint(node_pwrite(n, 0, buf, 512), ==, 0);
         node_unref(n);
+        g_assert_cmpint(truncate(img, 1 << 20), ==, 0);
         if (kind == 0)
             poke(img, 0x20000 + 2 * 9, 1, 2); /* a leak */
         else if (kind == 1)

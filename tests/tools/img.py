@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""qemu-img beside Debian's: the same commands on the same images print the same, end alike and leave images that the other
+one finds sound and equal; each program respects the other's locks. What 8.2 has and 7.2 has not is taken out first, by name.
+
+Usage: img.py QEMU-IMG EMULATOR"""
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+OURS, EMULATOR = map(os.path.abspath, sys.argv[1:3])
+THEIRS = os.environ.get('QEMU_IMG_BINARY', '/usr/bin/qemu-img')
+THEIR_EMULATOR = '/usr/bin/qemu-system-x86_64'
+if not os.access(THEIRS, os.X_OK):
+    print("1..0 # SKIP no Debian's qemu-img")
+    sys.exit(0)
+
+results = []
+
+
+def report(name, problems):
+    results.append(not problems)
+    print(f"{'not ok' if problems else 'ok'} {len(results)} - {name}", flush=True)
+    for p in problems:
+        print('#  ' + str(p).replace('\n', '\n#  '))
+
+
+def run(binary, *args, cwd):
+    p = subprocess.run([binary, *args], cwd=cwd, capture_output=True, text=True, timeout=120)
+    return p.returncode, p.stdout, p.stderr
+
+
+def plain(text):
+    """Without what came after 7.2 and without what differs by nature."""
+    text = re.sub(r"Child node '/file':\n(    .*\n)+", '', text)                    # info: 8.0
+    text = re.sub(r', "compressed": (true|false)', '', text)                        # map: 8.2
+    text = re.sub(r'disk size: .*\n', '', text)                                     # the file system's
+    text = re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', 'DATE', text)
+    text = re.sub(r'(?<=DATE \d\d:\d\d:\d\d\.\d{3}) +0?(?=\n)', '', text)            # a VM's icount, where there is none
+    return text
+
+
+def plain_json(text):
+    """compressed: map, 8.2; children: info, 8.0."""
+    def strip(v):
+        if isinstance(v, dict):
+            return {k: strip(x) for k, x in v.items()
+                    if k not in ('children', 'actual-size', 'date-sec', 'date-nsec', 'icount', 'image-end-offset', 'compressed')}
+        return [strip(x) for x in v] if isinstance(v, list) else v
+    return strip(json.loads(text))
+
+
+def both(name, *args, setup=None, is_json=False, stderr=True, after=None):
+    """The same command in two folders that were made alike."""
+    problems = []
+    with tempfile.TemporaryDirectory() as top:
+        out = []
+        for binary, folder in ((OURS, 'a'), (THEIRS, 'b')):
+            d = os.path.join(top, folder)
+            os.mkdir(d)
+            if setup:
+                setup(d)
+            code, so, se = run(binary, *args, cwd=d)
+            so = plain_json(so) if is_json and so[:1] in '[{' and so else plain(so)
+            out.append((code, so, se.strip().split('\n')[0] if stderr else ''))
+        for what, a, b in zip(('exit code', 'output', 'message'), *out):
+            if a != b:
+                problems.append(f'{what}: ours {a!r}, theirs {b!r}')
+        if after:
+            problems += after(os.path.join(top, 'a'), os.path.join(top, 'b')) or []
+    report(name, problems)
+
+
+def sound(d, img, allowed=(0,)):
+    code, so, se = run(THEIRS, 'check', img, cwd=d)
+    return [] if code in allowed else [f'{img}: their check: {code} {so}{se[:500]}']
+
+
+def equal(d, a, fa, b, fb):
+    code, so, se = run(THEIRS, 'compare', '-f', fa, '-F', fb, a, b, cwd=d)
+    return [] if code == 0 else [f'{a} {b}: {so}{se}']
+
+
+def raw(d, name='r.raw', size=4 << 20, seed=1):
+    r = random.Random(seed)
+    with open(os.path.join(d, name), 'wb') as f:
+        f.truncate(size)
+        for _ in range(12):
+            f.seek(r.randrange(0, size - 70000, 512))
+            f.write(r.randbytes(r.randrange(1, 130) * 512))
+        f.seek(size // 2)
+        f.write(b'compressible ' * 20000)
+
+
+def image(*opts, name='i.qcow2', seed=1):
+    def make(d):
+        raw(d, seed=seed)
+        assert run(THEIRS, 'convert', '-f', 'raw', '-O', 'qcow2', *opts, 'r.raw', name, cwd=d)[0] == 0
+    return make
+
+
+def chain(d):
+    image(name='base.qcow2')(d)
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', 'top.qcow2', cwd=d)[0] == 0
+    write(d, 'top.qcow2', 3)
+
+
+def write(d, name, seed):
+    """Random writes by their qemu-io."""
+    r = random.Random(seed)
+    cmds = []
+    for _ in range(12):
+        cmds += ['-c', f'write -q -P {r.randrange(1, 255)} {r.randrange(0, 8000) * 512} {r.randrange(1, 100) * 512}'
+                 if r.random() < 0.7 else f'write -q -z {r.randrange(0, 8000) * 512} {r.randrange(1, 100) * 512}']
+    p = subprocess.run(['/usr/bin/qemu-io', '-f', 'qcow2', *cmds, name], cwd=d, capture_output=True, text=True)
+    assert p.returncode == 0, p.stderr
+
+
+def snapshots(d):
+    image()(d)
+    for s in 'one', 'two words':
+        assert run(THEIRS, 'snapshot', '-c', s, 'i.qcow2', cwd=d)[0] == 0
+        write(d, 'i.qcow2', 5)
+
+
+def poked(off, data):
+    def make(d):
+        image()(d)
+        with open(os.path.join(d, 'i.qcow2'), 'r+b') as f:
+            f.truncate(2 << 20)
+            f.seek(off)
+            f.write(data)
+    return make
+
+
+def two(d):
+    raw(d)
+    image(name='i.qcow2')(d)
+    raw(d, 'other.raw', seed=2)
+    raw(d, 'long.raw', 6 << 20)
+
+
+# --- create ---
+for opts in ([], ['-o', 'cluster_size=512'], ['-o', 'compat=0.10'], ['-o', 'lazy_refcounts=on,refcount_bits=1'],
+             ['-o', 'preallocation=metadata'], ['-o', 'compression_type=zstd,cluster_size=2M']):
+    both('create ' + ' '.join(opts), 'create', '-f', 'qcow2', *opts, 'x.qcow2', '8M',
+         after=lambda a, b: sound(a, 'x.qcow2') + equal(a, 'x.qcow2', 'qcow2', os.path.join(b, 'x.qcow2'), 'qcow2'))
+both('create raw', 'create', 'x.raw', '1.5M')
+both('create on a backing file', 'create', '-f', 'qcow2', '-b', 'r.raw', '-F', 'raw', 'x.qcow2', setup=raw,
+     after=lambda a, b: sound(a, 'x.qcow2') + equal(a, 'x.qcow2', 'qcow2', 'r.raw', 'raw'))
+both('create without a size', 'create', '-f', 'qcow2', 'x.qcow2')
+both('create without the backing format', 'create', '-f', 'qcow2', '-b', 'r.raw', 'x.qcow2', setup=raw)
+both('create of an unknown format', 'create', '-f', 'nix', 'x', '1M')
+both('create with an unknown option', 'create', '-f', 'qcow2', '-o', 'nix=1', 'x', '1M')
+both('no file', 'create')
+# --- info ---
+for name, setup in (('qcow2', image()), ('v2', image('-o', 'compat=0.10')), ('zstd', image('-c', '-o', 'compression_type=zstd')),
+                    ('snapshots', snapshots)):
+    both(f'info {name}', 'info', 'i.qcow2', setup=setup)
+    both(f'info {name}, JSON', 'info', '--output=json', 'i.qcow2', setup=setup, is_json=True)
+both('info of a chain', 'info', '--backing-chain', 'top.qcow2', setup=chain)
+both('info of a chain, JSON', 'info', '--backing-chain', '--output=json', 'top.qcow2', setup=chain, is_json=True)
+both('info raw', 'info', 'r.raw', setup=raw)
+both('info of nothing', 'info', 'nix.qcow2')
+# --- check ---
+both('check', 'check', 'i.qcow2', setup=image())
+both('check, JSON', 'check', '--output=json', 'i.qcow2', setup=image('-c'), is_json=True)
+both('check raw', 'check', '-f', 'raw', 'r.raw', setup=raw)
+both('check: a leak', 'check', 'i.qcow2', setup=poked(0x20000 + 2 * 30, b'\0\1'))
+both('check: a leak, JSON', 'check', '--output=json', 'i.qcow2', setup=poked(0x20000 + 2 * 30, b'\0\1'), is_json=True)
+both('check -r leaks', 'check', '-r', 'leaks', 'i.qcow2', setup=poked(0x20000 + 2 * 30, b'\0\1'), after=lambda a, b: sound(a, 'i.qcow2'))
+both('check: a count too low', 'check', 'i.qcow2', setup=poked(0x20000 + 2 * 6, b'\0\0'), stderr=False)
+both('check -r all', 'check', '-q', '-r', 'all', 'i.qcow2', setup=poked(0x20000 + 2 * 6, b'\0\0'), stderr=False,
+     after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', 'r.raw', 'raw'))
+# --- map ---
+for name, setup in (('qcow2', image()), ('compressed', image('-c')), ('prealloc', image('-o', 'preallocation=metadata'))):
+    both(f'map {name}, JSON', 'map', '--output=json', 'i.qcow2', setup=setup, is_json=True)
+both('map', 'map', 'i.qcow2', setup=image())
+both('map of a chain', 'map', 'top.qcow2', setup=chain)
+both('map of a chain, JSON', 'map', '--output=json', 'top.qcow2', setup=chain, is_json=True)
+# --- convert ---
+for args in (['-O', 'qcow2'], ['-O', 'raw'], ['-c', '-O', 'qcow2'], ['-c', '-O', 'qcow2', '-o', 'compression_type=zstd'],
+             ['-O', 'qcow2', '-o', 'cluster_size=4k,preallocation=full'], ['-O', 'qcow2', '-S', '0', '-o', 'compat=0.10'],
+             ['-O', 'qcow2', '-o', 'refcount_bits=64,cluster_size=512'], ['-p', '-n', '-O', 'raw']):
+    fmt = 'raw' if 'raw' in args else 'qcow2'
+
+    def setup_convert(d):
+        chain(d)
+        raw(d, 'out', seed=9)
+    both('convert ' + ' '.join(args), 'convert', *args, 'top.qcow2', 'out', setup=setup_convert, stderr=False,
+         after=lambda a, b: (sound(a, 'out') if fmt == 'qcow2' else []) + equal(a, 'out', fmt, 'top.qcow2', 'qcow2') +
+         equal(a, 'out', fmt, os.path.join(b, 'out'), fmt)) if '-p' not in args else \
+        both('convert ' + ' '.join(args), 'convert', *[x for x in args if x != '-p'], 'top.qcow2', 'out', setup=setup_convert,
+             after=lambda a, b: equal(a, 'out', 'raw', 'top.qcow2', 'qcow2'))
+both('convert -B', 'convert', '-O', 'qcow2', '-B', 'base.qcow2', '-F', 'qcow2', 'top.qcow2', 'out', setup=chain,
+     after=lambda a, b: sound(a, 'out') + equal(a, 'out', 'qcow2', 'top.qcow2', 'qcow2'))
+both('convert two images into one', 'convert', '-f', 'raw', '-O', 'raw', 'r.raw', 'other.raw', 'out', setup=two,
+     after=lambda a, b: equal(a, 'out', 'raw', os.path.join(b, 'out'), 'raw'))
+# --- compare ---
+both('compare, equal', 'compare', '-f', 'raw', '-F', 'qcow2', 'r.raw', 'i.qcow2', setup=two)
+both('compare, different', 'compare', '-f', 'raw', '-F', 'raw', 'r.raw', 'other.raw', setup=two)
+both('compare, longer', 'compare', '-f', 'raw', '-F', 'raw', 'r.raw', 'long.raw', setup=two)
+both('compare -s', 'compare', '-s', '-f', 'raw', '-F', 'raw', 'r.raw', 'long.raw', setup=two)
+both('compare with nothing', 'compare', 'r.raw', 'nix', setup=two)
+# --- resize ---
+both('resize +', 'resize', '-f', 'qcow2', 'i.qcow2', '+3M', setup=image(),
+     after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2'))
+both('resize without --shrink', 'resize', '-f', 'qcow2', 'i.qcow2', '1M', setup=image())
+both('resize --shrink', 'resize', '--shrink', '-f', 'qcow2', 'i.qcow2', '1M', setup=image(),
+     after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2'))
+both('resize raw', 'resize', '-f', 'raw', 'r.raw', '5M', setup=raw)
+# --- snapshot ---
+same = lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2')
+both('snapshot -l', 'snapshot', '-l', 'i.qcow2', setup=snapshots)
+both('snapshot -c', 'snapshot', '-c', 'new', 'i.qcow2', setup=snapshots, after=same)
+both('snapshot -a', 'snapshot', '-a', 'one', 'i.qcow2', setup=snapshots, after=same)
+both('snapshot -d', 'snapshot', '-d', 'two words', 'i.qcow2', setup=snapshots, after=same)
+both('snapshot -d of nothing', 'snapshot', '-d', 'nix', 'i.qcow2', setup=snapshots, stderr=False)
+# --- commit, rebase ---
+both('commit', 'commit', 'top.qcow2', setup=chain, after=lambda a, b: sound(a, 'base.qcow2') + sound(a, 'top.qcow2') +
+     equal(a, 'base.qcow2', 'qcow2', os.path.join(b, 'base.qcow2'), 'qcow2') + equal(a, 'base.qcow2', 'qcow2', 'top.qcow2', 'qcow2'))
+both('rebase', 'rebase', '-b', '', 'top.qcow2', setup=chain, after=lambda a, b: sound(a, 'top.qcow2') +
+     equal(a, 'top.qcow2', 'qcow2', os.path.join(b, 'top.qcow2'), 'qcow2'))
+both('rebase -u', 'rebase', '-u', '-b', 'r.raw', '-F', 'raw', 'top.qcow2', setup=chain, after=lambda a, b: sound(a, 'top.qcow2') +
+     equal(a, 'top.qcow2', 'qcow2', os.path.join(b, 'top.qcow2'), 'qcow2'))
+
+
+# --- locks ---
+def holding(binary, args, d, probe):
+    """probe's problems while an emulator, stopped at its start, has the image."""
+    p = subprocess.Popen([binary, '-M', 'none', '-display', 'none', '-S', '-qmp', 'stdio', *args], cwd=d, text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        greeting = p.stdout.readline()
+        return probe() if 'QMP' in greeting else [f'{binary} did not start: {p.communicate(timeout=10)[1]}']
+    finally:
+        p.kill()
+        p.wait()
+
+
+def lock_test(name, holder, other, args, write, fails):
+    problems = []
+    with tempfile.TemporaryDirectory() as d:
+        image()(d)
+
+        def probe():
+            code, so, se = run(other, *(['snapshot', '-c', 'x'] if write else ['check']), 'i.qcow2', cwd=d)
+            refused = code != 0 and 'lock' in se
+            return [] if refused == fails else [f'exit {code}: {so}{se}']
+        problems = holding(holder, args, d, probe)
+    report(name, problems)
+
+
+drive = ['-blockdev', 'driver=qcow2,node-name=q,file.driver=file,file.filename=i.qcow2']
+emulators = [('ours', EMULATOR, 'theirs', THEIRS)]
+if os.access(THEIR_EMULATOR, os.X_OK):
+    emulators += [('theirs', THEIR_EMULATOR, 'ours', OURS)]
+for hn, holder, on, other in emulators:
+    lock_test(f'{hn} writes, {on} may not', holder, other, drive, True, True)
+    lock_test(f'{hn} writes, {on} may not read', holder, other, drive, False, True)
+    lock_test(f'{hn} reads, {on} reads', holder, other, [drive[0], drive[1] + ',read-only=on'], False, False)
+    lock_test(f'{hn} reads, {on} may not write', holder, other, [drive[0], drive[1] + ',read-only=on'], True, True)
+    lock_test(f'{hn} does not lock', holder, other, [drive[0], drive[1] + ',file.locking=off'], True, False)
+
+print(f'1..{len(results)}')
+sys.exit(not all(results))
