@@ -15,7 +15,7 @@ void net_cards_help(void)
     printf("Available NIC models:\n");
     for (const DeviceDesc *const *d = device_table; *d; d++)
         if (is_card(*d))
-            printf("%s\n", (*d)->alias ? (*d)->alias : (*d)->name);
+            printf("%s\n", (*d)->name);
 }
 
 static bool create(PciBus *bus, const NetCard *c, const char *model, Error **errp)

@@ -57,6 +57,12 @@ void netpeer_send(NetPeer *p, const void *buf, size_t len)
     g_assert_cmpint(sendto(p->fd, buf, len, 0, (struct sockaddr *)&a, sizeof(a)), ==, (ssize_t)len);
 }
 
+void netpeer_try(NetPeer *p, const void *buf, size_t len)
+{
+    struct sockaddr_un a = address(p->theirs);
+    (void)!sendto(p->fd, buf, len, MSG_DONTWAIT, (struct sockaddr *)&a, sizeof(a));
+}
+
 size_t netpeer_recv(NetPeer *p, uint8_t *buf)
 {
     struct pollfd fd = {p->fd, POLLIN, 0};

@@ -17,8 +17,9 @@ NetPeer *netpeer_new(void);
 void netpeer_free(NetPeer *p);
 const char *netpeer_args(const NetPeer *p); /* -netdev dgram,id=n,... */
 void netpeer_send(NetPeer *p, const void *buf, size_t len);
-size_t netpeer_recv(NetPeer *p, uint8_t *buf); /* up to NETPEER_MAX bytes; fails after 5 s */
-bool netpeer_silent(NetPeer *p, unsigned ms);  /* nothing comes meanwhile */
+void netpeer_try(NetPeer *p, const void *buf, size_t len); /* lost where the card takes nothing */
+size_t netpeer_recv(NetPeer *p, uint8_t *buf);             /* up to NETPEER_MAX bytes; fails after 5 s */
+bool netpeer_silent(NetPeer *p, unsigned ms);              /* nothing comes meanwhile */
 
 /* Frames, as most tests send them: to[6] from[6] type, and a pattern of bytes. */
 void net_frame(uint8_t *buf, size_t len, const uint8_t *to, const uint8_t *from, unsigned seed);
