@@ -18,7 +18,7 @@
 enum { INFO_ADDR = 0x10000, INFO_MODULES = 0x100, INFO_MAP = 0x800, INFO_STRINGS = 0x1000, INFO_MAX = 0x10000 };
 enum {
     RESERVED_TOP = 0x28000 /* below the end of low RAM: the firmware's tables */,
-    RESERVED_LINUX = 0x20000,
+    RESERVED_LINUX = RESERVED_TOP,
     PAGE = 4096
 };
 #define FILE_MAX (2 * GIB - PAGE)
