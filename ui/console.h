@@ -124,8 +124,9 @@ typedef struct DisplayDesc {
     const char *const *options;                   /* names accepted beside type=; NULL: none */
     bool (*init)(const Json *opts, Error **errp); /* after the machine is made */
     void (*exit)(void);                           /* terminal back to what it was; may be NULL */
-    const char *module; /* where init and exit are, by these names; NULL: here */
+    const char *module;                           /* where init and exit are, by these names; NULL: here */
     const char *init_name, *exit_name;
+    bool not_qmp; /* QMP knows no such type: query-display-options says none */
 } DisplayDesc;
 extern const DisplayDesc *const display_table[];
 void display_help(void); /* -display help, to stdout */

@@ -17,7 +17,16 @@ static const DisplayDesc display_curses = {.name = "curses",
                                            .init_name = "curses_display_init",
                                            .exit_name = "curses_display_exit"};
 
-const DisplayDesc *const display_table[] = {&display_none, &display_curses, NULL};
+static const char *const web_options[] = {"addr", "port", "token", NULL};
+static const DisplayDesc display_web = {.name = "web",
+                                        .summary = "screen and consoles in a browser",
+                                        .options = web_options,
+                                        .module = "ui-vnc",
+                                        .init_name = "web_display_init",
+                                        .exit_name = "web_display_exit",
+                                        .not_qmp = true};
+
+const DisplayDesc *const display_table[] = {&display_none, &display_curses, &display_web, NULL};
 
 /* Types that QEMU has and this program does not. */
 static const char *const display_absent[] = {"gtk",  "sdl",     "egl-headless", "spice-app",
@@ -119,9 +128,9 @@ const char *display_type(void)
 
 Json *display_query_options(void)
 {
-    Json *reply = chosen_options ? json_copy(chosen_options) : json_object();
+    Json *reply = chosen_options && !chosen->not_qmp ? json_copy(chosen_options) : json_object();
 
-    json_set_str(reply, "type", chosen->name);
+    json_set_str(reply, "type", chosen->not_qmp ? display_none.name : chosen->name);
     return reply;
 }
 

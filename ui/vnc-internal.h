@@ -36,7 +36,7 @@ struct VncServer {
     GPtrArray *clients;
     VncShare share;
     unsigned max_clients, key_delay_ms;
-    bool lossy, power_control;
+    bool lossy, power_control, hidden;
     bool auth_password;   /* a password is asked for ... */
     char *password;       /* ... this one; NULL: none is right */
     int64_t expires;      /* of the epoch; INT64_MAX: never */
@@ -69,7 +69,11 @@ struct VncClient {
     bool dirty;              /* stale or state: the thread has to look */
 };
 
-/* vnc-server.c, for the thread. */
+/* vnc-server.c, for -display web: a server that query-vnc does not tell of and that listens nowhere. */
+VncServer *vnc_server_hidden(void);
+bool vnc_client_new(VncServer *s, int fd); /* takes fd */
+void vnc_close_all(void);                  /* at exit */
+/* For the thread. */
 void vnc_client_initialized(VncClient *c);        /* after ClientInit; main loop follows up */
 void vnc_client_gone(VncClient *c);               /* the thread's last act */
 void vnc_client_replace_fd(VncClient *c, int fd); /* the connection is behind another descriptor now */
@@ -82,8 +86,9 @@ void vnc_client_wake(VncClient *c);
 /* vnc-websocket.c. Reads a request from fd, answers the handshake, and gives a descriptor that carries the stream; a
  * thread of its own moves the bytes and closes fd. -1: it was none. Waits; for a client's thread. */
 int websocket_accept(int fd, unsigned timeout_ms);
-/* The same from where a handshake has been answered; early: what came behind it. */
-int websocket_pump(int fd, const void *early, size_t early_len);
+/* From where a handshake has been answered; early: what came behind it. A thread moves bytes between fd and plain and
+ * closes both. false: none runs, both are the caller's still. */
+bool websocket_pump(int fd, const void *early, size_t early_len, int plain);
 
 /* vnc-session.c: libvncserver, and nothing else, for one connection that is past ClientInit. */
 typedef struct VncInput {

@@ -258,7 +258,10 @@ static void emit(const char *event, VncClient *c)
     json_set_str(server, "auth", auth_name(c->server));
     json_set(data, "server", server);
     json_set(data, "client", basic_info(c->host, c->port, c->family, c->websocket));
-    event_emit(event, data);
+    if (c->server->hidden)
+        json_unref(data);
+    else
+        event_emit(event, data);
 }
 
 static void client_close(VncClient *c)
@@ -440,7 +443,7 @@ static VncServer *find(const char *id)
     for (guint i = 0; servers && i < servers->len; i++) {
         VncServer *s = servers->pdata[i];
 
-        if (!id || !strcmp(s->id, id))
+        if (!s->hidden && (!id || !strcmp(s->id, id)))
             return s;
     }
     return NULL;
@@ -463,16 +466,56 @@ static void server_free(VncServer *s)
     g_free(s);
 }
 
-static bool server_open(const Json *opts, const char *id, const char *guest, Error **errp)
+static VncServer *server_new(const char *id, const char *guest)
 {
-    const char *share = json_get_str(opts, "share"), *device = json_get_str(opts, "display");
-    const char *secret = json_get_str(opts, "password-secret");
     VncServer *s = g_new0(VncServer, 1);
 
     s->id = g_strdup(id);
     s->name = guest ? g_strdup_printf("QEMU (%s)", guest) : g_strdup("QEMU");
     s->clients = g_ptr_array_new();
     s->listeners = vnc_listeners_new();
+    s->max_clients = 32;
+    s->key_delay_ms = 10;
+    s->expires = INT64_MAX;
+    s->ticker = g_new0(Timer, 1);
+    timer_init_clock(s->ticker, CLOCK_REALTIME_MONO, tick, s);
+    s->interval_ms = TICK_MS;
+    pixman_region32_init(&s->damage);
+    s->listener.ops = &listener_ops;
+    return s;
+}
+
+static void server_add(VncServer *s)
+{
+    if (!servers)
+        servers = g_ptr_array_new();
+    g_ptr_array_add(servers, s);
+}
+
+VncServer *vnc_server_hidden(void)
+{
+    VncServer *s = server_new("web", NULL);
+
+    s->hidden = true;
+    s->share = VNC_SHARE_IGNORE;
+    find_console(s);
+    if (s->resized)
+        take_picture(s);
+    server_add(s);
+    return s;
+}
+
+bool vnc_client_new(VncServer *s, int fd)
+{
+    return client_new(s, fd, false, true);
+}
+
+static bool server_open(const Json *opts, const char *id, const char *guest, Error **errp)
+{
+    const char *share = json_get_str(opts, "share"), *device = json_get_str(opts, "display");
+    const char *secret = json_get_str(opts, "password-secret");
+    VncServer *s = server_new(id, guest);
+
     s->share = !g_strcmp0(share, "force-shared") ? VNC_SHARE_FORCED
                : !g_strcmp0(share, "ignore")     ? VNC_SHARE_IGNORE
                                                  : VNC_SHARE_EXCLUSIVE;
@@ -481,14 +524,8 @@ static bool server_open(const Json *opts, const char *id, const char *guest, Err
     s->lossy = truth(opts, "lossy");
     s->power_control = truth(opts, "power-control");
     s->auth_password = truth(opts, "password") || secret;
-    s->expires = INT64_MAX;
     s->console_device = g_strdup(device);
     s->console_head = (unsigned)number(opts, "head", 0);
-    s->ticker = g_new0(Timer, 1);
-    timer_init_clock(s->ticker, CLOCK_REALTIME_MONO, tick, s);
-    s->interval_ms = TICK_MS;
-    pixman_region32_init(&s->damage);
-    s->listener.ops = &listener_ops;
     if (device && !console_find(device, s->console_head, errp))
         goto fail;
     if (secret && !(s->password = vnc_secret(secret, errp)))
@@ -505,16 +542,14 @@ static bool server_open(const Json *opts, const char *id, const char *guest, Err
     } else if (!vnc_listen(s->listeners, opts, accepted, s, errp)) {
         goto fail;
     }
-    if (!servers)
-        servers = g_ptr_array_new();
-    g_ptr_array_add(servers, s);
+    server_add(s);
     return true;
 fail:
     server_free(s);
     return false;
 }
 
-static void close_all(void)
+void vnc_close_all(void)
 {
     int64_t end = g_get_monotonic_time() + 2 * G_TIME_SPAN_SECOND;
 
@@ -574,8 +609,12 @@ static Json *query_servers(void)
 
     for (guint i = servers ? servers->len : 0; i-- > 0;) {
         const VncServer *s = servers->pdata[i];
-        Json *o = json_object(), *addresses = json_array();
+        Json *o, *addresses;
 
+        if (s->hidden)
+            continue;
+        o = json_object();
+        addresses = json_array();
         for (guint k = s->listeners->len; k-- > 0;) {
             const VncListener *l = s->listeners->pdata[k];
             Json *a = basic_info(l->host, l->port, l->family, l->websocket);
@@ -652,5 +691,5 @@ static char *address(void)
 }
 
 extern const VncOps vnc_ops;
-const VncOps vnc_ops = {server_open,     close_all,  query,         query_servers, set_password,
-                        expire_password, add_client, set_addresses, address};
+const VncOps vnc_ops = {server_open,     vnc_close_all, query,         query_servers, set_password,
+                        expire_password, add_client,    set_addresses, address};

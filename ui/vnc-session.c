@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One viewer, by libvncserver: RFB 3.8 (RFC 6143) past its handshake, which vnc-client.c does. Of the client's messages
- * only those that this server has a use for reach the library: file transfer, scaling and chat are refused, clipboards
- * are skipped. What QEMU has beside RFC 6143 is here: the extended key event, pointer type, LED state and alpha cursor
- * pseudo-encodings. One thread.
+ * One viewer: RFB 3.8 (RFC 6143) past its handshake, which vnc-client.c does. The viewer's messages are read here and
+ * checked; libvncserver gets what they mean, keeps the regions and encodes the rectangles. File transfer, scaling and
+ * chat are refused, clipboards are skipped. What QEMU has beside RFC 6143 is here too: the extended key event, pointer
+ * type, LED state and alpha cursor pseudo-encodings. One thread.
  */
 #include "ui/keymap.h"
 #include "ui/vnc-internal.h"
@@ -27,51 +27,13 @@ struct VncSession {
     rfbScreenInfoPtr screen;
     rfbClientPtr cl;
     uint32_t *pixels;
-    bool lossy, ext_key, pointer_type, led_state, alpha_cursor;
-    bool ext_key_told, rich_cursor;
+    bool lossy, power_control, ext_key, pointer_type, led_state, alpha_cursor;
+    bool ext_key_told, rich_cursor, xvp, xvp_told;
     VncState told; /* what the viewer knows; leds and absolute: ~0 not told yet */
     bool told_leds, told_absolute, told_cursor;
     VncState now;
-    unsigned buttons;
     GArray *out; /* while a message is handled */
 };
-
-static int extra_encodings[] = {ENC_POINTER_TYPE, ENC_EXT_KEY, ENC_LED_STATE, ENC_ALPHA_CURSOR, 0};
-
-static VncSession *session_of(rfbClientPtr cl)
-{
-    return cl->screen->screenData;
-}
-
-static rfbBool extension_new(rfbClientPtr cl, void **data)
-{
-    return TRUE;
-}
-
-static rfbBool extension_encoding(rfbClientPtr cl, void **data, int encoding)
-{
-    VncSession *v = session_of(cl);
-
-    switch (encoding) {
-    case ENC_POINTER_TYPE:
-        v->pointer_type = true;
-        return TRUE;
-    case ENC_EXT_KEY:
-        v->ext_key = true;
-        return TRUE;
-    case ENC_LED_STATE:
-        v->led_state = true;
-        return TRUE;
-    case ENC_ALPHA_CURSOR:
-        v->alpha_cursor = true;
-        return TRUE;
-    default:
-        return FALSE;
-    }
-}
-
-static rfbProtocolExtension extension = {
-    .newClient = extension_new, .pseudoEncodings = extra_encodings, .enablePseudoEncoding = extension_encoding};
 
 static void silent(const char *format, ...)
 {
@@ -81,30 +43,6 @@ static void add_input(VncSession *v, VncInput in)
 {
     if (v->out)
         g_array_append_val(v->out, in);
-}
-
-static void key_symbol(rfbBool down, rfbKeySym sym, rfbClientPtr cl)
-{
-    add_input(session_of(cl), (VncInput){.kind = VNC_KEY, .key = keymap_lookup(sym), .down = down});
-}
-
-static void pointer(int buttons, int x, int y, rfbClientPtr cl)
-{
-    add_input(session_of(cl), (VncInput){.kind = VNC_POINTER, .buttons = (unsigned)buttons, .x = x, .y = y});
-}
-
-static int resize(int width, int height, int screens, struct rfbExtDesktopScreen *list, rfbClientPtr cl)
-{
-    add_input(session_of(cl), (VncInput){.kind = VNC_RESIZE, .x = width, .y = height});
-    return rfbExtDesktopSize_ResizeProhibited; /* a size that the guest takes up is told as the guest's own change */
-}
-
-static rfbBool power(rfbClientPtr cl, uint8_t version, uint8_t code)
-{
-    if (version != 1 || code < rfbXvp_Shutdown || code > rfbXvp_Reset)
-        return FALSE;
-    add_input(session_of(cl), (VncInput){.kind = VNC_POWER, .x = code});
-    return TRUE;
 }
 
 static enum rfbNewClientAction accept_client(rfbClientPtr cl)
@@ -119,7 +57,6 @@ static void library_init(void)
     if (g_once_init_enter(&done)) {
         rfbLogEnable(FALSE);
         rfbLog = rfbErr = silent;
-        rfbRegisterProtocolExtension(&extension);
         g_once_init_leave(&done, 1);
     }
 }
@@ -141,6 +78,7 @@ VncSession *vnc_session_new(const VncSessionConfig *cfg)
 
     library_init();
     v->lossy = cfg->lossy;
+    v->power_control = cfg->power_control;
     s = v->screen = rfbGetScreen(NULL, NULL, (int)cfg->width, (int)cfg->height, 8, 3, 4);
     if (!s)
         goto fail;
@@ -156,11 +94,6 @@ VncSession *vnc_session_new(const VncSessionConfig *cfg)
     s->handleEventsEagerly = FALSE;
     s->permitFileTransfer = FALSE;
     s->newClientHook = accept_client;
-    s->kbdAddEvent = key_symbol;
-    s->ptrAddEvent = pointer;
-    s->setDesktopSizeHook = resize;
-    s->setXCutTextUTF8 = NULL;
-    s->xvpHook = cfg->power_control ? power : NULL;
 
     /* The library begins with a handshake of its own. It gets a socket whose peer seems to be a viewer already, so that
      * it does not wait to see whether that is a WebSocket; then the descriptor becomes the real connection, which is
@@ -283,6 +216,13 @@ static void tell(VncSession *v)
         v->ext_key_told = true;
         send_pseudo(v, 0, 0, v->now.width, v->now.height, ENC_EXT_KEY, NULL, 0);
     }
+    if (v->xvp && !v->xvp_told) {
+        static const char init[4] = {(char)rfbXvp, 0, 1, rfbXvp_Init};
+
+        v->xvp_told = true;
+        if (rfbWriteExact(v->cl, init, sizeof(init)) <= 0)
+            rfbCloseClient(v->cl);
+    }
     if (v->pointer_type && (!v->told_absolute || v->told.absolute != v->now.absolute)) {
         v->told_absolute = true;
         v->told.absolute = v->now.absolute;
@@ -367,24 +307,199 @@ static bool cut_text(VncSession *v)
     return len <= CUT_TEXT_MAX && skip(v, len);
 }
 
-static void encodings_changed(VncSession *v)
+/* In the order of the viewer's liking: the first of those that we have counts. */
+static void take_encoding(VncSession *v, int32_t e)
 {
+    static const int32_t have[] = {rfbEncodingRaw,  rfbEncodingRRE,   rfbEncodingCoRRE, rfbEncodingHextile,
+                                   rfbEncodingZlib, rfbEncodingTight, rfbEncodingZRLE};
     rfbClientPtr cl = v->cl;
 
-    v->rich_cursor = cl->enableCursorShapeUpdates && cl->useRichCursorEncoding;
-    if (!v->lossy) {
-        cl->tightQualityLevel = -1;
-        cl->turboQualityLevel = -1;
-        if (cl->preferredEncoding == rfbEncodingZYWRLE)
-            cl->preferredEncoding = rfbEncodingZRLE;
+    for (size_t i = 0; i < ARRAY_SIZE(have); i++)
+        if (e == have[i] && cl->preferredEncoding == -1)
+            cl->preferredEncoding = e;
+    switch (e) {
+    case (int32_t)rfbEncodingRichCursor:
+        v->rich_cursor = true;
+        break;
+    case (int32_t)rfbEncodingNewFBSize:
+        cl->useNewFBSize = TRUE;
+        break;
+    case (int32_t)rfbEncodingExtDesktopSize:
+        /* the first thing that the viewer hears of it is the size as it is */
+        cl->useNewFBSize = cl->useExtDesktopSize = cl->newFBSizePending = TRUE;
+        break;
+    case (int32_t)rfbEncodingLastRect:
+        cl->enableLastRectEncoding = TRUE;
+        break;
+    case (int32_t)rfbEncodingXvp:
+        v->xvp = v->power_control;
+        break;
+    case ENC_POINTER_TYPE:
+        v->pointer_type = true;
+        break;
+    case ENC_EXT_KEY:
+        v->ext_key = true;
+        break;
+    case ENC_LED_STATE:
+        v->led_state = true;
+        break;
+    case ENC_ALPHA_CURSOR:
+        v->alpha_cursor = true;
+        break;
+    default:
+        if (e >= (int32_t)rfbEncodingCompressLevel0 && e <= (int32_t)rfbEncodingCompressLevel9)
+            cl->zlibCompressLevel = (uint32_t)(cl->tightCompressLevel = e & 15);
+        if (v->lossy && e >= (int32_t)rfbEncodingQualityLevel0 && e <= (int32_t)rfbEncodingQualityLevel9) {
+            cl->tightQualityLevel = e & 15;
+            cl->turboQualityLevel = 10 + (e & 15) * 10; /* of 100 */
+            cl->turboSubsampLevel = (e & 15) < 5 ? 1 : TURBO_DEFAULT_SUBSAMP;
+        }
     }
+}
+
+static bool set_encodings(VncSession *v)
+{
+    rfbClientPtr cl = v->cl;
+    uint8_t m[4], e[4];
+
+    if (!read_all(v, m, sizeof(m)))
+        return false;
+    v->ext_key = v->pointer_type = v->led_state = v->alpha_cursor = v->rich_cursor = v->xvp = false;
+    v->told_leds = v->told_absolute = v->ext_key_told = v->xvp_told = false;
+    cursor_unref(v->told.cursor);
+    v->told.cursor = NULL;
+    cl->preferredEncoding = -1;
+    cl->useNewFBSize = cl->useExtDesktopSize = cl->enableLastRectEncoding = FALSE;
+    cl->tightQualityLevel = cl->turboQualityLevel = -1;
+    cl->tightEncoding = rfbEncodingTight;
+    for (unsigned n = lduw_be(m + 2); n--;) {
+        if (!read_all(v, e, sizeof(e)))
+            return false;
+        take_encoding(v, (int32_t)ldl_be(e));
+    }
+    if (cl->preferredEncoding == -1)
+        cl->preferredEncoding = rfbEncodingRaw;
+    tell(v);
+    return true;
+}
+
+static bool good_colour(unsigned max, unsigned shift, unsigned bits)
+{
+    return max && !(max & (max + 1)) && shift < bits && (uint64_t)max << shift < BIT64(bits);
+}
+
+static bool set_pixel_format(VncSession *v)
+{
+    rfbPixelFormat *f = &v->cl->format;
+    uint8_t m[20];
+
+    if (!read_all(v, m, sizeof(m)))
+        return false;
+    f->bitsPerPixel = m[4];
+    f->depth = m[5];
+    f->bigEndian = m[6] != 0;
+    f->trueColour = m[7] != 0;
+    f->redMax = lduw_be(m + 8);
+    f->greenMax = lduw_be(m + 10);
+    f->blueMax = lduw_be(m + 12);
+    f->redShift = m[14];
+    f->greenShift = m[15];
+    f->blueShift = m[16];
+    if (f->bitsPerPixel != 8 && f->bitsPerPixel != 16 && f->bitsPerPixel != 32)
+        return false;
+    if (f->trueColour ? !good_colour(f->redMax, f->redShift, f->bitsPerPixel) ||
+                            !good_colour(f->greenMax, f->greenShift, f->bitsPerPixel) ||
+                            !good_colour(f->blueMax, f->blueShift, f->bitsPerPixel)
+                      : f->bitsPerPixel != 8)
+        return false;
+    v->cl->readyForSetColourMapEntries = TRUE;
+    return rfbSetTranslateFunction(v->cl);
+}
+
+/* A part outside of the picture is left out. */
+static bool update_request(VncSession *v)
+{
+    rfbClientPtr cl = v->cl;
+    unsigned x, y, w, h, width = (unsigned)v->screen->width, height = (unsigned)v->screen->height;
+    sraRegionPtr part;
+    uint8_t m[10];
+
+    if (!read_all(v, m, sizeof(m)))
+        return false;
+    x = lduw_be(m + 2);
+    y = lduw_be(m + 4);
+    if (x >= width || y >= height)
+        return true;
+    w = MIN(lduw_be(m + 6), width - x);
+    h = MIN(lduw_be(m + 8), height - y);
+    if (!w || !h)
+        return true;
+    cl->readyForSetColourMapEntries = TRUE;
+    part = sraRgnCreateRect((int)x, (int)y, (int)(x + w), (int)(y + h));
+    sraRgnOr(cl->requestedRegion, part);
+    if (!m[1]) {
+        sraRgnOr(cl->modifiedRegion, part);
+        sraRgnSubtract(cl->copyRegion, part);
+        if (cl->useExtDesktopSize)
+            cl->newFBSizePending = TRUE;
+    }
+    sraRgnDestroy(part);
+    return true;
+}
+
+static bool key_symbol(VncSession *v)
+{
+    uint8_t m[8];
+
+    if (!read_all(v, m, sizeof(m)))
+        return false;
+    add_input(v, (VncInput){.kind = VNC_KEY, .key = keymap_lookup(ldl_be(m + 4)), .down = m[1]});
+    return true;
+}
+
+static bool pointer(VncSession *v)
+{
+    uint8_t m[6];
+
+    if (!read_all(v, m, sizeof(m)))
+        return false;
+    add_input(v, (VncInput){.kind = VNC_POINTER, .buttons = m[1], .x = lduw_be(m + 2), .y = lduw_be(m + 4)});
+    return true;
+}
+
+/* A size that the guest takes up comes as a change of its own; the answer to the viewer is that it may not choose. */
+static bool set_desktop_size(VncSession *v)
+{
+    uint8_t m[8];
+
+    if (!read_all(v, m, sizeof(m)) || !skip(v, m[6] * 16u))
+        return false;
+    add_input(v, (VncInput){.kind = VNC_RESIZE, .x = lduw_be(m + 2), .y = lduw_be(m + 4)});
+    if (v->cl->useExtDesktopSize) {
+        v->cl->requestedDesktopSizeChange = rfbExtDesktopSize_ClientRequestedChange;
+        v->cl->lastDesktopSizeChangeError = rfbExtDesktopSize_ResizeProhibited;
+        v->cl->newFBSizePending = TRUE;
+    }
+    return true;
+}
+
+/* xvp, version 1: 2 shutdown, 3 reboot, 4 reset */
+static bool power(VncSession *v)
+{
+    uint8_t m[4];
+
+    if (!v->power_control || !read_all(v, m, sizeof(m)))
+        return false;
+    if (m[2] == 1 && m[3] >= rfbXvp_Shutdown && m[3] <= rfbXvp_Reset)
+        add_input(v, (VncInput){.kind = VNC_POWER, .x = m[3]});
+    return true;
 }
 
 bool vnc_session_receive(VncSession *v, GArray *out)
 {
     rfbClientPtr cl = v->cl;
     uint8_t type;
-    bool ok = true;
+    bool ok;
     ssize_t n;
 
     if (cl->sock == RFB_INVALID_SOCKET)
@@ -397,23 +512,25 @@ bool vnc_session_receive(VncSession *v, GArray *out)
     v->out = out;
     switch (type) {
     case rfbSetEncodings:
-        v->ext_key = v->pointer_type = v->led_state = v->alpha_cursor = false;
-        rfbProcessClientMessage(cl);
-        v->told_leds = v->told_absolute = v->ext_key_told = false;
-        cursor_unref(v->told.cursor);
-        v->told.cursor = NULL;
+        ok = set_encodings(v);
         break;
     case rfbSetPixelFormat:
+        ok = set_pixel_format(v);
+        break;
     case rfbFramebufferUpdateRequest:
+        ok = update_request(v);
+        break;
     case rfbKeyEvent:
+        ok = key_symbol(v);
+        break;
     case rfbPointerEvent:
+        ok = pointer(v);
+        break;
     case rfbSetDesktopSize:
-        rfbProcessClientMessage(cl);
+        ok = set_desktop_size(v);
         break;
     case rfbXvp:
-        ok = v->screen->xvpHook;
-        if (ok)
-            rfbProcessClientMessage(cl);
+        ok = power(v);
         break;
     case rfbClientCutText:
         ok = cut_text(v);
@@ -425,15 +542,9 @@ bool vnc_session_receive(VncSession *v, GArray *out)
         ok = false;
     }
     v->out = NULL;
-    if (!ok || cl->sock == RFB_INVALID_SOCKET)
-        return false;
-    if (type == rfbSetEncodings) {
-        encodings_changed(v);
-        tell(v);
-    }
     /* The library draws no cursor and tells of none: tell() does. */
     cl->cursorWasChanged = cl->cursorWasMoved = FALSE;
-    return cl->sock != RFB_INVALID_SOCKET;
+    return ok && cl->sock != RFB_INVALID_SOCKET;
 }
 
 bool vnc_session_send(VncSession *v)

@@ -156,29 +156,24 @@ static gpointer pump_thread(gpointer opaque)
     return NULL;
 }
 
-int websocket_pump(int fd, const void *early, size_t early_len)
+bool websocket_pump(int fd, const void *early, size_t early_len, int plain)
 {
-    Pump *p = g_new0(Pump, 1);
+    Pump *p;
     GThread *t;
-    int ends[2];
 
-    if (early_len > BUF || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
-        g_free(p);
-        return -1;
-    }
+    if (early_len > BUF)
+        return false;
+    p = g_new0(Pump, 1);
     p->ws = fd;
-    p->plain = ends[0];
+    p->plain = plain;
     memcpy(p->raw, early, early_len);
     p->raw_end = early_len;
     t = g_thread_try_new("websocket", pump_thread, p, NULL);
-    if (!t) {
-        close(ends[0]);
-        close(ends[1]);
+    if (t)
+        g_thread_unref(t);
+    else
         g_free(p);
-        return -1;
-    }
-    g_thread_unref(t);
-    return ends[1];
+    return t;
 }
 
 int websocket_accept(int fd, unsigned timeout_ms)
@@ -188,7 +183,7 @@ int websocket_accept(int fd, unsigned timeout_ms)
     g_autofree HttpRequest *r = g_new0(HttpRequest, 1);
     g_autofree char *reply = NULL;
     size_t len = 0;
-    int rc = 0;
+    int rc = 0, ends[2];
 
     while (!(rc = http_parse(r, (char *)buf, len))) {
         if (!wait_for(fd, POLLIN, deadline)) {
@@ -208,5 +203,12 @@ int websocket_accept(int fd, unsigned timeout_ms)
         return -1;
     }
     reply = ws_handshake(r);
-    return write_text(fd, reply, deadline) ? websocket_pump(fd, buf + rc, len - (size_t)rc) : -1;
+    if (!write_text(fd, reply, deadline) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+        return -1;
+    if (websocket_pump(fd, buf + rc, len - (size_t)rc, ends[0]))
+        return ends[1];
+    close(ends[0]);
+    close(ends[1]);
+    return -1;
 }

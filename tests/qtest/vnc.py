@@ -235,6 +235,7 @@ def versions_and_events():
 
 def nothing_there():
     with VM() as vm:
+        check(vm.ask('query-display-options') == {'type': 'none'}, 'query-display-options')
         check(vm.ask('query-vnc') == {'enabled': False} and vm.ask('query-vnc-servers') == [], 'query-vnc')
         check(vm.hmp('info vnc') == 'None\r\n', 'info vnc')
         check(vm.error('set_password', protocol='vnc', password='x') == 'Could not set password', 'set_password')
@@ -649,6 +650,102 @@ def no_screen():
         check(c.update() and any(map(any, c.picture)), 'a picture that says so')
 
 
+def lossy():
+    n = free_display()
+    for option, jpeg in (('on', True), ('off', False)):
+        with VM('-vnc', f'127.0.0.1:{n},lossy={option}') as vm:
+            vm.mode(320, 200)
+            vm.pattern()
+            c = connect(n)
+            c.encodings(rfb.TIGHT, -32 + 2)
+            truth = vm.dump()[1]
+            if jpeg:
+                check(c.wait(lambda: c.rects.get('jpeg'), incremental=False), 'no JPEG')
+            else:
+                check(c.wait(lambda: c.rgb() == truth, incremental=False) and 'jpeg' not in c.rects, 'lossy=off is exact')
+            c.close()
+
+
+def http(port, request, **headers):
+    """The status, head and body of an answer. request: 'GET /' or bytes."""
+    if isinstance(request, str):
+        headers.setdefault('Host', f'127.0.0.1:{port}')
+        request = (f'{request} HTTP/1.1\r\n' + ''.join(f'{k}: {v}\r\n' for k, v in headers.items()) + '\r\n').encode()
+    with socket.create_connection(('127.0.0.1', port), PATIENCE) as s:
+        s.sendall(request)
+        data = b''
+        while chunk := s.recv(65536):
+            data += chunk
+    head, _, body = data.partition(b'\r\n\r\n')
+    return int(head.split(b' ')[1]), head.decode(), body
+
+
+def web():
+    if not os.path.exists('/usr/share/novnc/core/rfb.js'):
+        raise Skip('no /usr/share/novnc')
+    port = 5900 + free_display()
+    with VM('-display', f'web,port={port},token=a-token-of-ours', '-serial', 'vc') as vm:
+        vm.mode(200, 90)
+        vm.pattern()
+        cookie = f'qemu-kvm-{port}=a-token-of-ours'
+        origin = f'http://127.0.0.1:{port}'
+        check(http(port, 'GET /')[0] == 403, 'without the token')
+        check(http(port, 'GET /?token=a-token-of-your')[0] == 403, 'another token')
+        check(http(port, 'GET /app.js', Cookie=f'qemu-kvm-{port}=a-token')[0] == 403, 'half a token')
+        status, head, _ = http(port, 'GET /?token=a-token-of-ours')
+        check(status == 303 and f'Set-Cookie: {cookie};' in head and 'HttpOnly; SameSite=Strict' in head, head)
+        check(http(port, 'GET /?token=a-token-of-ours', Host='rebound.example')[0] == 403, 'another host')
+        for path, text in (('/', b'app.js'), ('/app.js', b'novnc/core/rfb.js'), ('/style.css', b'.view'), ('/novnc/core/rfb.js', b'export default class RFB')):
+            status, head, body = http(port, f'GET {path}', Cookie=cookie)
+            check(status == 200 and text in body and f'Content-Length: {len(body)}\r' in head, f'{path}: {status}')
+        check(http(port, 'HEAD /app.js', Cookie=cookie)[2] == b'', 'HEAD')
+        check(json.loads(http(port, 'GET /consoles', Cookie=cookie)[2]) == ['serial0'], 'consoles')
+        for path in ('/novnc/../../../etc/passwd', '/novnc/%2e%2e/%2e%2e/etc/passwd', '/novnc/core', '/novnc/', '/nothing', '/novnc/core/nothing.js',
+                     '/ws/none', '/novnc//etc/passwd', '/novnc/core/rfb.js/'):
+            check(http(port, f'GET {path}', Cookie=cookie)[0] == 404, path)
+        for request, status in ((b'\0\1\2', 400), (b'POST / HTTP/1.1\r\nHost: a\r\n\r\n', 405), (b'GET / HTTP/1.1\r\nX: ' + b'y' * 9000, 431),
+                                (b'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n', 413)):
+            check(http(port, request)[0] == status, f'{request[:30]}')
+
+        def ws(path, **headers):
+            return rfb.WebSocket(socket.create_connection(('127.0.0.1', port), PATIENCE), path, f'127.0.0.1:{port}',
+                                 ''.join(f'{k}: {v}\r\n' for k, v in headers.items()))
+        for headers in ({'Origin': origin}, {'Cookie': cookie}, {'Cookie': cookie, 'Origin': 'http://evil.example'}, {'Cookie': cookie, 'Origin': 'null'}):
+            check(ws('/ws/vnc', **headers).status == 403, f'{headers}')
+        for path in ('/ws/console/1', '/ws/console/x', '/ws/console/99999999999999999999'):
+            check(ws(path, Cookie=cookie, Origin=origin).status == 404, path)
+        s = ws('/ws/vnc', Cookie=cookie, Origin=origin)
+        check(s.ok, f'the screen: {s.status}')
+        c = rfb.Client(s)
+        c.encodings(rfb.TIGHT)
+        truth = vm.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the picture')
+        vm.keyboard()
+        c.type(0x61)
+        got = [b for b, _ in vm.scancodes(2)]
+        check(got == [0x1e, 0x9e], f"a key: {got}")
+        check(vm.ask('query-vnc') == {'enabled': False} and vm.ask('query-vnc-servers') == [], 'query-vnc tells of no web display')
+        for byte in b'before\r\n':
+            vm.q(f'outb 0x3f8 {byte}')
+        a, b = (ws('/ws/console/0', Cookie=cookie, Origin=origin) for _ in range(2))
+        for byte in b'after':
+            vm.q(f'outb 0x3f8 {byte}')
+        for console in (a, b):
+            seen = b''
+            while len(seen) < 13:
+                seen += console.recv(100)
+            check(seen == b'before\r\nafter', f'the console: {seen}')
+        a.close()
+        b.sendall(b'x')
+        until(lambda: vm.q('inb 0x3fd') & 1, 'a byte for the UART')
+        check(vm.q('inb 0x3f8') == ord('x'), 'the byte')
+        vm.q(f'outb 0x3f8 {ord("!")}')
+        check(b.recv(10) == b'!', 'the other reader goes on')
+        s.frame(8, b'')
+    r = subprocess.run([BIN, '-accel', 'qtest', '-display', 'web,token=short'], capture_output=True, timeout=PATIENCE, text=True, stdin=subprocess.DEVNULL)
+    check(r.returncode == 1 and 'takes 8 to 64' in r.stderr, r.stderr)
+
+
 def command_line():
     n = free_display()
     for args, says in ((['-vnc', 'foo'], '-vnc foo: no vnc port specified'), (['-vnc', ':1,foo=1'], "-vnc :1,foo=1: Invalid parameter 'foo'"),
@@ -670,7 +767,7 @@ def command_line():
 
 
 CASES = [nothing_there, versions_and_events, passwords, pictures, little_is_sent, resizes, keys, layout, mouse, sharing, connections, websocket,
-         addresses, slow_viewer, hostile, power, no_screen, command_line]
+         addresses, slow_viewer, hostile, power, no_screen, lossy, web, command_line]
 
 
 def main():
