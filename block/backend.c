@@ -77,6 +77,8 @@ void blk_unref(Block *b)
     }
     if (b->root)
         node_unuse(b->root);
+    blk_throttle_end(b);
+    throttle_group_unref(b->throttle);
     g_free(b->name);
     g_free(b);
 }

@@ -7,6 +7,7 @@
 #define BLOCK_BACKEND_H
 
 #include "block/node.h"
+#include "block/throttle.h"
 
 typedef struct BlockStats {
     uint64_t bytes[BLOCK_OPS], ops[BLOCK_OPS], failed[BLOCK_OPS], invalid[BLOCK_OPS], time_ns[BLOCK_OPS];
@@ -29,8 +30,11 @@ struct Block {
     bool iostatus_enabled;
     BlockIoStatus iostatus;
     unsigned in_flight, plugged;
-    GMainContext *home;    /* NULL: the main loop, under the VM lock */
-    struct DoneList *done; /* finished requests that wait for it; NULL: the main loop's */
+    GMainContext *home;      /* NULL: the main loop, under the VM lock */
+    struct DoneList *done;   /* finished requests that wait for it; NULL: the main loop's */
+    ThrottleGroup *throttle; /* NULL: no limits; changes while drained */
+    GQueue waiting[2];       /* of BlockReq: reads, writes over the limits; the home's, as throttle_timer is */
+    GSource *throttle_timer;
     BlockStats stats;
     /* What a medium put in later is opened with. */
     bool medium_read_only;
@@ -48,6 +52,7 @@ bool blk_locked(const Block *b);
 void blk_notify_medium(Block *b, bool loaded);
 void blk_iostatus_reset(Block *b);
 bool blk_iostatus_on(const Block *b);
+void blk_throttle_end(Block *b); /* no request waits */
 /* A -drive's device was unplugged: the drive goes with it. */
 void drive_auto_del(Block *b);
 /* Open an image as -drive and blockdev-change-medium do: flat options (borrowed, strings), file may be NULL; probes

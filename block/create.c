@@ -184,25 +184,6 @@ bool block_create(const char *path, const char *format, const Json *opts, Error 
 
 /* ---- overlays ---- */
 
-static BlockNode *open_over(const char *path, const char *format, const char *node_name, BlockNode *n, Error **errp)
-{
-    g_autoptr(Json) o = json_object();
-    json_set_str(o, "driver", format);
-    if (node_name)
-        json_set_str(o, "node-name", node_name);
-    json_set_str(o, "read-only", "off");
-    json_set_str(o, "cache.direct", n->direct ? "on" : "off");
-    json_set_str(o, "cache.no-flush", n->no_flush ? "on" : "off");
-    json_set_str(o, "discard", n->discard ? "unmap" : "ignore");
-    json_set(o, "backing", json_null());
-    BlockNode *over = drive_open_image(o, path, errp);
-    if (over && !node_set_backing(over, n, errp)) {
-        node_unref(over);
-        over = NULL;
-    }
-    return over;
-}
-
 BlockNode *block_overlay(const char *path, const char *format, const char *backing, const char *node_name, BlockNode *n,
                          bool create, Error **errp)
 {
@@ -216,7 +197,16 @@ BlockNode *block_overlay(const char *path, const char *format, const char *backi
         if (!block_create(path, format, o, errp))
             return NULL;
     }
-    return open_over(path, format, node_name, n, errp);
+    g_autoptr(Json) o = json_object();
+    json_set_str(o, "driver", format);
+    if (node_name)
+        json_set_str(o, "node-name", node_name);
+    json_set_str(o, "read-only", "off");
+    json_set_str(o, "cache.direct", n->direct ? "on" : "off");
+    json_set_str(o, "cache.no-flush", n->no_flush ? "on" : "off");
+    json_set_str(o, "discard", n->discard ? "unmap" : "ignore");
+    json_set(o, "backing", json_null());
+    return drive_open_image(o, path, errp);
 }
 
 BlockNode *block_temporary_overlay(BlockNode *n, Error **errp)
@@ -231,5 +221,9 @@ BlockNode *block_temporary_overlay(BlockNode *n, Error **errp)
     close(fd);
     BlockNode *over = block_overlay(path, "qcow2", NULL, NULL, n, true, errp);
     unlink(path);
+    if (over && !node_set_backing(over, n, errp)) {
+        node_unref(over);
+        over = NULL;
+    }
     return over;
 }

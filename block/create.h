@@ -16,7 +16,8 @@ bool block_create(const char *path, const char *format, const Json *opts, Error 
 /* A qcow2 image in front of n, in a file that has no name any more: what is written goes there. Takes its own
  * reference on n. */
 BlockNode *block_temporary_overlay(BlockNode *n, Error **errp);
-/* A qcow2 image in path with n's size; backing: what the header says of n. Opened, with n behind it (own reference). */
+/* An image in path with n's size; backing: what the header says of n. Opened, with
+ * nothing behind it. */
 BlockNode *block_overlay(const char *path, const char *format, const char *backing, const char *node_name, BlockNode *n,
                          bool create, Error **errp);
 

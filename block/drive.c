@@ -208,7 +208,7 @@ static bool cache_mode(Json *o, Error **errp)
 static bool rename_key(Json *o, const char *from, const char *to, Error **errp)
 {
     const char *s = json_get_str(o, from);
-    if (!s)
+    if (!s || !strcmp(from, to))
         return true;
     if (json_get(o, to))
         return error_set(errp, "'%s' and its alias '%s' can't be used at the same time", to, from);
@@ -227,12 +227,34 @@ static bool refuse_missing(Json *o, Error **errp)
         return error_set(errp, "copy-on-read=on is not available");
     for (size_t i = 0; i < json_length(o); i++) {
         const char *k = json_key_at(o, i);
-        if (g_str_has_prefix(k, "throttling") || g_str_has_prefix(k, "bps") || g_str_has_prefix(k, "iops"))
-            return error_set(errp, "%s: throttling is not available", k);
         if (g_str_has_prefix(k, "stats-"))
             return error_set(errp, "%s is not available", k);
     }
     return true;
+}
+
+static bool take_limit(Json *o, const char *key, const char *old, uint64_t *out, Error **errp)
+{
+    if (!rename_key(o, old, key, errp))
+        return false;
+    g_autofree char *s = take_str(o, key);
+    return !s || parse_u64(s, out) || error_set(errp, "Parameter '%s' expects a number", key);
+}
+
+/* throttling.*, and the old names without it. */
+static bool take_limits(Json *o, ThrottleLimits *l, char **group, Error **errp)
+{
+    for (int i = 0; i < THROTTLE_KINDS; i++) {
+        g_autofree char *avg = g_strdup_printf("throttling.%s", throttle_names[i]),
+                        *max = g_strdup_printf("%s-max", avg), *length = g_strdup_printf("%s-length", max),
+                        *old = g_strdup_printf("%s_max", throttle_qmp_names[i]);
+        l->length[i] = 1;
+        if (!take_limit(o, avg, throttle_qmp_names[i], &l->avg[i], errp) ||
+            !take_limit(o, max, old, &l->max[i], errp) || !take_limit(o, length, length, &l->length[i], errp))
+            return false;
+    }
+    *group = take_str(o, "throttling.group");
+    return take_limit(o, "throttling.iops-size", "iops_size", &l->iops_size, errp) && throttle_check(l, errp);
 }
 
 static const char *opened_format(const Json *o)
@@ -350,6 +372,8 @@ static DriveInfo *drive_new(Json *o, DriveIf type, bool snapshot, Error **errp)
     BlockOnError on_read = BLOCK_ON_ERROR_REPORT, on_write = BLOCK_ON_ERROR_ENOSPC;
     BlockNode *node = NULL;
     Block *b = NULL;
+    ThrottleLimits limits = {{0}};
+    g_autofree char *group = NULL;
 
     if (!rename_key(o, "readonly", "read-only", errp) || !cache_mode(o, errp))
         goto fail;
@@ -377,6 +401,8 @@ static DriveInfo *drive_new(Json *o, DriveIf type, bool snapshot, Error **errp)
         goto fail;
     if (!on_error(o, "werror", "write", d, false, &on_write, errp) ||
         !on_error(o, "rerror", "read", d, true, &on_read, errp))
+        goto fail;
+    if (!take_limits(o, &limits, &group, errp))
         goto fail;
     if (!refuse_missing(o, errp) || !take_bool(o, "snapshot", &snapshot, errp))
         goto fail;
@@ -470,6 +496,7 @@ static DriveInfo *drive_new(Json *o, DriveIf type, bool snapshot, Error **errp)
         }
     }
     b->write_cache = write_cache;
+    blk_set_throttle(b, group, &limits, NULL);
     b->medium_read_only = read_only;
     b->on_read = on_read;
     b->on_write = on_write;

@@ -9,6 +9,7 @@
 #define BLOCK_DRIVE_H
 
 #include "block/block.h"
+#include "block/throttle.h"
 
 typedef enum DriveIf {
     DRIVE_IF_DEFAULT = -1, /* the machine's */
@@ -71,6 +72,14 @@ bool block_insert_medium(const char *device, const char *id, const char *node_na
 /* format, read_only_mode ("retain" "read-only" "read-write") may be NULL. */
 bool block_change_medium(const char *device, const char *id, const char *filename, const char *format,
                          const char *read_only_mode, bool force, Error **errp);
+bool block_set_io_throttle(const char *device, const char *id, const char *group, const ThrottleLimits *l,
+                           Error **errp);
+/* The overlay (with nothing behind it) takes the node's place, the node goes behind it. */
+bool block_snapshot(const char *node_name, const char *overlay, Error **errp);
+/* The same with an overlay made (or existing) in a file. One of device and node_name, with node_name snapshot_node;
+ * format may be NULL. */
+bool block_snapshot_sync(const char *device, const char *node_name, const char *file, const char *snapshot_node,
+                         const char *format, bool existing, Error **errp);
 bool block_resize(const char *device, const char *node_name, uint64_t size, Error **errp);
 
 #endif

@@ -229,6 +229,20 @@ bool block_change_medium(const char *device, const char *id, const char *filenam
     return ok;
 }
 
+/* ---- limits ---- */
+
+bool block_set_io_throttle(const char *device, const char *id, const char *group, const ThrottleLimits *l, Error **errp)
+{
+    Block *b = by_name_or_qdev(device, id, errp);
+    if (!b)
+        return false;
+    if (!b->root)
+        return error_set(errp, "Device has no medium");
+    if (!group && !b->throttle && !*blk_name(b))
+        group = device ? device : id;
+    return blk_set_throttle(b, group, l, errp);
+}
+
 /* ---- size ---- */
 
 bool block_resize(const char *device, const char *node_name, uint64_t size, Error **errp)

@@ -511,6 +511,38 @@ void node_unuse(BlockEdge *e)
     g_free(e);
 }
 
+bool node_replace(BlockNode *old, BlockNode *new, Error **errp)
+{
+    g_autoptr(GPtrArray) moved = g_ptr_array_new();
+    for (guint i = 0; i < old->users->len; i++) {
+        BlockEdge *e = old->users->pdata[i];
+        if (e->parent != new)
+            g_ptr_array_add(moved, e);
+    }
+    BlockNode *from = old, *to = new;
+    bool ok = true;
+    for (int round = 0; round < 2; round++) { /* a second one undoes the first */
+        for (guint i = 0; i < moved->len; i++) {
+            BlockEdge *e = moved->pdata[i];
+            g_ptr_array_remove(from->users, e);
+            g_ptr_array_add(to->users, e);
+            e->node = to;
+        }
+        refresh_perm(from, NULL);
+        bool fits = refresh_perm(to, ok ? errp : NULL);
+        if (fits || !ok)
+            break;
+        ok = false;
+        from = new;
+        to = old;
+    }
+    for (guint i = 0; ok && i < moved->len; i++) {
+        node_ref(new);
+        node_unref(old);
+    }
+    return ok;
+}
+
 const char *node_used_by(BlockNode *n)
 {
     return n->users->len ? ((BlockEdge *)n->users->pdata[0])->user : NULL;

@@ -130,6 +130,8 @@ BlockNode *node_open_file(const Json *flat, bool text, Error **errp);
 char *node_backing_path(BlockNode *n);
 /* Put what backs n in place, NULL: nothing; takes its own reference. Drained. */
 bool node_set_backing(BlockNode *n, BlockNode *backing, Error **errp);
+/* new takes old's place with all that use old, but for new itself. Drained. */
+bool node_replace(BlockNode *old, BlockNode *new, Error **errp);
 /* What lies there, through filters (not into what backs n). */
 int node_status(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st);
 /* The same down the backing chain, not below base (NULL: all of it). */

@@ -62,19 +62,36 @@ Json *block_image_info(BlockNode *n, bool chain)
     return o;
 }
 
-/* BlockDeviceInfo. write_cache: of the handle where there is one. */
-static Json *node_info(BlockNode *n, bool write_cache)
+/* BlockDeviceInfo; b: the handle, or NULL. */
+static Json *node_info(BlockNode *n, const Block *b)
 {
-    static const char *const limits[] = {"iops_rd", "iops_wr",         "iops", "bps_wr", "bps",
-                                         "bps_rd",  "write_threshold", NULL};
+    static const int order[] = {THROTTLE_IOPS_READ, THROTTLE_IOPS_WRITE, THROTTLE_IOPS_TOTAL,
+                                THROTTLE_BPS_WRITE, THROTTLE_BPS_TOTAL,  THROTTLE_BPS_READ};
     Json *o = json_object(), *cache = json_object();
-    set_zeroes(o, limits);
+    ThrottleLimits l = {{0}};
+    if (b && b->throttle) {
+        l = throttle_group_limits(b->throttle);
+        json_set_str(o, "group", throttle_group_name(b->throttle));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+        int k = order[i];
+        const char *name = throttle_qmp_names[k];
+        g_autofree char *max = g_strdup_printf("%s_max", name), *length = g_strdup_printf("%s_length", max);
+        json_set_uint(o, name, l.avg[k]);
+        if (l.max[k]) {
+            json_set_uint(o, max, l.max[k]);
+            json_set_uint(o, length, l.length[k]);
+        }
+    }
+    if (l.iops_size)
+        json_set_uint(o, "iops_size", l.iops_size);
+    json_set_uint(o, "write_threshold", 0);
     json_set_str(o, "detect_zeroes", detect_names[n->detect_zeroes]);
     json_set(o, "image", block_image_info(n, true));
     json_set_bool(o, "ro", n->read_only);
     json_set_str(o, "node-name", n->name);
     unsigned depth = 0;
-    for (const BlockNode *b = n; b->backing; b = b->backing->node)
+    for (const BlockNode *at = n; at->backing; at = at->backing->node)
         depth++;
     if (n->backing)
         json_set_str(o, "backing_file", n->backing->node->filename);
@@ -83,7 +100,7 @@ static Json *node_info(BlockNode *n, bool write_cache)
     json_set_bool(o, "encrypted", false);
     json_set_bool(cache, "no-flush", n->no_flush);
     json_set_bool(cache, "direct", n->direct);
-    json_set_bool(cache, "writeback", write_cache);
+    json_set_bool(cache, "writeback", b ? b->write_cache : true);
     json_set(o, "cache", cache);
     json_set_str(o, "file", n->filename);
     return o;
@@ -112,7 +129,7 @@ Json *block_query(void)
         json_set_bool(o, "locked", blk_locked(b));
         json_set_bool(o, "removable", blk_removable(b));
         if (b->root)
-            json_set(o, "inserted", node_info(b->root->node, b->write_cache));
+            json_set(o, "inserted", node_info(b->root->node, b));
         if (qdev_of(b))
             json_set_str(o, "qdev", qdev_of(b));
         if (blk_has_tray(b))
@@ -127,7 +144,7 @@ Json *block_query_nodes(bool flat)
 {
     Json *list = json_array();
     for (BlockNode *n = node_next(NULL); n; n = node_next(n))
-        json_append(list, node_info(n, true));
+        json_append(list, node_info(n, NULL));
     return list;
 }
 
@@ -239,6 +256,21 @@ static void node_text(BlockNode *n, const Block *b, bool verbose, GString *s)
                            n->direct ? ", direct" : "", n->no_flush ? ", ignore flushes" : "");
     if (n->detect_zeroes)
         g_string_append_printf(s, "    Detect zeroes:    %s\n", detect_names[n->detect_zeroes]);
+    if (n->backing) {
+        unsigned depth = 0;
+        for (const BlockNode *at = n; at->backing; at = at->backing->node)
+            depth++;
+        g_string_append_printf(s, "    Backing file:     %s (chain depth: %u)\n", n->backing->node->filename, depth);
+    }
+    if (b && b->throttle) {
+        ThrottleLimits l = throttle_group_limits(b->throttle);
+        g_string_append(s, "    I/O throttling:  ");
+        for (int i = 0; i < THROTTLE_KINDS; i++)
+            g_string_append_printf(s, " %s=%" PRIu64, throttle_qmp_names[i], l.avg[i]);
+        for (int i = 0; i < THROTTLE_KINDS; i++)
+            g_string_append_printf(s, " %s_max=%" PRIu64, throttle_qmp_names[i], l.max[i]);
+        g_string_append_printf(s, " iops_size=%" PRIu64 " group=%s\n", l.iops_size, throttle_group_name(b->throttle));
+    }
     if (verbose) {
         int64_t allocated = block_allocated(n);
         g_string_append_printf(s, "\nImages:\nimage: %s\nfile format: %s\nvirtual size: %" PRIu64 " bytes\n",

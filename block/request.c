@@ -175,6 +175,91 @@ static void send_to_worker(BlockReq *r)
     g_thread_pool_push(workers, r, NULL);
 }
 
+/* What did not wait for limits, or has waited. In this thread, or by a worker. */
+static void start(BlockReq *r)
+{
+    Block *b = r->blk;
+    int err = perform_now(r);
+    if (err == -EAGAIN) {
+        send_to_worker(r);
+        return;
+    }
+    g_mutex_lock(&done_lock);
+    finish(r, err);
+    g_mutex_unlock(&done_lock);
+    if (!b->plugged)
+        bh_schedule(done_list(b)->bh);
+}
+
+/* ---- limits ---- */
+
+/* Start what may go; all: whatever the limits say. Sets the timer for the rest. */
+static void start_waiting(Block *b, bool all)
+{
+    int64_t next = -1;
+    for (int write = 0; write < 2; write++) {
+        BlockReq *r;
+        while ((r = g_queue_peek_head(&b->waiting[write]))) {
+            int64_t wait = all ? 0 : throttle_take(b->throttle, write, r->len);
+            if (wait) {
+                next = next < 0 ? wait : MIN(next, wait);
+                break;
+            }
+            g_queue_pop_head(&b->waiting[write]);
+            start(r);
+        }
+    }
+    if (b->throttle_timer)
+        g_source_set_ready_time(b->throttle_timer, next < 0 ? -1 : g_get_monotonic_time() + next / 1000 + 1);
+}
+
+static gboolean throttle_due(gpointer opaque)
+{
+    start_waiting(opaque, false);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean throttle_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
+{
+    g_source_set_ready_time(source, -1);
+    return fn(opaque);
+}
+
+static GSourceFuncs throttle_funcs = {.dispatch = throttle_dispatch};
+
+/* r waits where it is over a limit, or others do. */
+static bool wait_for_limits(BlockReq *r)
+{
+    Block *b = r->blk;
+    bool write = r->op != BLOCK_OP_READ;
+    if (!b->throttle || r->op == BLOCK_OP_FLUSH)
+        return false;
+    int64_t wait = g_queue_is_empty(&b->waiting[write]) ? throttle_take(b->throttle, write, r->len) : 1;
+    if (!wait)
+        return false;
+    if (!b->throttle_timer) {
+        b->throttle_timer = g_source_new(&throttle_funcs, sizeof(GSource));
+        g_source_set_callback(b->throttle_timer, throttle_due, b, NULL);
+        g_source_set_ready_time(b->throttle_timer, -1);
+        g_source_attach(b->throttle_timer, b->home);
+    }
+    if (g_queue_is_empty(&b->waiting[write])) {
+        int64_t due = g_get_monotonic_time() + wait / 1000 + 1, set = g_source_get_ready_time(b->throttle_timer);
+        if (set < 0 || due < set)
+            g_source_set_ready_time(b->throttle_timer, due);
+    }
+    g_queue_push_tail(&b->waiting[write], r);
+    return true;
+}
+
+void blk_throttle_end(Block *b)
+{
+    if (!b->throttle_timer)
+        return;
+    g_source_destroy(b->throttle_timer);
+    g_clear_pointer(&b->throttle_timer, g_source_unref);
+}
+
 static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, const struct iovec *iov, int niov,
                               unsigned flags, BlockCompletion *fn, void *opaque)
 {
@@ -211,10 +296,8 @@ static BlockReq *send_request(Block *b, BlockOp op, uint64_t off, uint64_t len, 
             node_ref(r->node);
         if (op == BLOCK_OP_WRITE && !blk_enable_write_cache(b))
             r->flags |= BLOCK_REQ_FUA;
-        err = perform_now(r);
-    }
-    if (err == -EAGAIN) {
-        send_to_worker(r);
+        if (!wait_for_limits(r))
+            start(r);
         return r;
     }
     g_mutex_lock(&done_lock);
@@ -242,6 +325,7 @@ void blk_set_home(Block *b, GMainContext *ctx)
 {
     ASSERT_VM_LOCKED();
     assert(!b->home && !b->in_flight && !b->plugged);
+    blk_throttle_end(b); /* one in the new home is made when it is needed */
     b->home = ctx;
     b->done = g_new0(DoneList, 1);
     b->done->last = &b->done->first;
@@ -251,6 +335,7 @@ void blk_set_home(Block *b, GMainContext *ctx)
 void blk_leave_home(Block *b)
 {
     blk_drain(b);
+    blk_throttle_end(b);
     bh_delete(b->done->bh);
     g_clear_pointer(&b->done, g_free);
     b->home = NULL;
@@ -309,6 +394,7 @@ void blk_cancel(BlockReq *r)
 {
     assert(at_home(r->blk));
     DoneList *l = done_list(r->blk);
+    start_waiting(r->blk, true);
     Cancelled c = {r->fn, r->opaque, false};
     r->fn = cancelled_done;
     r->opaque = &c;
@@ -323,8 +409,10 @@ void blk_cancel(BlockReq *r)
 void blk_drain(Block *b)
 {
     assert(at_home(b));
-    while (b->in_flight)
+    while (b->in_flight) {
+        start_waiting(b, true); /* completions may send */
         complete_or_wait(done_list(b));
+    }
 }
 
 void blk_pause(Block *b)

@@ -675,6 +675,36 @@ Json *qmp_block_resize(const Json *args, Error **errp)
                 block_resize(device, node, (uint64_t)size, errp));
 }
 
+Json *qmp_block_set_io_throttle(const Json *args, Error **errp)
+{
+    const char *device = json_get_str(args, "device"), *id = json_get_str(args, "id");
+    ThrottleLimits l = {.iops_size = (uint64_t)arg_int(args, "iops_size", 0)};
+    for (int i = 0; i < THROTTLE_KINDS; i++) {
+        const char *name = throttle_qmp_names[i];
+        g_autofree char *max = g_strdup_printf("%s_max", name), *length = g_strdup_printf("%s_length", max);
+        l.avg[i] = (uint64_t)arg_int(args, name, 0);
+        l.max[i] = (uint64_t)arg_int(args, max, 0);
+        l.length[i] = (uint64_t)arg_int(args, length, 1);
+    }
+    return done(one_of(device, id, "'device' and 'id'", errp) &&
+                block_set_io_throttle(device, id, json_get_str(args, "group"), &l, errp));
+}
+
+Json *qmp_blockdev_snapshot(const Json *args, Error **errp)
+{
+    return done(block_snapshot(json_get_str(args, "node"), json_get_str(args, "overlay"), errp));
+}
+
+Json *qmp_blockdev_snapshot_sync(const Json *args, Error **errp)
+{
+    const char *device = json_get_str(args, "device"), *node = json_get_str(args, "node-name");
+    const char *mode = json_get_str(args, "mode");
+    return done(one_of(device, node, "'device' and 'node-name'", errp) &&
+                block_snapshot_sync(device, node, json_get_str(args, "snapshot-file"),
+                                    json_get_str(args, "snapshot-node-name"), json_get_str(args, "format"),
+                                    mode && !strcmp(mode, "existing"), errp));
+}
+
 Json *qmp_blockdev_add(const Json *args, Error **errp)
 {
     return done(blockdev_add(args, errp));

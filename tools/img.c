@@ -21,6 +21,9 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *usage;
 } commands[] = {
+    {"bench", img_bench,
+     "[-c count] [-d depth] [-f fmt] [--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] [-o offset] "
+     "[--pattern=pattern] [-q] [-s buffer_size] [-S step_size] [-t cache] [-w] [-U] filename"},
     {"check", img_check,
      "[-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] [--image-opts] filename"},
     {"commit", img_commit, "[-q] [-f fmt] [-t cache] [-b base] [-d] [-p] [--image-opts] filename"},
@@ -258,6 +261,8 @@ BlockEdge *img_open(const char *name, const ImgOpen *how)
         json_set_str(o, "driver", how->format);
     if (how->cache && !set_cache(o, how->cache))
         return NULL;
+    if (how->aio)
+        json_set_str(o, "file.aio", how->aio);
     json_set_str(o, "read-only", how->write ? "off" : "on");
     if (how->force_share)
         json_set_str(o, "force-share", "on");

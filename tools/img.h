@@ -27,6 +27,7 @@ enum {
 typedef struct ImgOpen {
     const char *format; /* NULL: what it looks like */
     const char *cache;  /* NULL: writeback */
+    const char *aio;    /* NULL: threads */
     bool image_opts, write, no_backing, force_share, damaged, discard;
 } ImgOpen;
 /* The image, claimed for reading or writing; NULL: told. */
@@ -53,6 +54,7 @@ void img_progress(double fraction);                /* 0 to 1; nothing unless it 
 extern bool img_progress_on;
 bool img_is_zero(const uint8_t *p, size_t len);
 
+int img_bench(int argc, char **argv);
 int img_check(int argc, char **argv);
 int img_commit(int argc, char **argv);
 int img_compare(int argc, char **argv);

@@ -420,8 +420,9 @@ static void test_drive_options(void)
     drive_fails("file=/nonexist", "Could not open '/nonexist'");
     drive_fails("file=x,format=foo", "Unknown driver 'foo'");
     drive_fails("file=x,copy-on-read=on", "copy-on-read");
-    drive_fails("file=x,snapshot=on", "snapshot=on");
-    drive_fails("file=x,iops=3", "throttling");
+    drive_fails("file=x,iops=3,iops_rd=4", "cannot be used at the same time");
+    drive_fails("file=x,iops=3,throttling.iops-total=4", "alias");
+    drive_fails("file=x,bps_max=3", "require corresponding");
     drive_fails("file=x,format=raw,driver=raw", "both 'driver' and 'format'");
     DrivesConfig cfg = {.default_if = DRIVE_IF_IDE, .default_cdrom = true, .default_floppy = true};
     longer = g_strdup_printf(
@@ -560,6 +561,105 @@ static void test_iov(void)
     g_assert_cmpuint(b[4], ==, 9);
 }
 
+/* ---- limits ---- */
+
+static void send_reads(Block *b, struct iovec *iov, int n)
+{
+    completions = 0;
+    for (int i = 0; i < n; i++)
+        blk_preadv(b, 0, iov, 1, completed, NULL);
+}
+
+static void test_throttle(void)
+{
+    BlockNode *n = OPEN("{'driver':'null-co'}");
+    Block *b = blk_new("t"), *other = blk_new("o");
+    g_assert_true(blk_insert(b, n, NULL));
+    g_assert_true(blk_insert(other, n, NULL));
+    node_unref(n);
+    uint8_t buf[4096];
+    struct iovec iov = {buf, sizeof(buf)};
+    ThrottleLimits l = {.length = {1, 1, 1, 1, 1, 1}};
+    l.avg[THROTTLE_IOPS_READ] = 50;
+    g_assert_true(blk_set_throttle(b, NULL, &l, NULL));
+    int64_t start = g_get_monotonic_time();
+    send_reads(b, &iov, 30); /* a tenth of a second's and one go at once */
+    wait_for(30);
+    g_assert_cmpint(g_get_monotonic_time() - start, >, 24 * 1000000 / 50 - 50000);
+    blk_pwritev(b, 0, &iov, 1, 0, completed, NULL); /* has no limit */
+    wait_for(31);
+    /* What waits goes when it is drained or cancelled. */
+    send_reads(b, &iov, 200);
+    blk_drain(b);
+    g_assert_cmpint(completions, ==, 200);
+    completions = 0;
+    blk_cancel(blk_preadv(b, 0, &iov, 1, completed, NULL));
+    g_assert_cmpint(completions, ==, 1);
+    /* Two of one group share its limit; it is in bytes now. */
+    l.avg[THROTTLE_IOPS_READ] = 0;
+    l.avg[THROTTLE_BPS_TOTAL] = 50 * 4096;
+    g_assert_true(blk_set_throttle(b, "g", &l, NULL));
+    g_assert_true(blk_set_throttle(other, "g", &l, NULL));
+    start = g_get_monotonic_time();
+    send_reads(b, &iov, 15);
+    for (int i = 0; i < 15; i++)
+        blk_preadv(other, 0, &iov, 1, completed, NULL);
+    wait_for(30);
+    g_assert_cmpint(g_get_monotonic_time() - start, >, 23 * 1000000 / 50 - 50000);
+    g_autoptr(Error) err = NULL;
+    l.avg[THROTTLE_BPS_READ] = 1;
+    g_assert_false(blk_set_throttle(b, NULL, &l, &err));
+    assert_error(&err, "cannot be used at the same time");
+    l = (ThrottleLimits){.length = {1, 1, 1, 1, 1, 1}};
+    l.max[0] = 5;
+    g_assert_false(blk_set_throttle(b, NULL, &l, &err));
+    assert_error(&err, "require corresponding");
+    l.max[0] = 0;
+    g_assert_true(blk_set_throttle(b, NULL, &l, NULL));
+    g_assert_null(b->throttle);
+    send_reads(b, &iov, 1000);
+    wait_for(1000);
+    blk_remove(b);
+    blk_remove(other);
+    blk_unref(b);
+    blk_unref(other);
+}
+
+static void test_snapshot(void)
+{
+    g_autofree char *img = make_image("sn.img", 65536), *over = path_of("sn.qcow2"), *over2 = path_of("sn2.qcow2");
+    BlockNode *n = OPEN("{'driver':'raw','node-name':'base','file':{'driver':'file','filename':'%s'}}", img);
+    Block *b = blk_new("s");
+    g_assert_true(blk_insert(b, n, NULL));
+    g_assert_true(blk_set_perm(b, BLOCK_PERM_CONSISTENT_READ | BLOCK_PERM_WRITE, BLOCK_PERM_CONSISTENT_READ, NULL));
+    node_unref(n);
+    uint8_t buf[512], old[512];
+    memset(buf, 0x77, sizeof(buf));
+    g_assert_cmpint(blk_pread_sync(b, 1024, old, 512), ==, 0);
+    g_autoptr(Error) err = NULL;
+    g_assert_false(block_snapshot_sync("nix", NULL, over, NULL, NULL, false, &err));
+    assert_error(&err, "Cannot find device='nix'");
+    g_assert_false(block_snapshot_sync("s", NULL, over, NULL, "raw", false, &err));
+    assert_error(&err, "Invalid image format");
+    g_assert_true(block_snapshot_sync("s", NULL, over, NULL, NULL, false, &err));
+    g_assert_cmpint(blk_pwrite_sync(b, 1024, buf, 512), ==, 0);
+    g_assert_true(block_snapshot_sync(NULL, blk_node(b)->name, over2, "top", "qcow2", false, &err));
+    g_assert_cmpstr(blk_node(b)->name, ==, "top");
+    g_assert_cmpint(blk_pwrite_sync(b, 2048, buf, 512), ==, 0);
+    g_assert_cmpint(node_pread(node_find("base"), 1024, buf, 512), ==, 0);
+    g_assert_cmpmem(buf, 512, old, 512);
+    g_assert_cmpint(node_pwrite(node_find("base"), 1024, buf, 512), ==, -EPERM);
+    g_assert_cmpint(node_pread(blk_node(b)->backing->node, 1024, buf, 512), ==, 0);
+    g_assert_cmpuint(buf[0], ==, 0x77);
+    BlockNode *free_one = OPEN("{'driver':'null-co','size':65536,'node-name':'x'}");
+    g_assert_false(block_snapshot("top", "x", &err));
+    assert_error(&err, "does not support backing");
+    node_unref(free_one);
+    blk_remove(b);
+    blk_unref(b);
+    g_assert_true(!node_find("base") && !node_find("top")); /* nobody keeps them */
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -580,6 +680,8 @@ int main(int argc, char **argv)
     g_test_add_func("/block/iov", test_iov);
     g_test_add_func("/block/attached-medium", test_attached_medium);
     g_test_add_func("/block/drive-options", test_drive_options);
+    g_test_add_func("/block/throttle", test_throttle);
+    g_test_add_func("/block/snapshot", test_snapshot);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {

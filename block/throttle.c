@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Throttling: a bucket leaks at the average's rate and holds a tenth of a second of it, or the burst's rate times its
+ * length; a request may go while what is in it fits. Bursts longer than a second have a second bucket, which leaks at
+ * the burst's rate. As QEMU's documentation, docs/throttle.txt.
+ */
+#include "block/throttle.h"
+
+#include "block/backend.h"
+
+#define VALUE_MAX UINT64_C(1000000000000000)
+
+const char *const throttle_names[THROTTLE_KINDS] = {"bps-total",  "bps-read",  "bps-write",
+                                                    "iops-total", "iops-read", "iops-write"};
+const char *const throttle_qmp_names[THROTTLE_KINDS] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+
+struct ThrottleGroup {
+    char *name;
+    int refs;
+    GMutex lock; /* of what follows */
+    ThrottleLimits limits;
+    double level[THROTTLE_KINDS], burst[THROTTLE_KINDS];
+    int64_t last_us;
+    ThrottleGroup *next;
+};
+
+static ThrottleGroup *groups; /* VM lock */
+
+bool throttle_any(const ThrottleLimits *l)
+{
+    for (int i = 0; i < THROTTLE_KINDS; i++)
+        if (l->avg[i])
+            return true;
+    return false;
+}
+
+bool throttle_check(const ThrottleLimits *l, Error **errp)
+{
+    for (int i = 0; i < THROTTLE_KINDS; i += 3)
+        if ((l->avg[i] && (l->avg[i + 1] || l->avg[i + 2])) || (l->max[i] && (l->max[i + 1] || l->max[i + 2])))
+            return error_set(errp, "bps/iops/max total values and read/write values cannot be used at the same time");
+    if (l->iops_size && !l->avg[THROTTLE_IOPS_TOTAL] && !l->avg[THROTTLE_IOPS_READ] && !l->avg[THROTTLE_IOPS_WRITE])
+        return error_set(errp, "iops size requires an iops value to be set");
+    for (int i = 0; i < THROTTLE_KINDS; i++) {
+        if (l->avg[i] > VALUE_MAX || l->max[i] > VALUE_MAX)
+            return error_set(errp, "bps/iops/max values must be within [0, %" PRIu64 "]", VALUE_MAX);
+        if (!l->length[i])
+            return error_set(errp, "the burst length cannot be 0");
+        if (l->length[i] > 1 && !l->max[i])
+            return error_set(errp, "burst length set without burst rate");
+        if (l->max[i] && !l->avg[i])
+            return error_set(errp, "bps_max/iops_max require corresponding bps/iops values");
+        if (l->max[i] && l->max[i] < l->avg[i])
+            return error_set(errp, "bps_max/iops_max cannot be lower than bps/iops");
+        if (l->length[i] > UINT32_MAX || (l->max[i] && l->max[i] > VALUE_MAX / l->length[i]))
+            return error_set(errp, "burst length too high for this burst rate");
+    }
+    return true;
+}
+
+ThrottleGroup *throttle_group_get(const char *name)
+{
+    for (ThrottleGroup *g = groups; g; g = g->next) {
+        if (strcmp(g->name, name))
+            continue;
+        g->refs++;
+        return g;
+    }
+    ThrottleGroup *g = g_new0(ThrottleGroup, 1);
+    g->name = g_strdup(name);
+    g->refs = 1;
+    g->next = groups;
+    g_mutex_init(&g->lock);
+    groups = g;
+    return g;
+}
+
+void throttle_group_unref(ThrottleGroup *g)
+{
+    if (!g || --g->refs)
+        return;
+    for (ThrottleGroup **p = &groups; *p; p = &(*p)->next) {
+        if (*p == g) {
+            *p = g->next;
+            break;
+        }
+    }
+    g_mutex_clear(&g->lock);
+    g_free(g->name);
+    g_free(g);
+}
+
+const char *throttle_group_name(const ThrottleGroup *g)
+{
+    return g->name;
+}
+
+void throttle_group_set(ThrottleGroup *g, const ThrottleLimits *l)
+{
+    g_mutex_lock(&g->lock);
+    g->limits = *l;
+    memset(g->level, 0, sizeof(g->level));
+    memset(g->burst, 0, sizeof(g->burst));
+    g->last_us = g_get_monotonic_time();
+    g_mutex_unlock(&g->lock);
+}
+
+ThrottleLimits throttle_group_limits(ThrottleGroup *g)
+{
+    g_mutex_lock(&g->lock);
+    ThrottleLimits l = g->limits;
+    g_mutex_unlock(&g->lock);
+    return l;
+}
+
+/* Seconds that a bucket of this limit is over what it may hold. */
+static double over(const ThrottleGroup *g, int i)
+{
+    const ThrottleLimits *l = &g->limits;
+    double avg = (double)l->avg[i], max = (double)l->max[i], wait = 0;
+    if (!l->avg[i])
+        return 0;
+    double room = l->max[i] ? max * (double)l->length[i] : avg / 10;
+    if (g->level[i] > room)
+        wait = (g->level[i] - room) / avg;
+    if (l->length[i] > 1 && g->burst[i] > max / 10)
+        wait = MAX(wait, (g->burst[i] - max / 10) / max);
+    return wait;
+}
+
+int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes)
+{
+    const int kinds[] = {THROTTLE_BPS_TOTAL, THROTTLE_BPS_READ + write, THROTTLE_IOPS_TOTAL,
+                         THROTTLE_IOPS_READ + write};
+    double wait = 0;
+    g_mutex_lock(&g->lock);
+    int64_t now = g_get_monotonic_time();
+    double passed = (double)(now - g->last_us) / 1e6;
+    g->last_us = now;
+    for (int i = 0; i < THROTTLE_KINDS; i++) {
+        g->level[i] = MAX(g->level[i] - passed * (double)g->limits.avg[i], 0);
+        g->burst[i] = MAX(g->burst[i] - passed * (double)g->limits.max[i], 0);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        wait = MAX(wait, over(g, kinds[i]));
+    uint64_t size = g->limits.iops_size, ops = size && bytes > size ? (bytes + size - 1) / size : 1;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds) && wait <= 0; i++) {
+        double units = (double)(kinds[i] >= THROTTLE_IOPS_TOTAL ? ops : bytes);
+        g->level[kinds[i]] += units;
+        g->burst[kinds[i]] += units;
+    }
+    g_mutex_unlock(&g->lock);
+    return wait > 0 ? (int64_t)(MIN(wait, 3600) * 1e9) + 1 : 0;
+}
+
+bool blk_set_throttle(Block *b, const char *group, const ThrottleLimits *l, Error **errp)
+{
+    if (!throttle_check(l, errp))
+        return false;
+    blk_pause(b); /* what waits goes */
+    ThrottleGroup *g = NULL;
+    if (throttle_any(l)) {
+        g = throttle_group_get(group ? group : b->throttle ? throttle_group_name(b->throttle) : blk_name(b));
+        throttle_group_set(g, l);
+    }
+    throttle_group_unref(b->throttle);
+    b->throttle = g;
+    blk_resume(b);
+    return true;
+}
