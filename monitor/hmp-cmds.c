@@ -5,6 +5,7 @@
 #include "block/drive.h"
 #include "hw/core/device.h"
 #include "hw/core/object.h"
+#include "hw/virtio/balloon.h"
 #include "qapi/qapi-types.h"
 #include "softmmu/gdbstub.h"
 #include "softmmu/options.h"
@@ -261,6 +262,26 @@ static void cmd_ringbuf_read(Hmp *h, const Json *args)
         hmp_print(h, "%s\n", json_get_string(v));
 }
 
+static void cmd_balloon(Hmp *h, const Json *args)
+{
+    int64_t mib = number(args, "value", 0);
+    Error *err = NULL;
+    if (mib <= 0 || mib > INT64_MAX / (int64_t)MIB)
+        error_set(&err, "Parameter 'value' expects a size in MiB");
+    else
+        balloon_set((uint64_t)mib * MIB, &err);
+    hmp_error(h, err);
+}
+
+static void info_balloon(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    uint64_t actual;
+    if (balloon_query(&actual, &err))
+        hmp_print(h, "balloon: actual=%" PRIu64 "\n", actual / MIB);
+    hmp_error(h, err);
+}
+
 static void cmd_eject(Hmp *h, const Json *args)
 {
     Error *err = NULL;
@@ -374,6 +395,7 @@ static void cmd_qom_set(Hmp *h, const Json *args)
 }
 
 const HmpCommand hmp_info_commands[] = {
+    {"balloon", "", "", "the guest's memory by the balloon", info_balloon},
     {"block", "-n -v device:s?", "[-n] [-v] [device]", "block devices (-n: named nodes, -v: details)", hmp_info_block},
     {"blockstats", "", "", "block device statistics", hmp_info_blockstats},
     {"chardev", "", "", "character devices", hmp_info_chardev},
@@ -410,6 +432,7 @@ const HmpCommand hmp_info_commands[] = {
 const HmpCommand hmp_commands[] = {
     {"announce_self", "interfaces:s? id:s?", "[interfaces] [id]", "tell the network where the cards are",
      hmp_announce_self},
+    {"balloon", "value:e", "target", "ask the guest to have this much memory (MiB)", cmd_balloon},
     {"block_resize", "device:B size:s", "device size", "change the size of an image (MiB, or with a suffix)",
      cmd_block_resize},
     {"change", "-f device:B target:s format:s? read-only-mode:s?", "[-f] device filename [format [read-only-mode]]",

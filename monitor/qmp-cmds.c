@@ -9,6 +9,7 @@
 #include "accel/accel.h"
 #include "backends/backends.h"
 #include "block/drive.h"
+#include "hw/virtio/balloon.h"
 #include "hw/core/machine.h"
 #include "hw/core/object.h"
 #include "hw/timer/mc146818rtc.h"
@@ -293,6 +294,25 @@ Json *qmp_query_uuid(const Json *args, Error **errp)
              json_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
                          u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]));
     return v;
+}
+
+Json *qmp_query_balloon(const Json *args, Error **errp)
+{
+    uint64_t actual;
+    if (!balloon_query(&actual, errp))
+        return NULL;
+    Json *v = json_object();
+    json_set(v, "actual", json_uint(actual));
+    return v;
+}
+
+Json *qmp_balloon(const Json *args, Error **errp)
+{
+    int64_t value = 0;
+    json_get_int(json_get(args, "value"), &value);
+    if (value <= 0)
+        return done(error_set(errp, "Parameter 'target' expects a size"));
+    return done(balloon_set(value, errp));
 }
 
 Json *qmp_query_kvm(const Json *args, Error **errp)

@@ -246,6 +246,11 @@ Json *qom_get(const char *path, const char *prop, Error **errp)
             if (v)
                 return v;
         }
+        if (n->dev->inner && n->dev->inner->desc->qom_get) {
+            Json *v = n->dev->inner->desc->qom_get(n->dev->inner, prop);
+            if (v)
+                return v;
+        }
     }
     return no_property(n, prop, errp);
 }
