@@ -97,6 +97,7 @@ struct Block {
     uint16_t live_in; /* flags */
     bool dead;
     bool verify;
+    bool vector; /* it needs the vector state in the host's registers */
     JitExit *incoming;
     const uint8_t *bytes;
     JitInsn insn[]; /* n_insns and one that ends them */
@@ -149,7 +150,7 @@ typedef struct IdRef {
     uint32_t id;
 } IdRef;
 
-enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNKS };
+enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNK_VECTOR, THUNKS };
 
 /* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };

@@ -413,6 +413,21 @@ static void liveness(Tr *t)
     }
 }
 
+/* Does the host execute one of its instructions with vector or x87 registers, or their control words? */
+static bool uses_vectors(const Tr *t)
+{
+    enum { ATTRS = INSN_FPU | INSN_FPU_WAIT | INSN_MMX | INSN_SSE | INSN_AVX };
+
+    for (unsigned n = 0; n < t->n; n++) {
+        const InsnDesc *d = t->insn[n].desc;
+        unsigned p = t->plan[n];
+
+        if (d->attrs & ATTRS && (p == PLAN_HOST || p == PLAN_SYS || (p == PLAN_INT && d->op == OP_VZERO)))
+            return true;
+    }
+    return false;
+}
+
 /* The frame. */
 
 /* Compare the code's bytes with what they were. */
@@ -473,6 +488,20 @@ static void emit_entry(Tr *t)
         tr_cold(t, COLD_ADAPT, 0);
     }
     b->body = emit_at(e);
+    if (b->vector) {
+        /* No flags are needed, nearly always. */
+        if (b->live_in)
+            tr_emit_save(e);
+        uint32_t retry = emit_at(e);
+
+        emit_alu_imm(e, ALU_CMP, 1, rm_gs(G_TCG(fpu_live)), 0);
+        cold = tr_cold(t, COLD_SITE, emit_jcc_fwd(e, CC_E));
+        cold->thunk = THUNK_VECTOR;
+        cold->retry = retry;
+        t->flags = IN_SLOT;
+        if (b->live_in)
+            tr_flags_to_host(t);
+    }
 }
 
 static const Insn *keep(Tr *t, const Insn *i)
@@ -576,6 +605,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
 
     memcpy(copy, bytes, made.n_bytes);
     made.bytes = copy;
+    made.vector = uses_vectors(t);
     *b = made;
     t->b = b;
     t->e = (Emit){.p = j->rw + j->used, .base = j->rw};

@@ -40,12 +40,12 @@ static uint64_t limit_of(X86CPU *c, unsigned seg, bool write)
 
 static const uint32_t flat_bit[SEG_REGS] = {[SEG_ES] = TM_FLAT_ES, [SEG_SS] = TM_FLAT_SS, [SEG_DS] = TM_FLAT_DS};
 
-/* The state as generated code wants it. */
-static const void *resume(X86CPU *c, uint32_t code)
+/* The state as b's code wants it. */
+static const void *resume(X86CPU *c, const Block *b, uint32_t code)
 {
     TcgCpu *t = TCG(c);
 
-    if (!t->fpu_live)
+    if (b->vector && !t->fpu_live)
         tcg_fpu_to_host(c);
     flags_to_slot(c);
     HOT(c)->tsc_offset = c->tsc_offset + tcg_tsc_anchor.guest - tcg_tsc_anchor.host;
@@ -210,7 +210,7 @@ static const void *dispatch(X86CPU *c)
                 continue;
             if (b) {
                 set_class(c);
-                return resume(c, b->body);
+                return resume(c, b, b->body);
             }
         }
         jit_fpu_sync(c);
@@ -242,7 +242,7 @@ void jit_step(X86CPU *c)
     }
     __atomic_store_n(&t->exit_request, 1, __ATOMIC_RELAXED);
     set_class(c);
-    JIT(c)->enter(c, resume(c, b->body));
+    JIT(c)->enter(c, resume(c, b, b->body));
 }
 
 /* The site's instruction: c->rip and flags are set to it. */
@@ -296,7 +296,7 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     tcg_execute(c, i);
     if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1] || n[1].in_group)
         return dispatch(c);
-    return resume(c, b->code + n[1].code);
+    return resume(c, b, b->code + n[1].code);
 }
 
 static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
@@ -315,6 +315,7 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     const SiteData *d = site(c, data);
     uint64_t page = arg & PAGE_MASK;
     TlbEntry *e = &t->tlb[d->mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
+    uint64_t outside = t->outside;
     uint8_t *host;
     Block *b;
 
@@ -322,7 +323,7 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     if ((!(t->mode & TM_LMA) || tcg_canonical(c, arg)) && tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) &&
         (!(d->access & ACCESS_W) || e->write == page) && (d->access & ACCESS_W || e->read == page)) {
         t->jit->slow_fills++;
-        if (t->fpu_live)
+        if (t->outside == outside)
             return t->jit->rx + d->retry;
         /* It has been outside meanwhile, where memory may have moved. */
         at_site(c, d, &b);
@@ -348,7 +349,7 @@ static const void *go(X86CPU *c, JitExit *x, uint32_t extra)
     if (!b || j->leave || j->flush_pending || generation != j->generation || mode != t->mode)
         return dispatch(c);
     jit_link(j, x, b);
-    return resume(c, b->body);
+    return resume(c, b, b->body);
 }
 
 /* The check of a group has failed. arg: the linear address where the group begins. */
@@ -358,6 +359,7 @@ static const void *do_group(X86CPU *c, uint32_t data, uint64_t arg)
     const GroupSite *g = jit_deref(t->jit, data);
     uint64_t page = arg & PAGE_MASK;
     TlbEntry *e = &t->tlb[g->s.mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
+    uint64_t outside = t->outside;
     uint8_t *host;
     Block *b;
 
@@ -365,7 +367,7 @@ static const void *do_group(X86CPU *c, uint32_t data, uint64_t arg)
         tcg_tlb_fill(c, arg + g->lead, g->s.size, g->s.access, g->s.mmu, &host) &&
         (g->write ? e->write : e->read) == page) {
         t->jit->slow_fills++;
-        if (t->fpu_live)
+        if (t->outside == outside)
             return t->jit->rx + g->s.retry;
         at_site(c, &g->s, &b);
         return dispatch(c);
@@ -397,7 +399,7 @@ static const void *enter_target(X86CPU *c)
     if (!b || j->leave || j->flush_pending)
         return dispatch(c);
     jit_jc_put(c, b);
-    return resume(c, b->body);
+    return resume(c, b, b->body);
 }
 
 /* The target of an indirect branch that the jump cache does not know. arg: RIP. */
@@ -458,7 +460,14 @@ static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
 
     if (!e || e->id != b->id[0] || !second_page_ok(c, b) || b->verify)
         return dispatch(c);
-    return resume(c, b->body);
+    return resume(c, b, b->body);
+}
+
+/* A block with vector instructions is entered while the state is in memory. */
+static const void *do_vector(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    tcg_fpu_to_host(c);
+    return JIT(c)->rx + site(c, data)->retry;
 }
 
 /* A return to 0 has met a return stack's bottom. arg: RIP. */
@@ -490,5 +499,5 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 
 JitCallee *const jit_callees[THUNKS] = {
     [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec, [THUNK_LINK] = do_link,   [THUNK_INDIRECT] = do_indirect,
-    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call, [THUNK_GROUP] = do_group,
+    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call, [THUNK_GROUP] = do_group, [THUNK_VECTOR] = do_vector,
 };

@@ -11,8 +11,8 @@
  * All of a vCPU's engine state (TLB, translations, jump cache) is its own thread's alone; other threads post requests
  * (tcg_request).
  *
- * Light code: while translated code runs, the guest's x87, SSE and AVX registers are in the host's. Files of the list
- * `light` in meson.build are compiled with -mgeneral-regs-only and call no other code (nor libc) except between
+ * Light code: while translated code runs, the guest's x87, SSE and AVX registers may be in the host's. Files of the
+ * list `light` in meson.build are compiled with -mgeneral-regs-only and call no other code (nor libc) except between
  * tcg_outside_begin() and tcg_outside_end(), which put the vector state into X86CPU.xsave. Handlers of integer and
  * system instructions, the MMU and the run loop are light.
  */
