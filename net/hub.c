@@ -5,28 +5,33 @@
 typedef struct HubPort {
     NetClient nc;
     int32_t hub;
-    unsigned port;
+    bool stopped; /* writable() will come */
 } HubPort;
 #define PORT(c) container_of(c, HubPort, nc)
 
 static GPtrArray *ports; /* of HubPort *, in order of creation */
 
+/* Some other port may go on, or there is none. What is behind one that is stopped keeps what it gets, up to a bound. */
 static bool hub_can_receive(NetClient *nc)
 {
+    bool others = false;
     for (guint i = 0; i < ports->len; i++) {
         HubPort *p = g_ptr_array_index(ports, i);
-        if (&p->nc != nc && p->hub == PORT(nc)->hub && net_can_send(&p->nc))
+        if (&p->nc == nc || p->hub != PORT(nc)->hub)
+            continue;
+        others = true;
+        if (!p->stopped)
             return true;
     }
-    return ports->len == 1;
+    return !others;
 }
 
 static bool hub_receive(NetClient *nc, const NetPacket *packet)
 {
     for (guint i = 0; i < ports->len; i++) {
         HubPort *p = g_ptr_array_index(ports, i);
-        if (&p->nc != nc && p->hub == PORT(nc)->hub)
-            net_send(&p->nc, packet);
+        if (&p->nc != nc && p->hub == PORT(nc)->hub && !net_send(&p->nc, packet))
+            p->stopped = true;
     }
     return true;
 }
@@ -34,6 +39,7 @@ static bool hub_receive(NetClient *nc, const NetPacket *packet)
 /* What is behind this port takes packets again: all others may bring some. */
 static void hub_writable(NetClient *nc)
 {
+    PORT(nc)->stopped = false;
     for (guint i = 0; i < ports->len; i++) {
         HubPort *p = g_ptr_array_index(ports, i);
         if (&p->nc != nc && p->hub == PORT(nc)->hub)
@@ -68,8 +74,6 @@ static bool hub_open(NetClient *nc, const Json *opts, Error **errp)
     p->hub = (int32_t)hub;
     if (!ports)
         ports = g_ptr_array_new();
-    for (guint i = 0; i < ports->len; i++)
-        p->port += ((HubPort *)g_ptr_array_index(ports, i))->hub == hub;
     g_ptr_array_add(ports, p);
     if (other)
         net_connect(nc, other);

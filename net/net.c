@@ -135,6 +135,27 @@ static void keep(NetClient *nc, const NetPacket *p)
     g_queue_push_tail(&nc->incoming, w);
 }
 
+/* What waits for it, as far as it takes it; then its peer may go on. */
+static void flush(NetClient *nc)
+{
+    while (!g_queue_is_empty(&nc->incoming) && takes_now(nc)) {
+        Waiting *w = g_queue_pop_head(&nc->incoming);
+        struct iovec iov = {w->data, w->len};
+        NetPacket p = {&iov, 1, w->len, w->off};
+        nc->busy = true;
+        bool taken = nc->ops->receive(nc, &p);
+        nc->busy = false;
+        if (!taken) {
+            g_queue_push_head(&nc->incoming, w);
+            return;
+        }
+        nc->waiting_bytes -= w->len;
+        g_free(w);
+    }
+    if (g_queue_is_empty(&nc->incoming) && nc->peer_waits && takes_now(nc))
+        let_go_on(nc);
+}
+
 /* To a client that may or may not take it. Its order is kept: what comes behind one that waits waits, too. */
 static bool give(NetClient *nc, const NetPacket *p)
 {
@@ -142,8 +163,11 @@ static bool give(NetClient *nc, const NetPacket *p)
         nc->busy = true;
         bool taken = nc->ops->receive(nc, p);
         nc->busy = false;
-        if (taken)
+        if (taken) {
+            if (!g_queue_is_empty(&nc->incoming)) /* came while it was busy */
+                flush(nc);
             return true;
+        }
     }
     keep(nc, p);
     nc->peer_waits = true;
@@ -191,27 +215,6 @@ static void give_in_software(NetClient *nc, const NetPacket *p, unsigned missing
     NetPacket whole = {&iov, 1, p->size, p->off};
     whole.off.flags &= (uint8_t)~NET_NEEDS_CSUM;
     give(nc, &whole);
-}
-
-/* One that was not there when it was sent may wait for this client: it was busy, or its peer was sending. */
-static void flush(NetClient *nc)
-{
-    while (!g_queue_is_empty(&nc->incoming) && takes_now(nc)) {
-        Waiting *w = g_queue_pop_head(&nc->incoming);
-        struct iovec iov = {w->data, w->len};
-        NetPacket p = {&iov, 1, w->len, w->off};
-        nc->busy = true;
-        bool taken = nc->ops->receive(nc, &p);
-        nc->busy = false;
-        if (!taken) {
-            g_queue_push_head(&nc->incoming, w);
-            return;
-        }
-        nc->waiting_bytes -= w->len;
-        g_free(w);
-    }
-    if (g_queue_is_empty(&nc->incoming) && nc->peer_waits && takes_now(nc))
-        let_go_on(nc);
 }
 
 bool net_send(NetClient *from, const NetPacket *p)
