@@ -326,7 +326,11 @@ void char_set_handlers(CharFrontend *fe, const CharHandlers *h, void *opaque)
         c->drv->update(c);
 }
 
-void char_detach(CharFrontend *fe)
+/* Devices are freed, and let go, in the thread that reclaims memory: at the process's end while chardev_cleanup() does
+ * the same for their chardevs. Who holds it finds both alive. */
+static GRecMutex detach_lock;
+
+static void detach(CharFrontend *fe)
 {
     Chardev *c = fe->chr;
     if (!c)
@@ -337,6 +341,13 @@ void char_detach(CharFrontend *fe)
     else
         c->fe = NULL;
     fe->chr = NULL;
+}
+
+void char_detach(CharFrontend *fe)
+{
+    g_rec_mutex_lock(&detach_lock);
+    detach(fe);
+    g_rec_mutex_unlock(&detach_lock);
 }
 
 bool char_connected(const CharFrontend *fe)
@@ -624,8 +635,10 @@ void chardev_cleanup(void)
     /* A mux comes after its base: from the end. Front ends may outlive this; what they write is dropped. */
     while (chardevs && chardevs->len) {
         Chardev *c = g_ptr_array_steal_index(chardevs, chardevs->len - 1);
+        g_rec_mutex_lock(&detach_lock);
         if (c->fe)
-            char_detach(c->fe);
+            detach(c->fe);
+        g_rec_mutex_unlock(&detach_lock);
         chardev_free(c);
     }
 }
