@@ -30,7 +30,9 @@ struct Block {
     bool iostatus_enabled;
     BlockIoStatus iostatus;
     unsigned in_flight, plugged;
-    GMainContext *home;      /* NULL: the main loop, under the VM lock */
+    GMainContext *home;     /* NULL: the main loop, under the VM lock */
+    struct BlockRing *ring; /* the home's; NULL: not needed yet, or not to be had (no_ring) */
+    bool no_ring;
     struct DoneList *done;   /* finished requests that wait for it; NULL: the main loop's */
     ThrottleGroup *throttle; /* NULL: no limits; changes while drained */
     GQueue waiting[2];       /* of BlockReq: reads, writes over the limits; the home's, as throttle_timer is */

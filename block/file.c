@@ -5,9 +5,11 @@
  * Image locking, shared with QEMU: open-file-description locks on single bytes, byte 100 + n while permission n is in
  * use, byte 200 + n while permission n is denied to others (bits of BlockPerm). Taking one looks for the opposite byte
  * of others. With cache.direct=on what is not aligned goes through a bounce buffer; a partial block is read, changed
- * and written under `align_lock`, which aligned writes share.
+ * and written under `align_lock`, which aligned writes share. aio=native is asynchronous too, by io_uring where the
+ * host has it.
  */
 #include "block/node.h"
+#include "block/uring.h"
 
 #include "util/fds.h"
 #include "util/iov.h"
@@ -35,6 +37,7 @@ typedef struct FileState {
     int fd;
     uint32_t align;     /* of offsets and lengths with O_DIRECT, else 1 */
     GRWLock align_lock; /* writers: partial blocks; readers: aligned writes */
+    bool ring;          /* requests that can go by io_uring do */
     bool no_nowait;     /* atomic: the file system cannot say that it would wait */
     int sync_error;     /* atomic: the first failed fdatasync; what was in the page cache may be lost */
     uint64_t discard_ok, discard_failed, discard_bytes; /* atomic */
@@ -157,8 +160,12 @@ static bool open_common(BlockNode *n, bool want_device, Error **errp)
 {
     FileState *s = n->state;
     s->fd = -1;
-    if (s->aio != AIO_THREADS)
-        return error_set(errp, "aio=%s is not available; use aio=threads", aio_names[s->aio]);
+    if (s->aio == AIO_NATIVE && !n->direct)
+        return error_set(errp, "aio=native was specified, but it requires cache.direct=on, which was not specified.");
+    if (s->aio == AIO_IO_URING && !block_ring_available())
+        return error_set(errp,
+                         "aio=io_uring is not available: this host, or this build, has no io_uring; use aio=threads");
+    s->ring = s->aio == AIO_IO_URING || (s->aio == AIO_NATIVE && block_ring_available());
     int flags = O_CLOEXEC | O_NOCTTY | (n->direct ? O_DIRECT : 0);
     s->fd = file_open(s->filename, flags | (n->read_only ? O_RDONLY : O_RDWR), 0);
     if (n->auto_read_only && !n->read_only &&
@@ -353,6 +360,16 @@ static int file_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struc
     return r >= 0 && (uint64_t)r == len ? 0 : -EAGAIN;
 }
 
+static int file_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                       BlockDirect *d)
+{
+    FileState *s = n->state;
+    if (!s->ring || niov > IOV_MAX || !aligned(s, off, len, iov, niov))
+        return -EAGAIN;
+    *d = (BlockDirect){.fd = s->fd, .off = off};
+    return 0;
+}
+
 static int file_flush(BlockNode *n)
 {
     FileState *s = n->state;
@@ -496,6 +513,7 @@ const BlockDriver block_file = {
     .close = file_close,
     .preadv = file_preadv,
     .preadv_now = file_preadv_now,
+    .direct = file_direct,
     .pwritev = file_pwritev,
     .flush = file_flush,
     .discard = file_discard,
@@ -516,6 +534,7 @@ const BlockDriver block_host_device = {
     .close = file_close,
     .preadv = file_preadv,
     .preadv_now = file_preadv_now,
+    .direct = file_direct,
     .pwritev = file_pwritev,
     .flush = file_flush,
     .discard = file_discard,

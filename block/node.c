@@ -600,6 +600,16 @@ static void note_write(BlockNode *n, uint64_t end)
         raise_to(&n->length, ROUND_UP(end, BLOCK_SECTOR));
 }
 
+int node_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write, BlockDirect *d)
+{
+    if (!n->drv->direct || !len || check(n, off, len, write) || (write && n->detect_zeroes))
+        return -EAGAIN;
+    int ret = n->drv->direct(n, off, len, iov, niov, write, d);
+    if (!ret && write)
+        note_write(n, off + len);
+    return ret;
+}
+
 static bool is_zero(const struct iovec *iov, int niov)
 {
     for (int i = 0; i < niov; i++) {

@@ -39,6 +39,14 @@ typedef struct BlockStatus {
     unsigned depth;  /* 0: the node itself, 1: what backs it ... */
 } BlockStatus;
 
+/* A request that is one transfer of a host file and nothing else. */
+typedef struct BlockDirect {
+    int fd;
+    uint64_t off;
+    BlockNode *holder; /* its direct_end() is called when the transfer has ended; NULL: nobody's */
+    unsigned token;
+} BlockDirect;
+
 struct BlockDriver {
     const char *name; /* "file" */
     const char *summary;
@@ -63,6 +71,11 @@ struct BlockDriver {
     int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
     /* As preadv, in any thread, where it has not to wait for a disk; else -EAGAIN. NULL: that always. */
     int (*preadv_now)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
+    /* Where such a request goes, in any thread, found without waiting; else -EAGAIN, and it goes another way. NULL:
+     * that always. */
+    int (*direct)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                  BlockDirect *d);
+    void (*direct_end)(BlockNode *n, unsigned token);
     int (*pwritev)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
     int (*flush)(BlockNode *n);
     int (*discard)(BlockNode *n, uint64_t off, uint64_t len);
@@ -152,6 +165,9 @@ const char *node_used_by(BlockNode *n); /* some user's name, NULL: nobody */
 int node_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
 int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov,
                     int niov); /* -EAGAIN: it would wait */
+/* As the driver's direct(). */
+int node_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                BlockDirect *d);
 int node_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
 int node_pread(BlockNode *n, uint64_t off, void *buf, uint64_t len);
 /* What is past the end reads as zeroes: for formats on files that end early. */

@@ -230,6 +230,37 @@ int qcow2_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iove
     return read_all(n, off, len, iov, niov, true);
 }
 
+int qcow2_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                 BlockDirect *d)
+{
+    Qcow2 *s = n->state;
+    Run run;
+    g_mutex_lock(&s->lock);
+    unsigned e = enter(s);
+    int ret = qcow2_map(s, off, len, true, &run);
+    if (!ret && (run.len != len || run.type != QCOW2_NORMAL ||
+                 (write && (!run.copied || !s->write_ready || __atomic_load_n(&s->corrupt, __ATOMIC_RELAXED) ||
+                            qcow2_overlap(s, run.host, run.len)))))
+        ret = -EAGAIN;
+    g_mutex_unlock(&s->lock);
+    if (!ret)
+        ret = node_direct(n->file->node, run.host, len, iov, niov, write, d);
+    if (!ret && d->holder) /* one is enough to look after */
+        ret = -EAGAIN;
+    if (ret) {
+        leave(s, e);
+        return -EAGAIN;
+    }
+    d->holder = n;
+    d->token = e;
+    return 0;
+}
+
+void qcow2_direct_end(BlockNode *n, unsigned token)
+{
+    leave(n->state, token);
+}
+
 static int read_buf(BlockNode *n, uint64_t off, uint8_t *buf, uint64_t len)
 {
     uint64_t size = node_length(n), there = off < size ? MIN(len, size - off) : 0;
@@ -374,7 +405,7 @@ static int write_alloc(BlockNode *n, uint64_t off, uint64_t len, const struct io
     *done = 0;
     g_mutex_lock(&s->wlock);
     int ret = qcow2_write_prepare(s);
-    if (!ret && (s->batches || s->freed_bytes))
+    if (!ret)
         qcow2_reap(s, false);
     uint64_t start = ROUND_DOWN(off, s->cluster_size), end = 0;
     while (!ret) {
@@ -530,7 +561,7 @@ static int erase(BlockNode *n, uint64_t off, uint64_t end, Erase how)
         uint64_t stop = MIN(end, ROUND_DOWN(off, span) + span);
         g_mutex_lock(&s->wlock);
         ret = qcow2_write_prepare(s);
-        if (!ret && (s->batches || s->freed_bytes))
+        if (!ret)
             qcow2_reap(s, false);
         while (!ret && conflict(s, off, stop))
             g_cond_wait(&s->alloc_cond, &s->wlock);

@@ -157,7 +157,9 @@ int qcow2_write_prepare(Qcow2 *s)
             return ret;
         s->autoclear = 0;
     }
+    g_mutex_lock(&s->lock);
     s->write_ready = true;
+    g_mutex_unlock(&s->lock);
     return 0;
 }
 

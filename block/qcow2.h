@@ -136,7 +136,7 @@ typedef struct Qcow2 {
     GMutex wlock;
     GCond alloc_cond; /* with wlock: an Alloc ended */
     Alloc *allocs;
-    bool write_ready;  /* what the first write needs is there */
+    bool write_ready;  /* what the first write needs is there; written with lock too */
     GHashTable *meta;  /* cluster index -> Qcow2Meta, of L2 tables and refcount blocks; under lock */
     uint64_t fresh;    /* under wlock: from here on the file was never written */
     uint64_t comp_off; /* under wlock: where the next compressed cluster may go, 0: nowhere */
@@ -230,6 +230,9 @@ void qcow2_compressed_range(const Qcow2 *s, uint64_t entry, uint64_t *off, uint6
 int qcow2_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
 int qcow2_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
 int qcow2_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags);
+int qcow2_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                 BlockDirect *d);
+void qcow2_direct_end(BlockNode *n, unsigned token);
 int qcow2_flush(BlockNode *n);
 int qcow2_discard(BlockNode *n, uint64_t off, uint64_t len);
 int qcow2_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags);

@@ -52,6 +52,15 @@ static int raw_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct
     return node_preadv_now(n->file->node, off + s->offset, len, iov, niov);
 }
 
+static int raw_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, bool write,
+                      BlockDirect *d)
+{
+    RawState *s = n->state;
+    if (write && n->probed_raw && off < BLOCK_SECTOR)
+        return -EAGAIN;
+    return node_direct(n->file->node, off + s->offset, len, iov, niov, write, d);
+}
+
 static int raw_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)
 {
     RawState *s = n->state;
@@ -118,6 +127,7 @@ const BlockDriver block_raw = {
     .open = raw_open,
     .preadv = raw_preadv,
     .preadv_now = raw_preadv_now,
+    .direct = raw_direct,
     .pwritev = raw_pwritev,
     .flush = raw_flush,
     .discard = raw_discard,

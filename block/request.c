@@ -8,6 +8,7 @@
  * is a leaf lock.
  */
 #include "block/backend.h"
+#include "block/uring.h"
 
 #include "softmmu/mainloop.h"
 #include "util/tsan.h"
@@ -30,6 +31,7 @@ struct BlockReq {
     unsigned flags;
     bool own_ref; /* of blk and node */
     int ret;
+    BlockDirect direct; /* by the ring */
     int64_t start_ns;
     BlockCompletion *fn;
     void *opaque;
@@ -175,13 +177,59 @@ static void send_to_worker(BlockReq *r)
     g_thread_pool_push(workers, r, NULL);
 }
 
+/* ---- by io_uring ---- */
+
+static void ring_done(void *req, int res)
+{
+    BlockReq *r = req;
+    if (r->direct.holder)
+        r->direct.holder->drv->direct_end(r->direct.holder, r->direct.token);
+    if (res >= 0 ? (uint64_t)res != r->len : res == -EAGAIN || res == -EINTR) { /* in parts: a worker does it again */
+        send_to_worker(r);
+        return;
+    }
+    g_mutex_lock(&done_lock);
+    finish(r, MIN(res, 0));
+    g_mutex_unlock(&done_lock);
+}
+
+static void ring_due(void *opaque)
+{
+    Block *b = opaque;
+    block_ring_reap(b->ring, false);
+    complete_done(b->done);
+}
+
+static bool start_on_ring(BlockReq *r)
+{
+    Block *b = r->blk;
+    bool write = r->op == BLOCK_OP_WRITE;
+    if (!b->home || b->no_ring || (!write && r->op != BLOCK_OP_READ) || r->zeroes || r->flags)
+        return false;
+    r->direct = (BlockDirect){0};
+    if (node_direct(r->node, r->off, r->len, r->iov, r->niov, write, &r->direct))
+        return false;
+    if (!b->ring) {
+        b->ring = block_ring_new(b->home, ring_done, ring_due, b);
+        b->no_ring = !b->ring;
+    }
+    r->state = REQ_RUNNING;
+    if (b->ring && block_ring_transfer(b->ring, r->direct.fd, write, r->direct.off, r->iov, r->niov, r, b->plugged > 0))
+        return true;
+    if (r->direct.holder)
+        r->direct.holder->drv->direct_end(r->direct.holder, r->direct.token);
+    r->state = REQ_QUEUED;
+    return false;
+}
+
 /* What did not wait for limits, or has waited. In this thread, or by a worker. */
 static void start(BlockReq *r)
 {
     Block *b = r->blk;
     int err = perform_now(r);
     if (err == -EAGAIN) {
-        send_to_worker(r);
+        if (!start_on_ring(r))
+            send_to_worker(r);
         return;
     }
     g_mutex_lock(&done_lock);
@@ -317,8 +365,11 @@ void blk_plug(Block *b)
 void blk_unplug(Block *b)
 {
     assert(at_home(b) && b->plugged);
-    if (!--b->plugged)
-        complete_done(done_list(b));
+    if (--b->plugged)
+        return;
+    if (b->ring)
+        block_ring_submit(b->ring);
+    complete_done(done_list(b));
 }
 
 void blk_set_home(Block *b, GMainContext *ctx)
@@ -336,6 +387,8 @@ void blk_leave_home(Block *b)
 {
     blk_drain(b);
     blk_throttle_end(b);
+    g_clear_pointer(&b->ring, block_ring_free);
+    b->no_ring = false;
     bh_delete(b->done->bh);
     g_clear_pointer(&b->done, g_free);
     b->home = NULL;
@@ -368,8 +421,14 @@ BlockReq *blk_write_zeroes(Block *b, uint64_t off, uint64_t len, unsigned flags,
 }
 
 /* Complete what there is, or wait for a worker; where the VM lock is held it is throughout, as no worker takes it. */
-static void complete_or_wait(DoneList *l)
+static void complete_or_wait(const Block *b)
 {
+    DoneList *l = done_list(b);
+    if (block_ring_in_flight(b->ring)) {
+        block_ring_reap(b->ring, true);
+        complete_done(l);
+        return;
+    }
     g_mutex_lock(&done_lock);
     while (!l->first)
         g_cond_wait(&done_cond, &done_lock);
@@ -393,8 +452,8 @@ static void cancelled_done(void *opaque, int ret)
 void blk_cancel(BlockReq *r)
 {
     assert(at_home(r->blk));
-    DoneList *l = done_list(r->blk);
-    start_waiting(r->blk, true);
+    Block *b = r->blk;
+    start_waiting(b, true);
     Cancelled c = {r->fn, r->opaque, false};
     r->fn = cancelled_done;
     r->opaque = &c;
@@ -403,7 +462,7 @@ void blk_cancel(BlockReq *r)
         r->state = REQ_CANCELLED;
     g_mutex_unlock(&done_lock);
     while (!c.done)
-        complete_or_wait(l);
+        complete_or_wait(b);
 }
 
 void blk_drain(Block *b)
@@ -411,7 +470,7 @@ void blk_drain(Block *b)
     assert(at_home(b));
     while (b->in_flight) {
         start_waiting(b, true); /* completions may send */
-        complete_or_wait(done_list(b));
+        complete_or_wait(b);
     }
 }
 

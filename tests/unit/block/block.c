@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Nodes, handles, requests, permissions, locks and -drive, on small files in a directory of their own. */
 #include "block/backend.h"
+#include "block/create.h"
 #include "block/drive.h"
+#include "block/uring.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
 
@@ -78,7 +80,7 @@ static void test_open_errors(void)
     OPEN_FAILS("Invalid node-name", "{'driver':'null-co','node-name':'1#'}");
     OPEN_FAILS("too long", "{'driver':'null-co','node-name':'a1234567890123456789012345678901'}");
     OPEN_FAILS("force-share", "{'driver':'file','filename':'%s','force-share':true}", img);
-    OPEN_FAILS("io_uring", "{'driver':'file','filename':'%s','aio':'io_uring'}", img);
+    OPEN_FAILS("requires cache.direct=on", "{'driver':'file','filename':'%s','aio':'native'}", img);
     OPEN_FAILS("cannot be greater", "{'driver':'raw','offset':8192,'file':{'driver':'file','filename':'%s'}}", img);
     OPEN_FAILS("smaller or equal", "{'driver':'raw','offset':512,'size':4096,'file':{'driver':'file','filename':'%s'}}",
                img);
@@ -625,6 +627,102 @@ static void test_throttle(void)
     blk_unref(other);
 }
 
+/* ---- a home thread, and io_uring there ---- */
+
+enum { RING_BLOCKS = 400 };
+typedef struct RingTest {
+    Block *b;
+    GMainContext *ctx;
+    uint8_t *buf;
+    struct iovec iov[RING_BLOCKS];
+    int ended, bad;
+} RingTest;
+
+static void ring_ended(void *opaque, int ret)
+{
+    RingTest *t = opaque;
+    t->ended++;
+    t->bad += ret != 0;
+}
+
+static void ring_cancelled(void *opaque, int ret)
+{
+    ring_ended(opaque, ret == -ECANCELED ? 0 : ret);
+}
+
+static void ring_wait(RingTest *t, int n)
+{
+    while (t->ended < n)
+        g_main_context_iteration(t->ctx, true);
+}
+
+static gpointer ring_thread(gpointer opaque)
+{
+    RingTest *t = opaque;
+    g_main_context_acquire(t->ctx);
+    for (int round = 0; round < 3; round++) { /* the first allocates, where there is something to allocate */
+        t->ended = 0;
+        blk_plug(t->b);
+        for (int i = 0; i < RING_BLOCKS; i++) {
+            memset(t->buf + i * 4096, round * 7 + i, 4096);
+            blk_pwritev(t->b, (uint64_t)(i * 37 % RING_BLOCKS) * 4096, &t->iov[i], 1, 0, ring_ended, t);
+        }
+        blk_unplug(t->b);
+        if (round == 1)
+            blk_drain(t->b);
+        ring_wait(t, RING_BLOCKS);
+        memset(t->buf, 0, RING_BLOCKS * 4096);
+        for (int i = 0; i < RING_BLOCKS; i++)
+            blk_preadv(t->b, (uint64_t)(i * 37 % RING_BLOCKS) * 4096, &t->iov[i], 1, ring_ended, t);
+        if (round == 2)
+            blk_cancel(blk_flush(t->b, ring_cancelled, t));
+        ring_wait(t, 2 * RING_BLOCKS + (round == 2));
+        for (int i = 0; i < RING_BLOCKS; i++)
+            for (int k = 0; k < 4096; k += 511)
+                t->bad += t->buf[i * 4096 + k] != (uint8_t)(round * 7 + i);
+    }
+    blk_leave_home(t->b);
+    g_main_context_release(t->ctx);
+    return NULL;
+}
+
+static void test_ring(void)
+{
+    if (!block_ring_available())
+        g_test_message("no io_uring here: worker threads do it");
+    const char *aio = block_ring_available() ? "io_uring" : "threads";
+    for (int kind = 0; kind < 4; kind++) {
+        bool qcow2 = kind & 1, direct = kind & 2;
+        g_autofree char *img = path_of(qcow2 ? "ring.qcow2" : "ring.img");
+        g_autoptr(Json) o = json_object();
+        json_set_str(o, "size", "4M");
+        g_assert_true(block_create(img, qcow2 ? "qcow2" : "raw", o, NULL));
+        g_autofree char *json =
+            g_strdup_printf("{'driver':'%s','cache':{'direct':%s},'file':{'driver':'file','filename':'%s','aio':'%s'}}",
+                            qcow2 ? "qcow2" : "raw", direct ? "true" : "false", img, aio);
+        g_autoptr(Error) err = NULL;
+        BlockNode *n = open_json(json, &err);
+        if (!n && direct) {
+            g_test_message("no O_DIRECT here: %s", error_text(err));
+            continue;
+        }
+        RingTest t = {.b = blk_new("ring"), .ctx = g_main_context_new()};
+        g_assert_true(blk_insert(t.b, n, NULL));
+        node_unref(n);
+        t.buf = aligned_alloc(4096, RING_BLOCKS * 4096);
+        for (int i = 0; i < RING_BLOCKS; i++)
+            t.iov[i] = (struct iovec){t.buf + i * 4096, 4096};
+        blk_set_home(t.b, t.ctx);
+        g_thread_join(g_thread_new("home", ring_thread, &t));
+        g_assert_cmpint(t.bad, ==, 0);
+        g_assert_cmpuint(t.b->stats.ops[BLOCK_OP_WRITE], ==, 3 * RING_BLOCKS);
+        blk_remove(t.b);
+        blk_unref(t.b);
+        g_main_context_unref(t.ctx);
+        free(t.buf);
+    }
+}
+
 static void test_snapshot(void)
 {
     g_autofree char *img = make_image("sn.img", 65536), *over = path_of("sn.qcow2"), *over2 = path_of("sn2.qcow2");
@@ -682,6 +780,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/drive-options", test_drive_options);
     g_test_add_func("/block/throttle", test_throttle);
     g_test_add_func("/block/snapshot", test_snapshot);
+    g_test_add_func("/block/home-ring", test_ring);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {
