@@ -262,6 +262,7 @@ void tcg_deliver_at(X86CPU *c, unsigned vector, EventKind kind, bool has_error, 
         c->debugctl &= ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF);
     }
     TCG(c)->next_rip = c->rip;
+    TCG(c)->monitor_armed = false;
     tcg_mode_changed(c);
 }
 
@@ -350,9 +351,10 @@ HANDLER(BOUND)
 {
     unsigned size = i->osz;
     uint64_t ea = tcg_ea(c, i);
+    /* The second word of an operand at FFFEh is beyond the segment, as with any operand. */
+    uint64_t second = i->asz == 2 ? ea + size : (ea + size) & size_mask(i->asz);
     int64_t low = sign_extend(tcg_load(c, i->seg, ea, size), size),
-            high = sign_extend(tcg_load(c, i->seg, (ea + size) & size_mask(i->asz), size), size),
-            index = sign_extend(c->gpr[i->reg], size);
+            high = sign_extend(tcg_load(c, i->seg, second, size), size), index = sign_extend(c->gpr[i->reg], size);
 
     if (index < low || index > high)
         tcg_raise(c, EXC_BR);

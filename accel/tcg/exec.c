@@ -614,6 +614,7 @@ static VcpuExit loop(X86CPU *c)
         }
         if (__atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE))
             take_events(c);
+        t->halting = false;
         if (t->debug_exit)
             return VCPU_EXIT_DEBUG;
         if (t->jit && !(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow) {

@@ -4,6 +4,7 @@
  * protection keys, random numbers. Segments are in seg.c, control and debug registers in control.c, MSRs in msr.c.
  * Light code.
  */
+#include "accel/tcg/mmu.h"
 #include "accel/tcg/seg.h"
 #include "accel/tcg/sys.h"
 #include "accel/tcg/vec.h"
@@ -32,7 +33,7 @@ static void set_edx_eax(X86CPU *c, uint64_t val)
 
 HANDLER(HLT)
 {
-    TCG(c)->exit_halt = true;
+    TCG(c)->exit_halt = TCG(c)->halting = true;
 }
 
 /* Who decides on IF where CPL is above IOPL: the virtual flag in virtual-8086 mode with CR4.VME, in CPL 3 with CR4.PVI.
@@ -67,28 +68,61 @@ HANDLER(STI)
     }
 }
 
+/* What MONITOR's line holds. false: it is no RAM. */
+static bool line_sum(X86CPU *c, uint64_t gpa, uint64_t *sum)
+{
+    const uint8_t *page = tcg_phys_page(c, gpa & PAGE_MASK, NULL);
+
+    if (!page)
+        return false;
+    const uint64_t *p = (const uint64_t *)(const void *)(page + (gpa & 0xfc0));
+
+    *sum = 0;
+    for (unsigned n = 0; n < 8; n++)
+        *sum = (*sum ^ __atomic_load_n(&p[n], __ATOMIC_RELAXED)) * 0x9e3779b97f4a7c15ULL + (*sum >> 29);
+    return true;
+}
+
+static bool no_monitor(X86CPU *c)
+{
+    return tcg_cpl(c) || (!TCG(c)->assists && !cpu_is_amd(c) && !(c->misc_enable & MISC_ENABLE_MONITOR));
+}
+
 HANDLER(MONITOR)
 {
-    if (tcg_cpl(c))
+    TcgCpu *t = TCG(c);
+    Walk w;
+
+    if (no_monitor(c))
         ud(c);
     if ((uint32_t)c->gpr[R_RCX])
         gp0(c);
-    uint64_t off = gpr_get(c, R_RAX, i->asz);
+    uint64_t off = gpr_get(c, R_RAX, i->asz), lin = tcg_lin(c, i->seg_override ? i->seg : SEG_DS, off, 1, ACCESS_R);
 
-    tcg_probe_lin(c, tcg_lin(c, i->seg_override ? i->seg : SEG_DS, off, 1, ACCESS_R), 1, ACCESS_R, tcg_mmu(c));
+    tcg_probe_lin(c, lin, 1, ACCESS_R, tcg_mmu(c));
+    t->monitor_armed =
+        tcg_walk(c, lin, WALK_READ, tcg_mmu(c), &w) && line_sum(c, w.gpa + (lin & 0xfff), &t->monitor_sum);
+    t->monitor_gpa = w.gpa + (lin & 0xfff);
 }
 
-/* A store that would wake is not watched for: with other CPUs about, it ends at once, which the architecture allows. */
+/* A store that would wake is not watched for: with other CPUs about, it ends at once, which the architecture allows. So
+ * it does when MONITOR armed nothing, when an interrupt came since (tcg_deliver_at()), or the line is another than
+ * then. */
 HANDLER(MWAIT)
 {
-    if (tcg_cpl(c))
+    TcgCpu *t = TCG(c);
+    uint64_t sum;
+
+    if (no_monitor(c))
         ud(c);
     if (c->gpr[R_RCX] & 0xfffffffe)
         gp0(c);
-    if (__atomic_load_n(&vcpu_count, __ATOMIC_RELAXED) == 1 && c->rflags & FLAG_IF)
-        TCG(c)->exit_halt = true;
+    if (t->monitor_armed && __atomic_load_n(&vcpu_count, __ATOMIC_RELAXED) == 1 && c->rflags & FLAG_IF &&
+        line_sum(c, t->monitor_gpa, &sum) && sum == t->monitor_sum)
+        t->exit_halt = true;
     else
         __builtin_ia32_pause();
+    t->monitor_armed = false;
 }
 
 HANDLER(PAUSE)

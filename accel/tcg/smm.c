@@ -2,7 +2,7 @@
 /*
  * System management mode: the way in by SMI and out by RSM, with the AMD64 state-save area (APM volume 2, table 10-1),
  * which 64-bit processors of this machine have whatever their vendor. Revision 0x20064: SMBASE can be moved; no restart
- * of I/O instructions; a CPU that was halted goes on behind its HLT. Light code.
+ * of I/O instructions; a CPU that was halted is halted again unless the handler clears the restart byte. Light code.
  */
 #include "accel/tcg/seg.h"
 #include "accel/tcg/sys.h"
@@ -15,7 +15,8 @@ enum {
     SAVE_IDT = 0xfe80,
     SAVE_TR = 0xfe90,
     SAVE_IO = 0xfec0,
-    SAVE_RESTART = 0xfec8,
+    SAVE_RESTART_IO = 0xfec8 /* bytes */,
+    SAVE_RESTART_HALT = 0xfec9,
     SAVE_EFER = 0xfed0,
     SAVE_REVISION = 0xfefc,
     SAVE_SMBASE = 0xff00,
@@ -81,7 +82,8 @@ static void save(X86CPU *c)
     put(c, SAVE_IDT + 4, 4, c->idt.limit);
     put(c, SAVE_IDT + 8, 8, c->idt.base);
     put(c, SAVE_IO, 8, 0);
-    put(c, SAVE_RESTART, 2, 0);
+    put(c, SAVE_RESTART_IO, 1, 0);
+    put(c, SAVE_RESTART_HALT, 1, TCG(c)->halting);
     put(c, SAVE_EFER, 8, c->efer);
     put(c, SAVE_REVISION, 4, REVISION);
     put(c, SAVE_SMBASE, 4, c->smbase);
@@ -160,6 +162,8 @@ HANDLER(RSM)
 
     if (!c->in_smm)
         tcg_raise(c, EXC_UD);
+    bool halt = get(c, SAVE_RESTART_HALT, 1) & 1;
+
     restore(c);
     view_changed(c, false);
     c->nmi_masked = c->smm_inside_nmi;
@@ -168,5 +172,6 @@ HANDLER(RSM)
         shut_down(c);
     t->resume_flag = c->rflags & FLAG_RF;
     t->trap_flag_off = true;
+    t->exit_halt = t->halting = halt; /* 10.3.4 of the APM's volume 2: auto halt restart */
     tcg_mode_changed(c);
 }

@@ -210,7 +210,10 @@ typedef struct TcgCpu {
     bool debug_exit;    /* gdb's breakpoint: the run loop returns VCPU_EXIT_DEBUG */
     bool imported;      /* the state has just come from elsewhere, perhaps with an event on its way in */
     bool exit_halt;     /* HLT or MWAIT was executed: the run loop returns VCPU_EXIT_HALTED */
+    bool halting;       /* nothing was executed since HLT: an SMI comes back to it */
     bool debug_armed;   /* breakpoints in DR7 or gdb's */
+    bool monitor_armed; /* MONITOR's line is waited for */
+    uint64_t monitor_gpa, monitor_sum;
     uint64_t lin_mask;  /* ~0 in long mode, 0xffffffff else */
     TcgRamMap *ram_map; /* borrowed while the thread is between two looks at requests */
     JitCpu *jit;
