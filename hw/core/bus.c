@@ -4,14 +4,15 @@
 
 extern const BusDesc pci_bus_desc __attribute__((weak)), isa_bus_desc __attribute__((weak)),
     ide_bus_desc __attribute__((weak)), floppy_bus_desc __attribute__((weak)), i2c_bus_desc __attribute__((weak)),
-    virtio_bus_desc __attribute__((weak));
+    virtio_bus_desc __attribute__((weak)), virtio_serial_bus_desc __attribute__((weak));
 
 static const BusDesc system_bus_desc = {.type = BUS_SYSTEM, .name = "System", .device_type = "sys-bus-device"};
 
 static const BusDesc *const bus_descs[BUS_TYPES] = {
-    [BUS_SYSTEM] = &system_bus_desc, [BUS_ISA] = &isa_bus_desc,       [BUS_PCI] = &pci_bus_desc,
-    [BUS_IDE] = &ide_bus_desc,       [BUS_FLOPPY] = &floppy_bus_desc, [BUS_I2C] = &i2c_bus_desc,
-    [BUS_VIRTIO] = &virtio_bus_desc,
+    [BUS_SYSTEM] = &system_bus_desc, [BUS_ISA] = &isa_bus_desc,
+    [BUS_PCI] = &pci_bus_desc,       [BUS_IDE] = &ide_bus_desc,
+    [BUS_FLOPPY] = &floppy_bus_desc, [BUS_I2C] = &i2c_bus_desc,
+    [BUS_VIRTIO] = &virtio_bus_desc, [BUS_VIRTIO_SERIAL] = &virtio_serial_bus_desc,
 };
 
 Bus *system_bus;

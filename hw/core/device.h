@@ -30,6 +30,7 @@ typedef enum BusType {
     BUS_FLOPPY,
     BUS_I2C,
     BUS_VIRTIO,
+    BUS_VIRTIO_SERIAL,
     BUS_SCSI,
     BUS_USB,
     BUS_TYPES,
