@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Network back ends seen from their other ends: sockets of every kind, events, the user network's ports, dumps, tap. TAP.
+
+The binary is $QTEST_QEMU_BINARY. A back end's packets are echoed by a hub: two of its ports are two back ends under test."""
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN = os.environ['QTEST_QEMU_BINARY']
+LIMIT = 30
+
+
+class Qemu:
+    def __init__(self, *args, fds=()):
+        self.p = subprocess.Popen([BIN, '-machine', 'none', '-display', 'none', '-nodefaults', '-qmp', 'stdio', *args], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds)
+        self.events, self.buffer = [], b''
+        self.read()
+        self.qmp('qmp_capabilities')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        self.p.wait(LIMIT)
+        for f in (self.p.stdin, self.p.stdout, self.p.stderr):
+            f.close()
+
+    def read(self, limit=LIMIT):
+        end = time.monotonic() + limit
+        while b'\n' not in self.buffer:
+            ready, _, _ = select.select([self.p.stdout], [], [], max(0, end - time.monotonic()))
+            assert ready, 'no answer'
+            data = os.read(self.p.stdout.fileno(), 65536)
+            assert data, 'the emulator ended: ' + self.p.stderr.read().decode()
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b'\n')
+        return json.loads(line)
+
+    def qmp(self, command, **arguments):
+        self.p.stdin.write(json.dumps({'execute': command, 'arguments': arguments}).encode() + b'\n')
+        self.p.stdin.flush()
+        while True:
+            m = self.read()
+            if 'event' in m:
+                self.events.append(m)
+            else:
+                return m['return'] if 'return' in m else m
+
+    def hmp(self, line):
+        return self.qmp('human-monitor-command', **{'command-line': line}).replace('\r', '')
+
+    def event(self, name):
+        while True:
+            for e in self.events:
+                if e['event'] == name:
+                    self.events.remove(e)
+                    return e['data']
+            m = self.read()
+            if 'event' in m:
+                self.events.append(m)
+
+
+def hub(a, b):
+    return ['-netdev', f'hubport,id=ha,hubid=1,netdev={a}', '-netdev', f'hubport,id=hb,hubid=1,netdev={b}']
+
+
+def frame(seed, size=60):
+    return bytes((i * 7 + seed) & 255 for i in range(size))
+
+
+def framed(data):
+    return struct.pack('>I', len(data)) + data
+
+
+def receive(s, size):
+    s.settimeout(LIMIT)
+    data = b''
+    while len(data) < size:
+        more = s.recv(size - len(data))
+        assert more, f'closed after {len(data)} bytes'
+        data += more
+    return data
+
+
+def pair(kind):
+    mine, its = socket.socketpair(socket.AF_UNIX, kind)
+    its.set_inheritable(True)
+    return mine, its
+
+
+def pump(send, recv):
+    """Packets of many sizes through both."""
+    for seed, size in enumerate((14, 60, 1514, 9000, 65000)):
+        send(frame(seed, size))
+        got = recv(size)
+        assert got == frame(seed, size), f'{size} bytes came as {len(got)}'
+
+
+def test_socket_fd(t):
+    a, a_fd = pair(socket.SOCK_STREAM)
+    b, b_fd = pair(socket.SOCK_DGRAM)
+    with Qemu('-netdev', f'socket,id=a,fd={a_fd.fileno()}', '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('a', 'b'),
+              fds=(a_fd.fileno(), b_fd.fileno())):
+        a_fd.close()
+        b.settimeout(LIMIT)
+        pump(lambda d: a.sendall(framed(d)), lambda n: b.recv(70000))
+        pump(b.send, lambda n: receive(a, n + 4)[4:])
+        # In crumbs, and several at once.
+        for byte in framed(frame(9)):
+            a.sendall(bytes([byte]))
+        assert b.recv(70000) == frame(9)
+        a.sendall(b''.join(framed(frame(i)) for i in range(50)))
+        assert [b.recv(70000) for _ in range(50)] == [frame(i) for i in range(50)]
+        # A length that makes no sense ends the connection, not more.
+        a.sendall(b'\xff\xff\xff\xff')
+        a.settimeout(LIMIT)
+        assert a.recv(10) == b''
+        b.send(frame(1))
+
+
+def test_stream_unix(t):
+    path, (b, b_fd) = f'{t}/s', pair(socket.SOCK_DGRAM)
+    with Qemu('-netdev', f'stream,id=a,server=on,addr.type=unix,addr.path={path}', '-netdev', f'dgram,id=b,local.type=fd,local.str={b_fd.fileno()}',
+              *hub('a', 'b'), fds=(b_fd.fileno(),)) as q:
+        b.settimeout(LIMIT)
+        for _ in range(2):  # it waits for the next
+            with socket.socket(socket.AF_UNIX) as c:
+                c.connect(path)
+                assert q.event('NETDEV_STREAM_CONNECTED') == {'netdev-id': 'a', 'addr': {'type': 'unix', 'path': path}}
+                assert f'a: index=0,type=stream,unix:{path}\n' in q.hmp('info network')
+                pump(lambda d: c.sendall(framed(d)), lambda n: b.recv(70000))
+                pump(b.send, lambda n: receive(c, n + 4)[4:])
+            assert q.event('NETDEV_STREAM_DISCONNECTED') == {'netdev-id': 'a'}
+        assert q.qmp('netdev_del', id='a') == {}
+        assert not os.path.exists(path)
+
+
+def test_stream_inet(t):
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+        server.settimeout(LIMIT)
+        with Qemu('-netdev', f'stream,id=a,server=off,addr.type=inet,addr.host=127.0.0.1,addr.port={port},reconnect=1') as q:
+            for _ in range(2):
+                c, _ = server.accept()
+                assert q.event('NETDEV_STREAM_CONNECTED') == {'netdev-id': 'a', 'addr': {'type': 'inet', 'host': '127.0.0.1', 'port': str(port), 'ipv4': True}}
+                assert q.hmp('info network') == f'a: index=0,type=stream,tcp:127.0.0.1:{port}\n'
+                c.close()
+                q.event('NETDEV_STREAM_DISCONNECTED')
+
+
+def test_stream_refused(t):
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))  # nobody listens
+        with Qemu('-netdev', f'stream,id=a,server=off,addr.type=inet,addr.host=127.0.0.1,addr.port={s.getsockname()[1]}') as q:
+            end = time.monotonic() + LIMIT
+            while 'connection error' not in q.hmp('info network'):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+
+
+def test_socket_tcp(t):
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+        b, b_fd = pair(socket.SOCK_DGRAM)
+        with Qemu('-netdev', f'socket,id=a,connect=127.0.0.1:{port}', '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('a', 'b'),
+                  fds=(b_fd.fileno(),)) as q:
+            c, _ = server.accept()
+            b.settimeout(LIMIT)
+            pump(lambda d: c.sendall(framed(d)), lambda n: b.recv(70000))
+            assert f'a: index=0,type=socket,socket: connect to 127.0.0.1:{port}\n' in q.hmp('info network')
+            # More than sockets hold: what does not fit waits or is lost, in order, and the emulator answers.
+            c.setblocking(False)
+            sent = 0
+            for seed in range(3000):
+                try:
+                    b.send(frame(seed, 1000), socket.MSG_DONTWAIT)
+                    sent += 1
+                except BlockingIOError:
+                    time.sleep(0.001)
+            q.hmp('info network')
+            c.setblocking(True)
+            last = -1
+            c.settimeout(1)
+            try:
+                while True:
+                    got = receive_now(c, 1004)
+                    last += 1
+                    assert got[:4] == struct.pack('>I', 1000)
+            except socket.timeout:
+                pass
+            assert last > 100, f'{last} of {sent} came'
+            c.close()
+
+
+def receive_now(s, size):
+    data = b''
+    while len(data) < size:
+        more = s.recv(size - len(data))
+        assert more
+        data += more
+    return data
+
+
+def test_udp(t):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        for x in (s, other):
+            x.bind(('127.0.0.1', 0))
+            x.settimeout(LIMIT)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        b, b_fd = pair(socket.SOCK_DGRAM)
+        b.settimeout(LIMIT)
+        mine = s.getsockname()[1]
+        with Qemu('-netdev', f'dgram,id=a,local.type=inet,local.host=127.0.0.1,local.port={port},remote.type=inet,remote.host=127.0.0.1,remote.port={mine}',
+                  '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('a', 'b'), fds=(b_fd.fileno(),)) as q:
+            assert f'a: index=0,type=dgram,udp=127.0.0.1:{port}/127.0.0.1:{mine}\n' in q.hmp('info network')
+            pump(lambda d: s.sendto(d, ('127.0.0.1', port)), lambda n: b.recv(70000))
+            pump(b.send, lambda n: s.recv(70000))
+
+
+def test_hot(t):
+    with Qemu() as q:
+        assert q.qmp('netdev_add', type='hubport', id='x', hubid=2) == {}
+        assert 'hub 2\n \\ x\n' == q.hmp('info network')
+        assert 'Duplicate' in q.qmp('netdev_add', type='hubport', id='x', hubid=2)['error']['desc']
+        assert q.qmp('netdev_add', type='zzz', id='y')['error']['class'] == 'GenericError'
+        assert q.qmp('netdev_del', id='x') == {}
+        assert q.qmp('netdev_del', id='x')['error']['class'] == 'DeviceNotFound'
+        assert q.qmp('set_link', name='x', up=True)['error']['class'] == 'DeviceNotFound'
+        assert q.qmp('query-rx-filter') == []
+        assert 'invalid net client name' in q.qmp('query-rx-filter', name='z')['error']['desc']
+        assert q.hmp('netdev_add hubport,id=y,hubid=9') == ''
+        assert q.hmp('set_link y off') == '' and q.hmp('netdev_del y') == ''
+
+
+def test_dump(t):
+    a, a_fd = pair(socket.SOCK_DGRAM)
+    b, b_fd = pair(socket.SOCK_DGRAM)
+    b.settimeout(LIMIT)
+    a.settimeout(LIMIT)
+    objects = []
+    for name, more in (('all', ''), ('rx', ',queue=rx'), ('tx', ',queue=tx'), ('short', ',maxlen=20'), ('off', ',status=off')):
+        objects += ['-object', f'filter-dump,id={name},netdev=a,file={t}/{name}{more}']
+    with Qemu('-netdev', f'socket,id=a,fd={a_fd.fileno()}', '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('a', 'b'), *objects,
+              fds=(a_fd.fileno(), b_fd.fileno())):
+        a.send(frame(1))
+        b.recv(100)
+        b.send(frame(2, 100))
+        a.recv(200)
+    wanted = {'all': [frame(1), frame(2, 100)], 'tx': [frame(1)], 'rx': [frame(2, 100)], 'short': [frame(1)[:20], frame(2, 100)[:20]], 'off': []}
+    for name, packets in wanted.items():
+        with open(f'{t}/{name}', 'rb') as f:
+            data = f.read()
+        assert struct.unpack('=IHHiIII', data[:24]) == (0xa1b2c3d4, 2, 4, 0, 0, 20 if name == 'short' else 65536, 1), name
+        data, got = data[24:], []
+        while data:
+            _, _, stored, _ = struct.unpack('=IIII', data[:16])
+            got.append(data[16:16 + stored])
+            data = data[16 + stored:]
+        assert got == packets, name
+
+
+def user_missing():
+    out = subprocess.run([BIN, '-netdev', 'help'], capture_output=True, text=True, timeout=LIMIT, check=False).stdout
+    return None if '\nuser\n' in out else 'this build has no libslirp'
+
+
+def test_user(t):
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    b, b_fd = pair(socket.SOCK_DGRAM)
+    b.settimeout(LIMIT)
+    with Qemu('-netdev', f'user,id=u,hostfwd=tcp:127.0.0.1:{port}-:22,hostname=me,net=192.168.7.0/24,guestfwd=tcp:192.168.7.100:7-cmd:cat',
+              '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('u', 'b'), fds=(b_fd.fileno(),)) as q:
+        assert 'u: index=0,type=user,net=192.168.7.0,restrict=off\n' in q.hmp('info network')
+        assert f' {port}    192.168.7.15    22 ' in q.hmp('info usernet'), q.hmp('info usernet')
+        assert q.hmp(f'hostfwd_remove tcp:127.0.0.1:{port}') == f'host forwarding rule for tcp:127.0.0.1:{port} removed\n'
+        assert 'not found' in q.hmp(f'hostfwd_remove u tcp:127.0.0.1:{port}')
+        assert q.hmp(f'hostfwd_add u tcp:127.0.0.1:{port}-:80') == ''
+        assert 'unrecognized netdev id' in q.hmp('hostfwd_add zz tcp::1-:2')
+        assert 'Invalid host forwarding rule' in q.hmp('hostfwd_add nonsense')
+        # ARP for the host, which answers from within the packet that asks.
+        me = bytes((2, 0, 0, 0, 0, 5))
+        ask = b'\xff' * 6 + me + b'\x08\x06' + b'\0\1\x08\0\6\4\0\1' + me + bytes((192, 168, 7, 15)) + bytes(6) + bytes((192, 168, 7, 2))
+        b.send(ask.ljust(60, b'\0'))
+        got = b.recv(2000)
+        assert got[:6] == me and got[12:14] == b'\x08\x06' and got[20:22] == b'\0\2' and got[28:32] == bytes((192, 168, 7, 2)), got
+
+
+def tap_missing():
+    try:
+        with Qemu('-netdev', 'tap,id=t,ifname=qkvmtest0,script=no,downscript=no'):
+            return None
+    except AssertionError as e:
+        return 'no TAP interface can be made here: ' + str(e).strip()[-100:]
+
+
+def test_tap(t):
+    b, b_fd = pair(socket.SOCK_DGRAM)
+    b.settimeout(LIMIT)
+    with Qemu('-netdev', 'tap,id=t,ifname=qkvmtest0,script=no,downscript=no', '-netdev', f'socket,id=b,fd={b_fd.fileno()}', *hub('t', 'b'),
+              fds=(b_fd.fileno(),)) as q:
+        assert 't: index=0,type=tap,ifname=qkvmtest0,script=no,downscript=no\n' in q.hmp('info network')
+        assert os.path.exists('/sys/class/net/qkvmtest0')
+        b.send(frame(1))
+        q.hmp('info network')
+    assert not os.path.exists('/sys/class/net/qkvmtest0')
+
+
+TESTS = [
+    ('socket by descriptor: stream and datagram', test_socket_fd, None),
+    ('stream server on a unix socket', test_stream_unix, None),
+    ('stream client by TCP, reconnect', test_stream_inet, None),
+    ('stream client refused', test_stream_refused, None),
+    ('socket by TCP, more than it takes', test_socket_tcp, None),
+    ('dgram by UDP', test_udp, None),
+    ('netdev_add, netdev_del', test_hot, None),
+    ('filter-dump', test_dump, None),
+    ('user: ports, ARP', test_user, user_missing),
+    ('tap', test_tap, tap_missing),
+]
+
+
+def main():
+    failed = 0
+    print(f'1..{len(TESTS)}')
+    for n, (name, fn, missing) in enumerate(TESTS, 1):
+        why = missing() if missing else None
+        if why:
+            print(f'ok {n} - {name} # SKIP {why}'.replace('\n', ' '))
+            continue
+        try:
+            with tempfile.TemporaryDirectory() as t:
+                fn(t)
+            print(f'ok {n} - {name}', flush=True)
+        except (AssertionError, OSError, LookupError, TypeError) as e:
+            failed += 1
+            print(f'not ok {n} - {name}\n# {type(e).__name__}: {e}', flush=True)
+    return failed > 0
+
+
+sys.exit(main())
