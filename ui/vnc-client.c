@@ -169,7 +169,62 @@ typedef struct View {
     bool has_last, pointer_type;
     uint64_t keys[(KEY_CODES + 63) / 64]; /* held */
     int64_t next_key;                     /* not before, monotonic us */
+    uint64_t *rows;                       /* hashes of the framebuffer's lines */
 } View;
+
+/* Lines that a change must have before scrolling is looked for, and that must agree on its distance. */
+#define SCROLL_LINES 24
+
+/* How far down in the old picture the new one's changed lines are found: 0 where they are not. Lines that several have
+ * (blank ones) do not count. */
+static int scroll_distance(const uint64_t *old, const uint64_t *fresh, int height)
+{
+    g_autoptr(GHashTable) where = NULL;
+    g_autofree unsigned *votes = NULL;
+    int changed = 0, best = 0;
+
+    for (int y = 0; y < height; y++)
+        changed += old[y] != fresh[y];
+    if (changed < SCROLL_LINES)
+        return 0;
+    where = g_hash_table_new(g_int64_hash, g_int64_equal);
+    for (int y = 0; y < height; y++) {
+        gpointer known = g_hash_table_lookup(where, &old[y]);
+
+        g_hash_table_insert(where, (gpointer)(uintptr_t)&old[y], GINT_TO_POINTER(known ? -1 : y + 1));
+    }
+    votes = g_new0(unsigned, 2 * (size_t)height);
+    for (int y = 0; y < height; y++) {
+        int at = old[y] != fresh[y] ? GPOINTER_TO_INT(g_hash_table_lookup(where, &fresh[y])) : 0;
+
+        if (at > 0)
+            votes[at - 1 - y + height]++;
+    }
+    for (int d = 1 - height; d < height; d++)
+        if (d && votes[d + height] > votes[best + height])
+            best = d;
+    return votes[best + height] >= SCROLL_LINES ? best : 0;
+}
+
+/* Tell the session of lines that only moved; they leave stale. */
+static void find_scroll(View *v, const uint64_t *fresh, pixman_region32_t *stale)
+{
+    int height = (int)v->height, d = scroll_distance(v->rows, fresh, height);
+
+    for (int y = 0, end; d && y < height; y = end) {
+        pixman_region32_t lines;
+
+        end = y + 1;
+        if (y + d < 0 || y + d >= height || fresh[y] != v->rows[y + d] || fresh[y] == v->rows[y])
+            continue;
+        while (end < height && end + d >= 0 && end + d < height && fresh[end] == v->rows[end + d])
+            end++;
+        vnc_session_copy(v->session, y, end, d);
+        pixman_region32_init_rect(&lines, 0, y, v->width, (unsigned)(end - y));
+        pixman_region32_subtract(stale, stale, &lines);
+        pixman_region32_fini(&lines);
+    }
+}
 
 /* The server's state (with a reference to its cursor) and, into the session's framebuffer, its stale pixels. */
 static VncState copy_picture(View *v)
@@ -178,6 +233,7 @@ static VncState copy_picture(View *v)
     VncState st;
     pixman_region32_t stale;
     pixman_box32_t *box;
+    g_autofree uint64_t *fresh = NULL;
     int n;
 
     pixman_region32_init(&stale);
@@ -190,6 +246,7 @@ static VncState copy_picture(View *v)
         vnc_session_resize(v->session, st.width, st.height);
         v->width = st.width;
         v->height = st.height;
+        g_free(g_steal_pointer(&v->rows));
         pixman_region32_union_rect(&v->c->stale, &v->c->stale, 0, 0, st.width, st.height);
     }
     if (v->session) {
@@ -203,9 +260,14 @@ static VncState copy_picture(View *v)
             for (int y = box[i].y1; y < box[i].y2; y++)
                 memcpy(out + (size_t)y * st.width + box[i].x1, s->shadow + (size_t)y * st.width + box[i].x1,
                        (size_t)(box[i].x2 - box[i].x1) * 4);
+        fresh = g_memdup2(s->rows, st.height * sizeof(*fresh));
     }
     g_mutex_unlock(&s->lock);
     if (v->session) {
+        if (v->rows && vnc_session_can_copy(v->session))
+            find_scroll(v, fresh, &stale);
+        g_free(v->rows);
+        v->rows = g_steal_pointer(&fresh);
         box = pixman_region32_rectangles(&stale, &n);
         for (int i = 0; i < n; i++)
             vnc_session_damage(v->session, box[i].x1, box[i].y1, box[i].x2, box[i].y2);
@@ -351,7 +413,7 @@ static void serve(View *v)
         g_mutex_lock(&c->server->lock);
         dirty = c->dirty;
         g_mutex_unlock(&c->server->lock);
-        if (dirty) {
+        if (dirty && vnc_session_ready(v->session)) {
             VncState st = copy_picture(v);
 
             vnc_session_state(v->session, &st);
@@ -394,6 +456,7 @@ static gpointer client_thread(gpointer opaque)
         release_all(&v);
         g_array_unref(v.input);
     }
+    g_free(v.rows);
     cursor_unref(st.cursor);
     if (v.session)
         vnc_session_free(v.session);

@@ -49,6 +49,7 @@ struct VncServer {
     bool resized;
 
     GMutex lock;
+    uint64_t *rows;   /* a hash of each line of the shadow */
     uint32_t *shadow; /* state.width x state.height, x8r8g8b8 with x8 zero */
     VncState state;
 };
@@ -114,6 +115,13 @@ void vnc_session_state(VncSession *v, const VncState *st); /* tells what the vie
 /* One message of the viewer, which has begun to arrive. Events are appended to out (of VncInput). false: the connection
  * is over. */
 bool vnc_session_receive(VncSession *v, GArray *out);
+/* The viewer has asked for an update that it has not got, and shows the framebuffer as it is: time for a new picture.
+ */
+bool vnc_session_ready(const VncSession *v);
+bool vnc_session_can_copy(const VncSession *v); /* CopyRect */
+/* Lines y1 to y2 are what the viewer has d lines further down (d < 0: up). All calls between two sends have the same d.
+ */
+void vnc_session_copy(VncSession *v, int y1, int y2, int d);
 bool vnc_session_relative(
     const VncSession *v);             /* positions are movements: the viewer knows that the pointer is relative */
 bool vnc_session_send(VncSession *v); /* an update, if one is asked for and there is something; false: over */

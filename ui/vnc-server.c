@@ -46,6 +46,29 @@ static bool copy_line(uint32_t *shadow, const uint32_t *from, unsigned n)
     return true;
 }
 
+/* FNV-1a's step on pixels, four lanes. */
+static uint64_t hash_line(const uint32_t *p, unsigned n)
+{
+    uint64_t lane[4] = {1, 2, 3, 4}, h = 0xcbf29ce484222325;
+
+    for (unsigned i = 0; i < n; i++)
+        lane[i & 3] = (lane[i & 3] ^ p[i]) * 0x100000001b3;
+    for (int i = 0; i < 4; i++)
+        h = (h ^ lane[i]) * 0x9e3779b97f4a7c15;
+    return h ^ h >> 32;
+}
+
+static void hash_lines(VncServer *s, const pixman_region32_t *changed)
+{
+    const pixman_box32_t *box;
+    int n, done = 0;
+
+    box = pixman_region32_rectangles((pixman_region32_t *)(uintptr_t)changed, &n);
+    for (int i = 0; i < n; i++) /* by bands, from the top */
+        for (int y = MAX(box[i].y1, done); y < box[i].y2; y++, done = y)
+            s->rows[y] = hash_line(s->shadow + (size_t)y * s->state.width, s->state.width);
+}
+
 /* Compare one box of the surface with the shadow; what differs is copied and joins changed. */
 static void take_box(VncServer *s, const Surface *from, const pixman_box32_t *box, pixman_region32_t *changed)
 {
@@ -56,23 +79,31 @@ static void take_box(VncServer *s, const Surface *from, const pixman_box32_t *bo
 
     for (unsigned top = ROUND_DOWN((unsigned)box->y1, TILE); top < MIN((unsigned)box->y2, height); top += TILE) {
         unsigned bottom = MIN(top + TILE, height);
+        guint begin = found->len;
+        int first = INT_MAX, last = -1;
 
         for (unsigned x = left; x < right; x += TILE) {
             unsigned n = MIN(TILE, right - x);
-            int first = -1, last = -1;
+            bool differs = false;
 
             for (unsigned y = top; y < bottom; y++) {
                 const uint32_t *line = (const uint32_t *)(surface_data(from) + (size_t)y * surface_stride(from)) + x;
 
                 if (copy_line(s->shadow + (size_t)y * width + x, line, n)) {
-                    first = first < 0 ? (int)y : first;
-                    last = (int)y;
+                    first = MIN(first, (int)y);
+                    last = MAX(last, (int)y);
+                    differs = true;
                 }
             }
-            if (first >= 0) {
-                pixman_box32_t b = {(int)x, first, (int)(x + n), last + 1};
+            if (differs) {
+                pixman_box32_t b = {(int)x, 0, (int)(x + n), 0};
                 g_array_append_val(found, b);
             }
+        }
+        /* of one height, so that neighbours become one rectangle */
+        for (guint i = begin; i < found->len; i++) {
+            g_array_index(found, pixman_box32_t, i).y1 = first;
+            g_array_index(found, pixman_box32_t, i).y2 = last + 1;
         }
     }
     if (!found->len)
@@ -100,6 +131,8 @@ static bool take_picture(VncServer *s)
         st->height = surface_height(from);
         g_free(s->shadow);
         s->shadow = g_new0(uint32_t, (size_t)st->width * st->height);
+        g_free(s->rows);
+        s->rows = g_new0(uint64_t, st->height);
         pixman_region32_union_rect(&s->damage, &s->damage, 0, 0, st->width, st->height);
         pixman_region32_union_rect(&changed, &changed, 0, 0, st->width, st->height);
         s->resized = false;
@@ -109,6 +142,7 @@ static bool take_picture(VncServer *s)
     box = pixman_region32_rectangles(&s->damage, &n);
     for (int i = 0; i < n; i++)
         take_box(s, from, &box[i], &changed);
+    hash_lines(s, &changed);
     pixman_region32_fini(&s->damage);
     pixman_region32_init(&s->damage);
     if (st->leds != input_leds() || st->absolute != input_is_absolute(con)) {
@@ -210,6 +244,7 @@ static void find_console(VncServer *s)
         s->state.width = surface_width(message);
         s->state.height = surface_height(message);
         s->shadow = g_new0(uint32_t, (size_t)s->state.width * s->state.height);
+        s->rows = g_new0(uint64_t, s->state.height);
         for (unsigned y = 0; y < s->state.height; y++)
             copy_line(s->shadow + (size_t)y * s->state.width,
                       (uint32_t *)(surface_data(message) + (size_t)y * surface_stride(message)), s->state.width);
@@ -458,6 +493,7 @@ static void server_free(VncServer *s)
     pixman_region32_fini(&s->damage);
     cursor_unref(s->state.cursor);
     g_free(s->shadow);
+    g_free(s->rows);
     g_free(s->ticker);
     g_free(s->password);
     g_free(s->console_device);

@@ -318,6 +318,9 @@ static void take_encoding(VncSession *v, int32_t e)
         if (e == have[i] && cl->preferredEncoding == -1)
             cl->preferredEncoding = e;
     switch (e) {
+    case (int32_t)rfbEncodingCopyRect:
+        cl->useCopyRect = TRUE;
+        break;
     case (int32_t)rfbEncodingRichCursor:
         v->rich_cursor = true;
         break;
@@ -369,7 +372,7 @@ static bool set_encodings(VncSession *v)
     cursor_unref(v->told.cursor);
     v->told.cursor = NULL;
     cl->preferredEncoding = -1;
-    cl->useNewFBSize = cl->useExtDesktopSize = cl->enableLastRectEncoding = FALSE;
+    cl->useCopyRect = cl->useNewFBSize = cl->useExtDesktopSize = cl->enableLastRectEncoding = FALSE;
     cl->tightQualityLevel = cl->turboQualityLevel = -1;
     cl->tightEncoding = rfbEncodingTight;
     for (unsigned n = lduw_be(m + 2); n--;) {
@@ -545,6 +548,26 @@ bool vnc_session_receive(VncSession *v, GArray *out)
     /* The library draws no cursor and tells of none: tell() does. */
     cl->cursorWasChanged = cl->cursorWasMoved = FALSE;
     return ok && cl->sock != RFB_INVALID_SOCKET;
+}
+
+bool vnc_session_ready(const VncSession *v)
+{
+    return !sraRgnEmpty(v->cl->requestedRegion);
+}
+
+bool vnc_session_can_copy(const VncSession *v)
+{
+    return v->cl->useCopyRect && sraRgnEmpty(v->cl->modifiedRegion) && sraRgnEmpty(v->cl->copyRegion);
+}
+
+void vnc_session_copy(VncSession *v, int y1, int y2, int d)
+{
+    sraRegionPtr part = sraRgnCreateRect(0, y1, v->screen->width, y2);
+
+    sraRgnOr(v->cl->copyRegion, part);
+    v->cl->copyDX = 0;
+    v->cl->copyDY = -d;
+    sraRgnDestroy(part);
 }
 
 bool vnc_session_send(VncSession *v)

@@ -331,6 +331,28 @@ def little_is_sent():
         c.close()
 
 
+def scrolling():
+    """What moves up or down is copied; the picture is exact all the same, for viewers with and without CopyRect."""
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(160, 200)
+        r = random.Random(3)
+        lines = [[r.choice((0, 0xffffff, 0x0000aa)) for _ in range(160)] if y % 20 < 14 else [0] * 160 for y in range(1000)]
+        a, b = connect(n), connect(n)
+        a.encodings(rfb.COPYRECT, rfb.RAW)
+        b.encodings(rfb.RAW)
+        top = 300
+        for step in (0, 20, 1, 37, -20, -90, 160, 7, 0):
+            top += step
+            for y in range(200):
+                vm.draw(0, y, lines[top + y] if not 60 <= y < 64 else [0x112233] * 160)
+            truth = vm.dump()[1]
+            for c in (a, b):
+                check(c.wait(lambda c=c: c.rgb() == truth), f'scrolled by {step}')
+        check(a.rects.get(rfb.COPYRECT, 0) >= 4 and rfb.COPYRECT not in b.rects, f'{a.rects} {b.rects}')
+        check(a.received < b.received * 3 / 4, f'{a.received} bytes with CopyRect, {b.received} without')
+
+
 def resizes():
     n = free_display()
     with VM('-vnc', f'127.0.0.1:{n}') as vm:
@@ -766,7 +788,7 @@ def command_line():
         check(vm.ask('query-display-options') == {'type': 'none'}, 'query-display-options')
 
 
-CASES = [nothing_there, versions_and_events, passwords, pictures, little_is_sent, resizes, keys, layout, mouse, sharing, connections, websocket,
+CASES = [nothing_there, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, hostile, power, no_screen, lossy, web, command_line]
 
 
