@@ -111,7 +111,8 @@ def furnish(debs, root):
     write(os.path.join(root, 'etc/apt/sources.list'), 'deb [trusted=yes] file:/srv/repo ./\n')
 
 
-def make(debs, work, disk):
+def install(debs, work, packages):
+    """Debian with these packages in a folder of work's. Its packages stay in apt's cache there."""
     for tool in ('mmdebstrap', 'mke2fs'):
         if not shutil.which(tool):
             raise Missing(f'{tool} is not installed (scripts/install-packages check-long)')
@@ -119,26 +120,61 @@ def make(debs, work, disk):
         raise Missing('installing Debian into a folder needs root')
     sources, root = os.path.join(work, 'sources.list'), os.path.join(work, 'root')
     write(sources, '\n'.join(debs.sources()) + '\n')
-    start = time.monotonic()
-    say(f'installing Debian with {", ".join(PACKAGES)}')
-    args = ['mmdebstrap', '--mode=root', '--variant=minbase', '--architectures=amd64', '--include=' + ','.join(PACKAGES),
+    say(f'installing Debian with {", ".join(packages)}')
+    args = ['mmdebstrap', '--mode=root', '--variant=minbase', '--architectures=amd64', '--include=' + ','.join(packages),
             '--skip=cleanup/apt/cache', '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
     args += [f'--dpkgopt=path-exclude=/usr/share/{d}/*' for d in ('doc', 'locale', 'man')]
-    try:
-        done = subprocess.run(args + ['', root, sources], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=LIMIT, check=False, env={**os.environ, **proxies(debs), 'LC_ALL': 'C'})
-        if done.returncode:
-            wrong = [line for line in done.stdout.splitlines() if line.startswith('E:')]
-            raise Missing(f'mmdebstrap does not install Debian here: {"; ".join(wrong)[:300]}')
-        furnish(debs, root)
-        say(f'installed after {time.monotonic() - start:.0f} s; making a file system of it')
-        used = int(subprocess.run(['du', '-sm', root], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0])
-        subprocess.run(['mke2fs', '-q', '-F', '-t', 'ext4', '-d', root, disk + '.part', f'{used * 5 // 4 + FREE_MIB}M'],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT)
-        os.rename(disk + '.part', disk)
-        say(f'{os.path.getsize(disk) >> 20} MiB after {time.monotonic() - start:.0f} s')
-    except subprocess.TimeoutExpired as e:
-        raise Missing(f'{e.cmd[0]} did not end within {LIMIT} s') from None
+    done = subprocess.run(args + ['', root, sources], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=LIMIT, check=False, env={**os.environ, **proxies(debs), 'LC_ALL': 'C'})
+    if done.returncode:
+        wrong = [line for line in done.stdout.splitlines() if line.startswith('E:')]
+        raise Missing(f'mmdebstrap does not install Debian here: {"; ".join(wrong)[:300]}')
+    return root
+
+
+def file_system(root, path, free, offset=0):
+    """ext4 with a folder's contents and free MiB more."""
+    used = int(subprocess.run(['du', '-sm', root], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0])
+    subprocess.run(['mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'root', '-E', f'offset={offset}', '-d', root, path, f'{used * 5 // 4 + free}M'],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT)
+
+
+def make(debs, work, disk):
+    start = time.monotonic()
+    root = install(debs, work, PACKAGES)
+    furnish(debs, root)
+    say(f'installed after {time.monotonic() - start:.0f} s; making a file system of it')
+    file_system(root, disk + '.part', FREE_MIB)
+    os.rename(disk + '.part', disk)
+    say(f'{os.path.getsize(disk) >> 20} MiB after {time.monotonic() - start:.0f} s')
+
+
+def recipe(*names):
+    """What an image is made by; it is made anew where that changes."""
+    digest = hashlib.sha256()
+    for name in names:
+        with open(os.path.join(HERE, name), 'rb') as f:
+            digest.update(f.read())
+    return digest.hexdigest()[:12]
+
+
+def cached(debs, name, make_it, *sources):
+    """The file of that name and recipe in the cache, made where it is not there; older ones go."""
+    path = os.path.join(debs.root, f'{name}-{recipe(*sources)}.img')
+    work = os.path.join(debs.root, f'{name}.part')
+    with debs.locked('image.lock'):
+        if not os.path.exists(path):
+            for old in glob.glob(os.path.join(debs.root, f'{name}-*.img*')):
+                os.unlink(old)
+            shutil.rmtree(work, ignore_errors=True)
+            os.mkdir(work)
+            try:
+                make_it(debs, work, path)
+            except subprocess.TimeoutExpired as e:
+                raise Missing(f'{e.cmd[0]} did not end within {LIMIT} s') from None
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return path
 
 
 def image(cache):
@@ -146,22 +182,7 @@ def image(cache):
     debs = Debs(cache, 'amd64')
     kernel, folder = debs.kernel('linux-image-cloud-amd64')
     tools = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
-    recipe = hashlib.sha256()
-    for name in ('image.py', 'userspace/program.c'):
-        with open(os.path.join(HERE, name), 'rb') as f:
-            recipe.update(f.read())
-    disk = os.path.join(debs.root, f'debian-{recipe.hexdigest()[:12]}.img')
-    work = os.path.join(debs.root, 'image.part')
-    with debs.locked('image.lock'):
-        if not os.path.exists(disk):
-            for old in glob.glob(os.path.join(debs.root, 'debian-*.img*')):
-                os.unlink(old)
-            shutil.rmtree(work, ignore_errors=True)
-            os.mkdir(work)
-            try:
-                make(debs, work, disk)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    disk = cached(debs, 'debian', make, 'image.py', 'userspace/program.c')
     needed = modules(folder, MODULES)
     files = [(f'{name}.ko', data) for name, data in needed] + [('modules', '\n'.join(n for n, _ in needed).encode())]
     initrd = os.path.join(debs.root, 'initramfs-disk')

@@ -82,13 +82,13 @@ class Guest:
         self.news = threading.Condition()
         self.echo = echo
         sockets = {name: self.listen(name) for name in (['qmp', 'serial'] if serial else ['qmp'])}
-        self.args = [binary, '-accel', accel, '-display', 'none', '-no-user-config', '-parallel', 'none', '-monitor', 'none', '-net', 'none',
+        self.args = [binary, '-accel', accel, '-display', 'none', '-no-user-config', '-parallel', 'none', '-monitor', 'none',
                      '-chardev', f'socket,id=qmp,path={self.folder}/qmp', '-mon', 'chardev=qmp,mode=control']
         if serial:
             self.args += ['-chardev', f'socket,id=serial,path={self.folder}/serial', '-serial', 'chardev:serial']
         else:
             self.args += ['-serial', 'none']
-        self.args += args
+        self.args += args if '-nic' in args or '-netdev' in args else ['-net', 'none'] + args
         self.start = time.monotonic()
         with open(os.path.join(self.folder, 'stderr'), 'wb') as err:
             self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=err, stderr=err)

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A whole computer: Debian with GRUB, systemd and ssh on a qcow2 disk, with a network card and a CD-ROM. TAP.
+
+usage: machine.py BINARY CACHE [CASE...]
+
+The disk is made once for a CACHE (a few minutes). A case is ACCELERATOR-DISK-CARD-IMAGE: who made the qcow2 image of the disk, our
+qemu-img or Debian's. In each: to a login, by ssh through a forwarded port, a package from the CD-ROM, 200 MB both ways, powered off
+from inside and once more by the power button; then Debian's qemu-img check and e2fsck find nothing."""
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from debs import Debs, Missing
+from image import index
+from machineimage import machine_image, run
+from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+
+MEGABYTES = 200
+BOOT_LIMIT = 600
+CASES = ['tcg-virtio-virtio-ours', 'tcg-ide-e1000-debian', 'kvm-virtio-virtio-debian', 'kvm-ide-e1000-ours']
+CARDS = {'virtio': 'virtio-net-pci', 'e1000': 'e1000'}
+
+
+class Bench:
+    def __init__(self, binary, cache, folder):
+        for tool in ('xorriso', 'ssh', 'scp', 'ssh-keygen', 'e2fsck', '/usr/bin/qemu-img'):
+            if not shutil.which(tool):
+                raise Missing(f'{tool} is not installed (scripts/install-packages check-long)')
+        self.binary, self.folder, self.debs = binary, folder, Debs(cache, 'amd64')
+        self.disk, key = machine_image(self.debs)
+        self.key = os.path.join(folder, 'key')
+        shutil.copy(key, self.key)
+        os.chmod(self.key, 0o600)
+        self.seed, repository = os.path.join(folder, 'seed.iso'), os.path.join(folder, 'repository')
+        os.mkdir(repository)
+        self.debs.download('hello', repository)
+        index(repository)
+        run(['xorriso', '-as', 'mkisofs', '-quiet', '-R', '-J', '-V', 'seed', '-o', self.seed, repository])
+        self.payload = os.path.join(folder, 'payload')
+        with open(self.payload, 'wb') as f:
+            for _ in range(MEGABYTES):
+                f.write(os.urandom(1000000))
+
+    def tool(self, who):
+        return '/usr/bin/qemu-img' if who == 'debian' else os.path.join(os.path.dirname(self.binary), 'qemu-img')
+
+
+class Machine:
+    def __init__(self, bench, accel, disk, card, image):
+        self.bench, self.accel = bench, accel
+        self.image = os.path.join(bench.folder, f'{accel}-{disk}.qcow2')
+        run([bench.tool(image), 'convert', '-f', 'raw', '-O', 'qcow2', bench.disk, self.image])
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            self.port = s.getsockname()[1]
+        self.args = ['-smp', '2', '-m', '1G', '-cpu', 'max', '-drive', f'file={self.image},if={disk}', '-cdrom', bench.seed,
+                     '-nic', f'user,model={CARDS[card]},hostfwd=tcp:127.0.0.1:{self.port}-:22']
+        self.ssh_options = ['-q', '-i', bench.key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null',
+                            '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60']
+
+    def guest(self):
+        return Guest(self.bench.binary, self.accel, self.args)
+
+    def ssh(self, command):
+        return run(['ssh', *self.ssh_options, '-p', str(self.port), 'root@127.0.0.1', command])
+
+    def scp(self, source, target):
+        run(['scp', *self.ssh_options, '-P', str(self.port), source, target])
+
+
+def boot(m, g):
+    g.expect(rb'guest login: ', BOOT_LIMIT)
+    return f'{g.seconds():.1f} s'
+
+
+def ssh(m, g):
+    end = time.monotonic() + 120
+    while True:
+        try:
+            said = m.ssh('uname -r; nproc; systemctl is-system-running --wait').split()
+            break
+        except GuestError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+    assert said[1:] == ['2', 'running'], said
+    return said[0]
+
+
+def package(m, g):
+    m.ssh('mount -o ro /dev/sr0 /mnt && apt-get -q update && apt-get -qy install hello && umount /mnt')
+    said = m.ssh('hello').strip()
+    assert said == 'Hello, world!', said
+
+
+def digest(path):
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') else hashlib.sha256(f.read()).hexdigest()
+
+
+def copies(m, g):
+    start = time.monotonic()
+    m.scp(m.bench.payload, 'root@127.0.0.1:/root/payload')
+    there = time.monotonic()
+    m.ssh('sync; echo 3 > /proc/sys/vm/drop_caches')
+    got = m.ssh('sha256sum /root/payload').split()[0]
+    assert got == digest(m.bench.payload), 'the copy in the guest differs'
+    back, returned = time.monotonic(), m.bench.payload + '.back'
+    m.scp('root@127.0.0.1:/root/payload', returned)
+    took = time.monotonic() - back
+    assert digest(returned) == got, 'the copy that came back differs'
+    return f'there {MEGABYTES / (there - start):.0f} MB/s, back {MEGABYTES / took:.0f} MB/s'
+
+
+def off(m, g):
+    try:
+        m.ssh('systemctl poweroff')
+    except GuestError:
+        pass  # the connection goes with the machine
+    g.shutdown('guest-shutdown', BOOT_LIMIT)
+
+
+def button(m, g):
+    with m.guest() as again:
+        again.expect(rb'guest login: ', BOOT_LIMIT)
+        again.qmp('system_powerdown')
+        again.shutdown('guest-shutdown', BOOT_LIMIT)
+
+
+def consistent(m, g):
+    said = run(['/usr/bin/qemu-img', 'check', m.image])
+    assert 'No errors were found' in said, said
+    raw = m.image + '.raw'
+    run(['/usr/bin/qemu-img', 'convert', '-O', 'raw', m.image, raw])
+    run(['dd', f'if={raw}', f'of={raw}.part', 'bs=1M', 'skip=1', 'conv=sparse', 'status=none'])
+    os.unlink(raw)
+    said = run(['e2fsck', '-f', '-n', raw + '.part'])
+    os.unlink(raw + '.part')
+    return re.sub(r'\s+', ' ', said.strip().splitlines()[-1])
+
+
+STEPS = {'from GRUB to a login': boot, 'ssh through a forwarded port, all services run': ssh, 'a package from the CD-ROM': package,
+         f'{MEGABYTES} MB both ways': copies, 'systemctl poweroff': off, 'the power button': button, 'qemu-img check, e2fsck': consistent}
+
+
+def case(tap, bench, name):
+    end = tap.n + len(STEPS)
+    try:
+        m = Machine(bench, *name.split('-'))
+        with m.guest() as g:
+            for step in STEPS.values():
+                start = time.monotonic()
+
+                def timed(step=step, start=start):
+                    note = step(m, g)
+                    return f'{note}; {time.monotonic() - start:.0f} s' if note else f'{time.monotonic() - start:.0f} s'
+                if not tap.point(timed) and (g.lost or step in (boot, ssh, off)):
+                    break
+        os.unlink(m.image)
+    except GuestError as e:
+        tap.fail(e)
+    while tap.n < end:
+        tap.fail('the guest is gone')
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    binary, cache = map(os.path.abspath, sys.argv[1:3])
+    names = sys.argv[3:] or CASES
+    tap = Tap(f'{name}: {step}' for name in names for step in STEPS)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(binary)) as folder:
+        try:
+            bench = Bench(binary, cache, folder)
+        except Missing as e:
+            for _ in range(len(names) * len(STEPS)):
+                tap.skip(str(e))
+            return 0
+        for name in names:
+            accel = name.split('-')[0]
+            if not serves(binary, accel) or (accel == 'kvm' and not kvm_serves(binary)):
+                for _ in STEPS:
+                    tap.skip(f'no -accel {accel} here')
+                continue
+            case(tap, bench, name)
+    return tap.failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
