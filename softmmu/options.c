@@ -88,6 +88,7 @@ static const OptDesc options[] = {
     {"no-fd-bootchk", OPT_NO_FD_BOOTCHK, false, NULL, "",
      "as -machine fd-bootchk=off: boot floppies without a signature"},
     {"no-acpi", OPT_NO_ACPI, false, NULL, "", "as -machine acpi=off"},
+    {"smbios", OPT_SMBIOS, true, "smbios", "type=0|1|2|3|4|11|17[,KEY=VALUE]...", "what SMBIOS tells of the machine"},
     {"acpitable", OPT_ACPITABLE, true, "acpi", "[sig=S][,rev=N][,oem_id=S]...,data=FILE[:FILE]...|file=FILE[:FILE]...",
      "one more ACPI table"},
     {"action", OPT_ACTION, true, "action", "reboot=reset|shutdown, shutdown=poweroff|pause, panic=..., watchdog=...",
@@ -120,7 +121,6 @@ static const OptDesc options[] = {
     /* What QEMU 8.2 has besides. */
     ABSENT("numa", true),
     ABSENT("add-to-numa", true),
-    ABSENT("smbios", true),
     ABSENT("spice", true),
     ABSENT("usb", false),
     ABSENT("usbdevice", true),

@@ -11,6 +11,7 @@
 #include "hw/acpi/tables.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/loader.h"
+#include "hw/i386/smbios.h"
 #include "hw/net/cards.h"
 #include "hw/timer/mc146818rtc.h"
 #include "monitor/monitor.h"
@@ -689,6 +690,11 @@ static bool set_firmware_options(Error **errp)
     for (const Option *o = NULL; (o = option_next(OPT_ACPITABLE, o));) {
         g_autoptr(Json) opts = parse(o, NULL, errp);
         if (!opts || !acpitable_add(opts, errp))
+            return error_prepend(errp, "%s: ", o->where);
+    }
+    for (const Option *o = NULL; (o = option_next(OPT_SMBIOS, o));) {
+        g_autoptr(Json) opts = parse(o, NULL, errp);
+        if (!opts || !smbios_option_add(opts, errp))
             return error_prepend(errp, "%s: ", o->where);
     }
     for (const Option *o = NULL; (o = option_next(OPT_OPTION_ROM, o));) {

@@ -32,6 +32,12 @@ CASES = {
     'devices': PC + ['-device', 'virtio-rng-pci,addr=9', '-device', 'secondary-vga'],
     'a table of the user': PC + ['-acpitable', 'sig=TEST,rev=7,oem_id=ME,oem_rev=9,asl_compiler_id=ASL,data=@BLOB@'],
     'a whole table, SLIC': PC + ['-acpitable', 'file=@TABLE@'],
+    'SMBIOS of the user': PC + ['-smbios', 'type=0,vendor=V,version=1,date=01/02/2003,release=4.5,uefi=on', '-smbios',
+                                'type=1,manufacturer=M,product=P,version=2,serial=S,uuid=00112233-4455-6677-8899-aabbccddeeff,sku=K,family=F',
+                                '-smbios', 'type=2,manufacturer=B,product=Q,serial=7,asset=A,location=L', '-smbios', 'type=3,serial=9,sku=C',
+                                '-smbios', 'type=4,sock_pfx=Z,serial=1,asset=2,part=3,max-speed=3000,current-speed=2500',
+                                '-smbios', 'type=11,value=one', '-smbios', 'type=11,value=two',
+                                '-smbios', 'type=17,loc_pfx=Y,bank=0,serial=5,asset=6,part=7,speed=3200'],
     'no ACPI': ['-M', 'pc-i440fx-7.2,acpi=off'],
 }
 
