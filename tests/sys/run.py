@@ -168,7 +168,7 @@ class Known:
 
     def stale(self, names):
         """Whether a guest that does not come back, or does after GRACE seconds, ends by itself is not asked."""
-        return [r for i, r in enumerate(self.rows) if i not in self.used and r[1] not in ("end", "exit") and (r[0] == "*" or r[0] in names)]
+        return [r for i, r in enumerate(self.rows) if i not in self.used and r[1] not in ("end", "exit") and not r[3].startswith("sometimes") and (r[0] == "*" or r[0] in names)]
 
 
 def debian(binary, images, names):
