@@ -78,17 +78,45 @@ static int write_sparse(Convert *c, uint64_t at, const uint8_t *p, uint64_t len)
     return ret;
 }
 
+typedef struct Compress {
+    Convert *c;
+    uint64_t at, len, cluster;
+    const uint8_t *data;
+    int next, ret; /* atomic: the next cluster, the first error */
+} Compress;
+
+static gpointer compress_some(gpointer opaque)
+{
+    Compress *z = opaque;
+    Convert *c = z->c;
+    while (!g_atomic_int_get(&z->ret)) {
+        uint64_t done = (uint64_t)g_atomic_int_add(&z->next, 1) * z->cluster;
+        if (done >= z->len)
+            break;
+        uint64_t n = MIN(z->cluster, z->len - done);
+        int ret = 0;
+        if (!img_is_zero(z->data + done, n))
+            ret = qcow2_write_compressed(c->target->node, z->at + done, z->data + done, n);
+        else if (!c->zero_init || c->has_backing)
+            ret = write_zero(c, z->at + done, n);
+        if (ret)
+            g_atomic_int_compare_and_exchange(&z->ret, 0, ret);
+    }
+    return NULL;
+}
+
+/* Each processor takes the next cluster. */
 static int write_compressed(Convert *c, uint64_t at, const uint8_t *p, uint64_t len, uint64_t cluster)
 {
-    int ret = 0;
-    for (uint64_t done = 0; !ret && done < len; done += cluster) {
-        uint64_t n = MIN(cluster, len - done);
-        if (!img_is_zero(p + done, n))
-            ret = qcow2_write_compressed(c->target->node, at + done, p + done, n);
-        else if (!c->zero_init || c->has_backing)
-            ret = write_zero(c, at + done, n);
-    }
-    return ret;
+    GThread *threads[15];
+    Compress z = {c, at, len, cluster, p, 0, 0};
+    guint n = MIN(g_get_num_processors() - 1, ARRAY_SIZE(threads));
+    for (guint i = 0; i < n; i++)
+        threads[i] = g_thread_new("compress", compress_some, &z);
+    compress_some(&z);
+    for (guint i = 0; i < n; i++)
+        g_thread_join(threads[i]);
+    return z.ret;
 }
 
 /* One step from at on; *step: its length. */
