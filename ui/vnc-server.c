@@ -719,13 +719,6 @@ static bool set_addresses(const Json *addresses, Error **errp)
     return vnc_listen_addresses(s->listeners, addresses, accepted, s, errp);
 }
 
-static char *address(void)
-{
-    const VncListener *l = main_listener(find(NULL));
-
-    return l ? g_strdup_printf("%s:%s", l->host, l->port) : NULL;
-}
-
 extern const VncOps vnc_ops;
-const VncOps vnc_ops = {server_open,     vnc_close_all, query,         query_servers, set_password,
-                        expire_password, add_client,    set_addresses, address};
+const VncOps vnc_ops = {server_open,  vnc_close_all,   query,      query_servers,
+                        set_password, expire_password, add_client, set_addresses};

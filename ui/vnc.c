@@ -7,7 +7,6 @@
 #include "util/keyval.h"
 #include "util/module.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,11 +106,6 @@ bool vnc_option(const char *text, Error **errp)
     return true;
 }
 
-bool vnc_asked(void)
-{
-    return given && given->len;
-}
-
 static bool load(Error **errp)
 {
     if (!ops)
@@ -132,23 +126,6 @@ bool vnc_start(const char *guest, bool (*audiodev_exists)(const char *id), Error
         if (!load(errp) || !keymap_ready(errp) || !ops->open(o->opts, o->id, guest, errp))
             return error_prepend(errp, "-vnc %s: ", o->where);
     }
-    return true;
-}
-
-bool vnc_start_default(const char *guest, Error **errp)
-{
-    g_autoptr(Json) opts = json_object();
-    g_autofree char *address = NULL;
-
-    if (!module_exists("ui-vnc"))
-        return true;
-    json_set_str(opts, "vnc", "localhost:0");
-    json_set_uint(opts, "to", 99);
-    if (!load(errp) || !keymap_ready(errp) || !ops->open(opts, "default", guest, errp))
-        return false;
-    address = ops->address();
-    printf("VNC server running on %s\n", address);
-    fflush(stdout);
     return true;
 }
 

@@ -12,12 +12,8 @@ typedef struct Console Console;
 
 /* "HOST:N,password=on": checked now, served when the machine is made. */
 bool vnc_option(const char *text, Error **errp);
-bool vnc_asked(void); /* some -vnc or -display vnc= was given */
 /* When the machine is made: guest is its -name, or NULL. audiodev_exists: is there an -audiodev of this id? */
 bool vnc_start(const char *guest, bool (*audiodev_exists)(const char *id), Error **errp);
-/* Without any display option: VNC on the first free of localhost:5900 to 5999, where the module is there; the address
- * is printed. */
-bool vnc_start_default(const char *guest, Error **errp);
 void vnc_stop(void); /* at exit */
 
 /* QMP. display NULL: the first server. */
@@ -40,7 +36,6 @@ typedef struct VncOps {
     bool (*expire_password)(const char *display, int64_t seconds, Error **errp); /* of the epoch; INT64_MAX: never */
     bool (*add_client)(int fd, bool skip_auth, Error **errp);
     bool (*set_addresses)(const Json *addresses, Error **errp);
-    char *(*address)(void); /* of the first server, "127.0.0.1:5900"; the caller frees it */
 } VncOps;
 
 #endif
