@@ -294,7 +294,9 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     j->exec_by_op[i->desc->exec == EXEC_OP ? i->desc->op : 0]++;
     jit_fpu_sync(c);
     tcg_execute(c, i);
-    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1] || n[1].in_group)
+    /* What the instruction asked for itself (an SMI by a port write) comes before the next one. */
+    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1] || n[1].in_group ||
+        __atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
         return dispatch(c);
     return resume(c, b, b->code + n[1].code);
 }
