@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-kernel with a bzImage, a Multiboot and a PVH image, beside Debian's QEMU: kernel.py BINARY DIRECTORY_OF_IMAGES."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,12 @@ def main():
                 problems.append(f'exit status {status}')
             if os.path.exists(DEBIAN):
                 _, theirs, _ = run(DEBIAN, 'tcg', name, append, initrd, work)
+                if name == 'bzimage':
+                    # Where its initrd lies: both hand out in fw_cfg the room that 28000h of tables leave. Debian's boot ROM asks the
+                    # firmware besides how much it took indeed, which is less here.
+                    at, other = (re.search(r'^([0-9a-f]{8}) 00000009', x, re.M) for x in (out, theirs))
+                    if at and other and 0 <= int(other[1], 16) - int(at[1], 16) <= 0x8000:
+                        theirs = theirs.replace(other[1], at[1])
                 if theirs != out:
                     problems.append(f'Debian prints: {theirs!r}')
             for p in problems + ([f'ours prints: {out!r} {err}'] if problems else []):
