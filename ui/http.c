@@ -149,13 +149,16 @@ static int parse_header(HttpRequest *r, Seen *seen, const char *p, const char *e
 
 int http_parse(HttpRequest *r, const char *buf, size_t len)
 {
-    const char *end = memmem(buf, MIN(len, HTTP_HEAD_MAX), "\r\n\r\n", 4), *line, *eol, *target, *space;
+    const char *end, *line, *eol, *target, *space;
     Seen seen = {0};
     int rc;
 
+    if (!len)
+        return 0;
+    end = memmem(buf, MIN(len, HTTP_HEAD_MAX), "\r\n\r\n", 4);
     if (!end) {
         /* What cannot become a request is refused at once. */
-        if (len && (*buf < 'A' || *buf > 'Z'))
+        if (*buf < 'A' || *buf > 'Z')
             return -400;
         return len >= HTTP_HEAD_MAX ? -431 : 0;
     }
