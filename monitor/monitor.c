@@ -27,7 +27,6 @@ bool monitor_new(Chardev *chr, bool control, bool pretty, Error **errp)
 void monitor_cleanup(void)
 {
     qmp_monitors_cleanup();
-    hmp_monitors_cleanup();
     event_hook = NULL;
     chardev_monitor_hook = NULL;
 }

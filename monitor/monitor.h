@@ -15,8 +15,9 @@ void monitor_init(void);
 /* -mon chardev=chr,mode=control|readline,pretty=on; false where chr is in use, or pretty is asked of a human monitor.
  */
 bool monitor_new(Chardev *chr, bool control, bool pretty, Error **errp);
-/* At exit: what is queued is written as far as that goes without waiting, terminals are restored. */
-void hmp_monitors_cleanup(void); /* the human monitors only: before the machine goes */
+/* At exit: what is queued is written as far as that goes without waiting, terminals are restored. The human monitors go
+ * before the machine, QMP's with the hooks after it. */
+void hmp_monitors_cleanup(void);
 void monitor_cleanup(void);
 
 /* One line of the human monitor; the output is appended to out. */

@@ -190,26 +190,24 @@ Json *net_options_parse(const char *text, const char *implied, const char *const
 /* Types that QEMU has and this program does not. */
 static const char *const absent[] = {"l2tpv3", "vde", "bridge", "vhost-user", "vhost-vdpa", "netmap", "af-xdp", NULL};
 
-/* Its type, taken out of the options; NULL with errp. */
-static const char *type_of(const char *text, Error **errp)
+/* Whether it has a type that is there; JSON is checked by the schema. */
+static bool type_there(const char *text, Error **errp)
 {
     if (*text == '{')
-        return "";
+        return true;
     g_autoptr(Json) v = parse_text(text, "type", errp);
     const char *type = v ? json_get_str(v, "type") : NULL;
     for (size_t i = 0; type && absent[i]; i++)
-        if (!strcmp(type, absent[i])) {
-            error_set(errp, "type '%s' is not supported yet", type);
-            return NULL;
-        }
+        if (!strcmp(type, absent[i]))
+            return error_set(errp, "type '%s' is not supported yet", type);
     if (v && !type)
         error_set(errp, "Parameter 'type' is missing");
-    return type ? "" : NULL;
+    return type;
 }
 
 bool netdev_option(const char *text, Error **errp)
 {
-    if (!type_of(text, errp))
+    if (!type_there(text, errp))
         return false;
     g_autoptr(Json) opts = net_options_parse(text, "type", NULL, errp);
     return opts && qapi_check(qmp_command_find("netdev_add")->args, opts, errp) && netdev_add(opts, errp);
@@ -280,7 +278,7 @@ static char *anonymous(void)
 }
 
 /* A back end of typed options without those of a card. */
-static NetClient *add_back_end(const Json *opts, const char *type, Error **errp)
+static NetClient *add_back_end(const Json *opts, Error **errp)
 {
     g_autoptr(Json) own = json_copy(opts);
     g_autofree char *name = anonymous();
@@ -290,34 +288,38 @@ static NetClient *add_back_end(const Json *opts, const char *type, Error **errp)
     return qapi_check(qmp_command_find("netdev_add")->args, own, errp) && netdev_add(own, errp) ? net_find(name) : NULL;
 }
 
+/* What -nic and -net have in common: their pairs, and the type among them (borrowed). NULL on error. */
+static Json *parse_nic(const char *text, const char **type, Error **errp)
+{
+    if (!type_there(text, errp))
+        return NULL;
+    g_autoptr(Json) opts = net_options_parse(text, "type", card_keys, errp);
+    *type = json_get_str(opts, "type");
+    if (opts && !*type)
+        error_set(errp, "Parameter 'type' is missing");
+    return *type ? g_steal_pointer(&opts) : NULL;
+}
+
 bool net_nic_option(const char *text, Error **errp)
 {
-    if (!type_of(text, errp))
-        return false;
-    g_autoptr(Json) opts = net_options_parse(text, "type", card_keys, errp);
-    const char *type = json_get_str(opts, "type");
+    const char *type;
+    g_autoptr(Json) opts = parse_nic(text, &type, errp);
     if (!opts)
         return false;
-    if (!type)
-        return error_set(errp, "Parameter 'type' is missing");
     if (!strcmp(type, "none"))
         return true;
     if (!strcmp(type, "nic") || !strcmp(type, "hubport"))
         return error_set(errp, "Parameter 'type' expects a netdev backend type, not '%s'", type);
-    NetClient *nc = add_back_end(opts, type, errp);
+    NetClient *nc = add_back_end(opts, errp);
     return nc && add_card(opts, nc, errp);
 }
 
 bool net_legacy_option(const char *text, Error **errp)
 {
-    if (!type_of(text, errp))
-        return false;
-    g_autoptr(Json) opts = net_options_parse(text, "type", card_keys, errp);
-    const char *type = json_get_str(opts, "type");
+    const char *type;
+    g_autoptr(Json) opts = parse_nic(text, &type, errp);
     if (!opts)
         return false;
-    if (!type)
-        return error_set(errp, "Parameter 'type' is missing");
     if (!strcmp(type, "none"))
         return true;
     if (!strcmp(type, "nic")) {
@@ -329,7 +331,7 @@ bool net_legacy_option(const char *text, Error **errp)
     }
     if (!strcmp(type, "hubport"))
         return error_set(errp, "Parameter 'type' expects a net backend type, not 'hubport'");
-    NetClient *nc = add_back_end(opts, type, errp);
+    NetClient *nc = add_back_end(opts, errp);
     return nc && net_hub_port_new(0, nc, errp);
 }
 

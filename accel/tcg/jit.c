@@ -111,6 +111,12 @@ static bool second_page_ok(X86CPU *c, const Block *b)
     return !b->page[1] || (e && e->id == b->id[1]);
 }
 
+/* b's code page is known to be its own: is the rest what it was made from? */
+static bool still_good(X86CPU *c, const Block *b)
+{
+    return second_page_ok(c, b) && (!b->verify || jit_block_same(b));
+}
+
 /* Until some other CPUs have come between two instructions. */
 static void wait_settled(X86CPU *c)
 {
@@ -145,7 +151,7 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
         }
         Block *b = jit_find(j, lin, e->id, TCG(c)->mode | extra);
 
-        if (b && second_page_ok(c, b) && (!b->verify || jit_block_same(b)))
+        if (b && still_good(c, b))
             return b;
         if (b)
             jit_block_kill(j, b);
@@ -178,7 +184,7 @@ static bool log_run(X86CPU *c, const Block *b)
         return false;
     const CodeTlbEntry *e = code_page(c, b->lin);
 
-    return e && e->id == b->id[0] && second_page_ok(c, b) && (!b->verify || jit_block_same(b));
+    return e && e->id == b->id[0] && still_good(c, b);
 }
 
 /* On with the guest's present state, or out. */
