@@ -153,7 +153,7 @@ int http_parse(HttpRequest *r, const char *buf, size_t len)
     Seen seen = {0};
     int rc;
 
-    if (!len)
+    if (!buf || !len)
         return 0;
     end = memmem(buf, MIN(len, HTTP_HEAD_MAX), "\r\n\r\n", 4);
     if (!end) {

@@ -87,6 +87,20 @@ GPtrArray *vnc_listeners_new(void)
     return g_ptr_array_new_with_free_func(listener_free);
 }
 
+void vnc_listeners_pause(GPtrArray *listeners, bool pause)
+{
+    for (guint i = 0; i < listeners->len; i++) {
+        VncListener *l = listeners->pdata[i];
+
+        if (pause && l->watch) {
+            g_source_remove(l->watch);
+            l->watch = 0;
+        } else if (!pause && !l->watch) {
+            l->watch = fd_watch(l->fd, G_IO_IN, incoming, l);
+        }
+    }
+}
+
 typedef struct Accept {
     GPtrArray *listeners;
     VncAccepted *fn;

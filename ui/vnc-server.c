@@ -333,6 +333,8 @@ static void client_gone(void *opaque)
     g_mutex_lock(&s->lock);
     g_ptr_array_remove(s->clients, c);
     g_mutex_unlock(&s->lock);
+    if (s->clients->len < 2 * s->max_clients)
+        vnc_listeners_pause(s->listeners, false);
     emit("VNC_DISCONNECTED", c);
     client_free(c);
 }
@@ -445,6 +447,9 @@ static bool client_new(VncServer *s, int fd, bool websocket, bool skip_auth)
     g_mutex_lock(&s->lock);
     g_ptr_array_add(s->clients, c);
     g_mutex_unlock(&s->lock);
+    /* Threads that are told to end take their time: nobody else is let in, rather than turned away. */
+    if (s->clients->len >= 2 * s->max_clients)
+        vnc_listeners_pause(s->listeners, true);
     emit("VNC_CONNECTED", c);
     if (vnc_client_start(c))
         return true;

@@ -241,7 +241,7 @@ static void one(Track *k, unsigned n)
 {
     Tr *t = k->t;
     const Insn *i = &t->insn[n];
-    unsigned access, size = i->has_mem && !(i->desc->attrs & INSN_HINT) ? operand_access(t, n, i, &access) : 0;
+    unsigned access = 0, size = i->has_mem && !(i->desc->attrs & INSN_HINT) ? operand_access(t, n, i, &access) : 0;
     int osz = i->osz;
 
     if (t->plan[n] == PLAN_EXEC || t->plan[n] == PLAN_SYS) {
