@@ -746,6 +746,9 @@ static bool set_displays(Machine *m, Error **errp)
         if (!ok)
             return false;
     }
+    /* Where nothing is said of displays. */
+    if (!display_named() && !vnc_default(errp))
+        return false;
     const Option *vga = option_last(OPT_VGA);
     const char *device;
     if (vga && !vga_type_device(vga->arg, true, &device, errp))

@@ -133,7 +133,8 @@ void display_help(void); /* -display help, to stdout */
 /* "none", "curses,charset=CP437"; JSON text too. Repeating replaces. -nographic and -curses are
  * display_option("none"/"curses"). */
 bool display_option(const char *text, Error **errp);
-bool display_init(Error **errp);   /* when the machine is made: starts the chosen one; the default is none */
+bool display_named(void);          /* an option said which */
+bool display_init(Error **errp);   /* when the machine is made: starts the chosen one; none where none was named */
 void display_exit(void);           /* at exit; harmless when called twice */
 const char *display_type(void);    /* the chosen name */
 Json *display_query_options(void); /* query-display-options's reply */

@@ -29,10 +29,10 @@ static const DisplayDesc display_web = {.name = "web",
 const DisplayDesc *const display_table[] = {&display_none, &display_curses, &display_web, NULL};
 
 /* Types that QEMU has and this program does not. */
-static const char *const display_absent[] = {"gtk",  "sdl",     "egl-headless", "spice-app",
-                                             "dbus", "default", "cocoa",        NULL};
+static const char *const display_absent[] = {"gtk", "sdl", "egl-headless", "spice-app", "dbus", "cocoa", NULL};
 
 static const DisplayDesc *chosen = &display_none;
+static bool named; /* by an option */
 static Json *chosen_options;
 static bool started;
 
@@ -59,6 +59,7 @@ bool display_option(const char *text, Error **errp)
     g_autoptr(Json) opts = NULL;
     const char *type;
 
+    named = true;
     /* The one type that is an option of another kind. */
     if (g_str_has_prefix(text, "vnc=")) {
         chosen = &display_none;
@@ -66,6 +67,11 @@ bool display_option(const char *text, Error **errp)
     }
     if (!strcmp(text, "vnc"))
         return error_set(errp, "-display %s: VNC requires a display argument vnc=<display>", text);
+    if (!strcmp(text, "default")) { /* as if nothing had been said */
+        chosen = &display_none;
+        named = false;
+        return true;
+    }
     opts = json_or_keyval_dotted(text, "type", NULL, errp);
     if (!opts)
         return error_prepend(errp, "-display %s: ", text);
@@ -93,6 +99,11 @@ bool display_option(const char *text, Error **errp)
         if (!strcmp(*n, type))
             return error_set(errp, "-display %s: type '%s' is not supported yet; types: %s", text, type, known);
     return error_set(errp, "-display %s: Parameter 'type' does not accept value '%s'; types: %s", text, type, known);
+}
+
+bool display_named(void)
+{
+    return named;
 }
 
 static void (*chosen_exit)(void);

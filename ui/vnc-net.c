@@ -87,6 +87,16 @@ GPtrArray *vnc_listeners_new(void)
     return g_ptr_array_new_with_free_func(listener_free);
 }
 
+void vnc_listeners_give(GPtrArray *listeners, VncAccepted *fn, void *opaque)
+{
+    for (guint i = 0; i < listeners->len; i++) {
+        VncListener *l = listeners->pdata[i];
+
+        l->fn = fn;
+        l->opaque = opaque;
+    }
+}
+
 void vnc_listeners_pause(GPtrArray *listeners, bool pause)
 {
     for (guint i = 0; i < listeners->len; i++) {

@@ -551,12 +551,17 @@ bool vnc_client_new(VncServer *s, int fd)
     return client_new(s, fd, false, true);
 }
 
-static bool server_open(const Json *opts, const char *id, const char *guest, Error **errp)
+static bool server_open(const Json *opts, const char *id, const char *guest, GPtrArray *listeners, Error **errp)
 {
     const char *share = json_get_str(opts, "share"), *device = json_get_str(opts, "display");
     const char *secret = json_get_str(opts, "password-secret");
     VncServer *s = server_new(id, guest);
 
+    if (listeners) {
+        g_ptr_array_unref(s->listeners);
+        s->listeners = listeners;
+        vnc_listeners_give(listeners, accepted, s);
+    }
     s->share = !g_strcmp0(share, "force-shared") ? VNC_SHARE_FORCED
                : !g_strcmp0(share, "ignore")     ? VNC_SHARE_IGNORE
                                                  : VNC_SHARE_EXCLUSIVE;
@@ -580,7 +585,7 @@ static bool server_open(const Json *opts, const char *id, const char *guest, Err
         if (fd < 0)
             goto fail;
         client_new(s, fd, false, false);
-    } else if (!vnc_listen(s->listeners, opts, accepted, s, errp)) {
+    } else if (!listeners && !vnc_listen(s->listeners, opts, accepted, s, errp)) {
         goto fail;
     }
     server_add(s);

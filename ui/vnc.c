@@ -4,9 +4,11 @@
 
 #include "hw/core/prop.h"
 #include "ui/keymap.h"
+#include "ui/vnc-net.h"
 #include "util/keyval.h"
 #include "util/module.h"
 
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,10 @@ typedef struct VncOption {
 } VncOption;
 static GArray *given; /* of VncOption */
 static const VncOps *ops;
+static const char module_name[] = "ui-vnc";
+static bool is_default;    /* the one in given is vnc_default()'s */
+static GPtrArray *waiting; /* its sockets, until the module gets them */
+static char *guest_name;
 
 typedef enum Kind { TEXT, BOOL, NUMBER } Kind;
 static const struct {
@@ -106,15 +112,71 @@ bool vnc_option(const char *text, Error **errp)
     return true;
 }
 
+bool vnc_default(Error **errp)
+{
+    if (given)
+        return true;
+    if (!module_exists(module_name)) {
+        warn_report("no display: module '%s' is not installed; -display none is a start without one", module_name);
+        return true;
+    }
+    is_default = true;
+    return vnc_option("localhost:0,to=99,id=default", errp);
+}
+
 static bool load(Error **errp)
 {
     if (!ops)
-        ops = module_symbol("ui-vnc", "vnc_ops", errp);
+        ops = module_symbol(module_name, "vnc_ops", errp);
     return ops;
+}
+
+static bool open_one(VncOption *o, GPtrArray *listeners, Error **errp)
+{
+    if (load(errp) && keymap_ready(errp)) {
+        if (ops->open(o->opts, o->id, guest_name, listeners, errp))
+            return true;
+    } else if (listeners) {
+        g_ptr_array_unref(listeners);
+    }
+    return error_prepend(errp, "-vnc %s: ", o->where);
+}
+
+/* Somebody comes or asks: the default server becomes the module's. */
+static void wake(void)
+{
+    GPtrArray *listeners = g_steal_pointer(&waiting);
+    Error *err = NULL;
+
+    if (listeners && !open_one(&g_array_index(given, VncOption, 0), listeners, &err))
+        error_report_err(err);
+}
+
+static void first_viewer(void *opaque, int fd, bool websocket)
+{
+    wake();
+    vnc_add_client(fd, false, NULL);
+}
+
+static bool start_default(Error **errp)
+{
+    VncOption *o = &g_array_index(given, VncOption, 0);
+    const VncListener *l;
+
+    /* -k may want a module, which has to be there at the start */
+    waiting = vnc_listeners_new();
+    if (!keymap_ready(errp) || !vnc_listen(waiting, o->opts, first_viewer, NULL, errp))
+        return error_prepend(errp, "-vnc %s: ", o->where);
+    l = waiting->pdata[0];
+    fprintf(stderr, "VNC server running on %s:%s\n", l->host, l->port);
+    return true;
 }
 
 bool vnc_start(const char *guest, bool (*audiodev_exists)(const char *id), Error **errp)
 {
+    guest_name = g_strdup(guest);
+    if (is_default)
+        return start_default(errp);
     for (guint i = 0; given && i < given->len; i++) {
         VncOption *o = &g_array_index(given, VncOption, i);
         const char *audiodev = json_get_str(o->opts, "audiodev");
@@ -123,14 +185,16 @@ bool vnc_start(const char *guest, bool (*audiodev_exists)(const char *id), Error
             error_set(errp, "Audiodev '%s' not found", audiodev);
             return error_prepend(errp, "-vnc %s: ", o->where);
         }
-        if (!load(errp) || !keymap_ready(errp) || !ops->open(o->opts, o->id, guest, errp))
-            return error_prepend(errp, "-vnc %s: ", o->where);
+        if (!open_one(o, NULL, errp))
+            return false;
     }
     return true;
 }
 
 void vnc_stop(void)
 {
+    if (waiting)
+        g_ptr_array_unref(g_steal_pointer(&waiting));
     if (ops)
         ops->close_all();
 }
@@ -139,6 +203,7 @@ Json *vnc_query(void)
 {
     Json *reply;
 
+    wake();
     if (ops)
         return ops->query();
     reply = json_object();
@@ -148,11 +213,13 @@ Json *vnc_query(void)
 
 Json *vnc_query_servers(void)
 {
+    wake();
     return ops ? ops->query_servers() : json_array();
 }
 
 bool vnc_set_password(const char *display, const char *password, Error **errp)
 {
+    wake();
     return ops ? ops->set_password(display, password, errp) : error_set(errp, "Could not set password");
 }
 
@@ -174,11 +241,13 @@ bool vnc_expire_password(const char *display, const char *when, Error **errp)
         if (relative)
             seconds += time(NULL);
     }
+    wake();
     return ops ? ops->expire_password(display, seconds, errp) : error_set(errp, "Could not set password expire time");
 }
 
 bool vnc_add_client(int fd, bool skip_auth, Error **errp)
 {
+    wake();
     if (ops)
         return ops->add_client(fd, skip_auth, errp);
     close(fd);
@@ -187,5 +256,6 @@ bool vnc_add_client(int fd, bool skip_auth, Error **errp)
 
 bool vnc_set_addresses(const Json *addresses, Error **errp)
 {
+    wake();
     return ops ? ops->set_addresses(addresses, errp) : error_set(errp, "Can not find vnc display");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * VNC: the part that is always in the program. It keeps what -vnc and -display vnc=... said and hands the monitor's
- * questions to module ui-vnc, which is opened when the first server is to start. All under the VM lock.
+ * questions to module ui-vnc, which is opened when the first server is to start; the default one, which most never look
+ * at, listens without it until somebody comes or asks. All under the VM lock.
  */
 #ifndef UI_VNC_H
 #define UI_VNC_H
@@ -12,6 +13,9 @@ typedef struct Console Console;
 
 /* "HOST:N,password=on": checked now, served when the machine is made. */
 bool vnc_option(const char *text, Error **errp);
+/* What is served where no option names a display: the first free of localhost:0 to 99. Nothing where the module is not
+ * installed or -vnc was there. */
+bool vnc_default(Error **errp);
 /* When the machine is made: guest is its -name, or NULL. audiodev_exists: is there an -audiodev of this id? */
 bool vnc_start(const char *guest, bool (*audiodev_exists)(const char *id), Error **errp);
 void vnc_stop(void); /* at exit */
@@ -28,7 +32,8 @@ bool vnc_set_addresses(const Json *addresses, Error **errp); /* display-update: 
 
 /* What module ui-vnc exports as `vnc_ops`. */
 typedef struct VncOps {
-    bool (*open)(const Json *opts, const char *id, const char *guest, Error **errp);
+    /* listeners: sockets that listen already, taken; NULL: opts say where. Takes them in any case. */
+    bool (*open)(const Json *opts, const char *id, const char *guest, GPtrArray *listeners, Error **errp);
     void (*close_all)(void);
     Json *(*query)(void);
     Json *(*query_servers)(void);

@@ -8,6 +8,8 @@ import array
 import json
 import os
 import random
+import re
+import signal
 import socket
 import struct
 import subprocess
@@ -45,7 +47,7 @@ def free_display():
 
 
 class VM:
-    def __init__(self, *args, vga=True):
+    def __init__(self, *args, vga=True, display=('-display', 'none'), stderr=False, binary=BIN):
         self.dir = tempfile.TemporaryDirectory()
         self.listeners = {}
         for name in ('qmp', 'qtest'):
@@ -53,10 +55,14 @@ class VM:
             s.bind(self.path(name))
             s.listen(1)
             s.settimeout(PATIENCE)
+        # pylint: disable=consider-using-with
+        err = open(self.path('stderr'), 'wb') if stderr else None
         self.process = subprocess.Popen(
-            [BIN, '-nodefaults', '-display', 'none', '-accel', 'qtest', '-qtest', 'unix:' + self.path('qtest'), '-qtest-log', '/dev/null', '-m', '16', '-vga',
+            [binary, '-nodefaults', *display, '-accel', 'qtest', '-qtest', 'unix:' + self.path('qtest'), '-qtest-log', '/dev/null', '-m', '16', '-vga',
              'std' if vga else 'none', '-chardev', f'socket,id=q,path={self.path("qmp")}', '-mon', 'chardev=q,mode=control', *args],
-            stdin=subprocess.DEVNULL)
+            stdin=subprocess.DEVNULL, stderr=err)
+        if err:
+            err.close()
         self.qtest = self.accept('qtest').makefile('rw')
         self.qmp_socket = self.accept('qmp')
         self.qmp_lines = self.qmp_socket.makefile('rb')
@@ -66,6 +72,16 @@ class VM:
 
     def path(self, name):
         return os.path.join(self.dir.name, name)
+
+    def stderr(self):
+        with open(self.path('stderr'), encoding='utf-8') as f:
+            return f.read()
+
+    def said(self, pattern):
+        """The groups of a pattern that comes on standard error."""
+        found = []
+        until(lambda: found.append(re.search(pattern, self.stderr())) or found[-1], pattern)
+        return found[-1].groups()
 
     def accept(self, name):
         s = self.listeners[name].accept()[0]
@@ -788,7 +804,64 @@ def command_line():
         check(vm.ask('query-display-options') == {'type': 'none'}, 'query-display-options')
 
 
-CASES = [nothing_there, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
+def default_display():
+    """Without a word about displays: VNC on the first free of localhost:0 to 99, the module opened when somebody comes or asks."""
+    def uses_module(vm):
+        with open(f'/proc/{vm.process.pid}/maps', encoding='utf-8') as f:
+            return 'ui-vnc' in f.read()
+
+    with VM(display=(), stderr=True) as a, VM(display=('-display', 'none', '-display', 'default'), stderr=True) as b:
+        places = [vm.said(r'VNC server running on (127\.0\.0\.1|::1):(59\d\d)\n') for vm in (a, b)]
+        check(places[0] != places[1], f'two machines at {places}')
+        check(not uses_module(a), 'the module is opened at the start')
+        host, port = places[0]
+        a.mode(200, 90)
+        a.pattern()
+        c = rfb.Client(socket.create_connection((host, int(port)), PATIENCE))
+        check(c.kind == 1 and c.name == 'QEMU', f'{c.kind} {c.name}')
+        c.encodings(rfb.RAW)
+        truth = a.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the picture')
+        check(uses_module(a) and not uses_module(b), 'who has the module')
+        check([x['service'] for x in a.ask('query-vnc')['clients']] == [str(c.sock.getsockname()[1])], 'query-vnc')
+        check(b.ask('query-vnc') == {'enabled': True, 'auth': 'none', 'family': 'ipv6' if ':' in places[1][0] else 'ipv4', 'clients': [],
+                                     'service': places[1][1], 'host': places[1][0]}, 'query-vnc of the other')
+        check(b.ask('query-vnc-servers')[0]['id'] == 'default', 'its name')
+        check(b.ask('query-display-options') == {'type': 'none'}, 'query-display-options')
+        rfb.Client(socket.create_connection((places[1][0], int(places[1][1])), PATIENCE)).close()
+        check(b.error('set_password', protocol='vnc', password='x') == 'Could not set password', 'set_password')
+    for display in (('-display', 'none'), ('-vnc', 'none'), ('-nographic', '-serial', 'none', '-monitor', 'none')):
+        with VM(display=display, stderr=True) as vm:
+            check(vm.ask('query-vnc') == {'enabled': False}, f'{display}')
+            check('running' not in vm.stderr(), f'{display}: {vm.stderr()}')
+
+
+def default_display_without_module():
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(BIN))) as folder:
+        alone = os.path.join(folder, os.path.basename(BIN))
+        os.link(BIN, alone)
+        with VM(display=(), stderr=True, binary=alone) as vm:
+            if vm.said(r"(no display: module 'ui-vnc' is not installed|running on)")[0] == 'running on':
+                raise Skip('the module is installed for good too')
+            check(vm.ask('query-vnc') == {'enabled': False}, 'query-vnc')
+
+
+def daemon():
+    with tempfile.TemporaryDirectory() as t:
+        r = subprocess.run([BIN, '-machine', 'none', '-accel', 'qtest', '-daemonize', '-pidfile', f'{t}/pid', '-S'], capture_output=True, text=True,
+                           timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        with open(f'{t}/pid', encoding='ascii') as f:
+            pid = int(f.read())
+        try:
+            found = re.fullmatch(r'VNC server running on (\S+):(\d+)\n', r.stderr)
+            check(r.returncode == 0 and found, f'status {r.returncode}, {r.stderr}')
+            rfb.Client(socket.create_connection((found[1], int(found[2])), PATIENCE)).close()
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        until(lambda: not os.path.exists(f'{t}/pid'), 'the end')
+
+
+CASES = [nothing_there, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, hostile, power, no_screen, lossy, web, command_line]
 
 
