@@ -269,6 +269,11 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     unsigned need = (access & ACCESS_R ? TLB_DEVICE_READ : 0) | (access & ACCESS_W ? TLB_DEVICE_WRITE : 0);
     Walk w;
 
+    /* Half of an access that crosses pages, most often. */
+    if ((!(access & ACCESS_R) || e->read == page) && (!(access & ACCESS_W) || e->write == page)) {
+        *out = (Target){.host = e->host + (lin & 0xfff)};
+        return true;
+    }
     if (e->phys & need && (uintptr_t)e->host == page && (e->phys & need) == need) {
         *out = (Target){.gpa = (e->phys & PAGE_MASK) + (lin & 0xfff)};
         return true;

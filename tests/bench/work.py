@@ -50,7 +50,7 @@ ROWS = {
     'pointer-chase': 50000000, 'indirect-calls': 100000000, 'interpreter': 20000000, 'branches': 100000000, 'bit-operations': 40000000,
     'double-matrix': 1000, 'n-body': 1000000, 'conversions': 30000000, 'x87': 7000000,
     'sse2-integer': 40000, 'sse-float': 30000, 'avx2-integer': 80000, 'avx2-fma': 100000,
-    'memcpy-large': 8000, 'memcpy-small': 40000000, 'rep-movsb': 400000, 'rep-stosq': 800000, 'libc-strings': 500000,
+    'memcpy-large': 8000, 'memcpy-small': 40000000, 'page-crossing': 2000000, 'rep-movsb': 400000, 'rep-stosq': 800000, 'libc-strings': 500000,
     'tlb-misses': 5000000, 'page-faults': 50000, 'mprotect': 50000, 'read-file': 30000,
     'code-patched': 100000, 'code-fresh': 10000, 'code-beside-data': 2000000, 'signals': 30000, 'faults-caught': 30000,
     'getpid': 2000000, 'fork-wait': 600, 'fork-exec': 200, 'pipe-switch': 15000, 'thread-futex': 60000, 'thread-start': 5000,

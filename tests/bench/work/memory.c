@@ -52,6 +52,24 @@ static uint64_t memcpy_small(uint64_t count)
     return sum_bytes(b, sizeof(b));
 }
 
+/* 8 and 16 bytes of which some are in the next page. */
+static uint64_t page_crossing(uint64_t count)
+{
+    uint8_t *a = allocate(2 * PAGE);
+    uint64_t sum = MIX_START;
+    fill(a, 2 * PAGE, 4);
+    while (count--) {
+        uint64_t word, pair[2];
+        memcpy(&word, a + PAGE - 1 - count % 7, 8);
+        memcpy(pair, a + PAGE - 1 - count % 15, 16);
+        word += pair[0] ^ pair[1];
+        memcpy(a + PAGE - 3, &word, 8);
+        sum += word;
+        OPAQUE(a);
+    }
+    return mix(sum, a[PAGE]);
+}
+
 static uint64_t rep_movsb(uint64_t count)
 {
     enum { SIZE = 4096 };
@@ -271,6 +289,7 @@ static uint64_t faults_caught(uint64_t count)
 const Row memory_rows[] = {
     {"memcpy-large", memcpy_large},
     {"memcpy-small", memcpy_small},
+    {"page-crossing", page_crossing},
     {"rep-movsb", rep_movsb},
     {"rep-stosq", rep_stosq},
     {"libc-strings", libc_strings},
