@@ -351,14 +351,39 @@ static void check_alignment(X86CPU *c, uint64_t lin, unsigned size, unsigned mmu
         tcg_raise_error(c, EXC_AC, 0);
 }
 
+/* Some of 8 bytes, by words: what is stored byte by byte and then read as a word waits for the store buffer. */
+static uint64_t load_bytes(const uint8_t *p, unsigned size)
+{
+    uint64_t val = 0;
+
+    for (unsigned at = 0, n = 8; size; n /= 2) {
+        if (size >= n) {
+            val |= host_load(p + at, n) << at * 8;
+            at += n;
+            size -= n;
+        }
+    }
+    return val;
+}
+
+static void store_bytes(uint8_t *p, unsigned size, uint64_t val)
+{
+    for (unsigned n = 8; size; n /= 2) {
+        if (size >= n) {
+            host_store(p, n, val);
+            p += n;
+            size -= n;
+            val = n < 8 ? val >> n * 8 : 0;
+        }
+    }
+}
+
 static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
 {
     uint64_t val = 0;
 
-    if (to->host) {
-        tcg_copy(&val, to->host, size);
-        return val;
-    }
+    if (to->host)
+        return load_bytes(to->host, size);
     MemResult res = MEM_OK;
 
     tcg_outside_begin(c);
@@ -375,10 +400,7 @@ static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
 static void store_part(X86CPU *c, const Target *to, unsigned size, uint64_t val)
 {
     if (to->host) {
-        if (size & (size - 1))
-            tcg_copy(to->host, &val, size);
-        else
-            host_store(to->host, size, val);
+        store_bytes(to->host, size, val);
         if (to->notice)
             note_write(c, to->section, to->host, size);
         return;
