@@ -9,7 +9,12 @@
     X(object_memory_backend_memfd)                                                                                     \
     X(object_memory_backend_ram)                                                                                       \
     X(object_rng_builtin)                                                                                              \
-    X(object_rng_random)
+    X(object_rng_random)                                                                                               \
+    X(object_secret)                                                                                                   \
+    X(object_secret_keyring)                                                                                           \
+    X(object_tls_creds_anon)                                                                                           \
+    X(object_tls_creds_psk)                                                                                            \
+    X(object_tls_creds_x509)
 
 #define X(v) extern const ObjectDesc v;
 OBJECTS(X)

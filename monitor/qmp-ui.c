@@ -74,7 +74,7 @@ Json *qmp_display_reload(const Json *args, Error **errp)
 
     json_get_bool(json_get(args, "tls-certs"), &certs);
     if (certs)
-        error_set(errp, "Can not find vnc display with TLS");
+        vnc_reload_certificates(errp);
     return NULL;
 }
 
@@ -96,6 +96,13 @@ static void print_address(Hmp *h, const char *what, const Json *a)
               json_get_str(a, "family"), websocket ? " (Websocket)" : "");
 }
 
+static void print_auth(Hmp *h, const char *indent, const Json *a)
+{
+    const char *sub = json_get_str(a, "vencrypt");
+
+    hmp_print(h, "%sAuth: %s (Sub: %s)\n", indent, json_get_str(a, "auth"), sub ? sub : "none");
+}
+
 void hmp_info_vnc(Hmp *h, const Json *args)
 {
     g_autoptr(Json) list = vnc_query_servers();
@@ -108,14 +115,15 @@ void hmp_info_vnc(Hmp *h, const Json *args)
         hmp_print(h, "%s:\n", json_get_str(s, "id"));
         for (size_t k = 0; k < json_length(servers); k++) {
             print_address(h, "Server", json_at(servers, k));
-            hmp_print(h, "    Auth: %s (Sub: none)\n", json_get_str(json_at(servers, k), "auth"));
+            print_auth(h, "    ", json_at(servers, k));
         }
         for (size_t k = 0; k < json_length(clients); k++) {
             print_address(h, "Client", json_at(clients, k));
-            hmp_print(h, "    x509_dname: none\n    sasl_username: none\n");
+            const char *name = json_get_str(json_at(clients, k), "x509_dname");
+            hmp_print(h, "    x509_dname: %s\n    sasl_username: none\n", name ? name : "none");
         }
         if (!json_length(servers))
-            hmp_print(h, "  Auth: %s (Sub: none)\n", json_get_str(s, "auth"));
+            print_auth(h, "  ", s);
     }
 }
 

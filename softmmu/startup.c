@@ -65,6 +65,30 @@ static void done(void)
     exit(0);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const Prop *const *)a)->name, (*(const Prop *const *)b)->name);
+}
+
+static void object_help(const ObjectDesc *d)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+
+    for (const Prop *p = d->props; p->name; p++)
+        g_ptr_array_add(sorted, (void *)(uintptr_t)p);
+    g_ptr_array_sort(sorted, by_name);
+    printf("%s options:\n", d->name);
+    for (guint i = 0; i < sorted->len; i++) {
+        const Prop *p = sorted->pdata[i];
+        const char *type = p->type_name ? p->type_name : p->type->name;
+
+        g_autofree char *head = g_strdup_printf("%s=<%s>", p->name, strcmp(type, "str") ? type : "string");
+
+        printf("  %-24s - %s\n", head, p->help);
+    }
+    done();
+}
+
 static void device_help_or_fail(const char *text)
 {
     if (is_help(text)) {
@@ -155,6 +179,10 @@ bool startup_early(Error **errp)
                 printf("  %s\n", (*d)->name);
             done();
         }
+        g_autofree char *name = help_about(o->arg);
+        const ObjectDesc *d = name ? object_find_desc(name) : NULL;
+        if (d)
+            object_help(d);
     }
     for (const Option *o = NULL; (o = option_next(OPT_DISPLAY, o));) {
         if (is_help(o->arg)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A client's thread: the RFB handshake (RFC 6143 section 7.1 to 7.3; versions 3.3, 3.7 and 3.8; security None and VNC
- * authentication), then pictures from the server's shadow to the session, input from the session to the guest.
+ * authentication, either inside TLS by VeNCrypt 0.2 as the RFB protocol's community text has it), then pictures from
+ * the server's shadow to the session, input from the session to the guest.
  */
 #include "ui/vnc-internal.h"
 
@@ -16,9 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HANDSHAKE_MS  60000
-#define SECURITY_NONE 1
-#define SECURITY_VNC  2
+#define HANDSHAKE_MS      60000
+#define SECURITY_NONE     1
+#define SECURITY_VNC      2
+#define SECURITY_VENCRYPT 19
 
 void vnc_client_wake(VncClient *c)
 {
@@ -106,19 +108,62 @@ static bool password_right(VncClient *c, int minor, int64_t deadline)
     return !diff || refuse(c, minor, false, "Authentication failed", deadline);
 }
 
+/* From here on the connection is inside TLS. */
+static bool begin_tls(VncClient *c, int64_t deadline)
+{
+    char *name = NULL;
+    int fd = tls_accept(c->server->tls, c->fd, deadline, &name);
+
+    if (fd < 0)
+        return false;
+    vnc_client_replace_fd(c, fd);
+    vnc_client_certified(c, name);
+    return true;
+}
+
+/* 0.2: one kind is offered. */
+static bool vencrypt(VncClient *c, int64_t deadline)
+{
+    enum { TLS_NONE = 257, X509_NONE = 260 };
+    static const uint8_t version[2] = {0, 2}, no = 0, yes = 1;
+    uint32_t kind =
+        (tls_creds_kind(c->server->tls) == TLS_X509 ? X509_NONE : TLS_NONE) + (c->server->auth_password ? 1 : 0);
+    uint8_t b[4];
+
+    if (!put(c, version, 2, deadline) || !get(c, b, 2, deadline))
+        return false;
+    if (memcmp(b, version, 2)) {
+        put(c, &yes, 1, deadline); /* not 0: it is refused */
+        return false;
+    }
+    if (!put(c, &no, 1, deadline) || !put(c, &yes, 1, deadline) || !put_u32(c, kind, deadline) ||
+        !get(c, b, 4, deadline))
+        return false;
+    if (ldl_be(b) != kind) {
+        put(c, &no, 1, deadline);
+        return false;
+    }
+    return put(c, &yes, 1, deadline) && begin_tls(c, deadline);
+}
+
 static bool security(VncClient *c, int minor, int64_t deadline)
 {
+    bool tls = c->server->tls && !c->websocket && !c->skip_auth;
     uint8_t type = c->server->auth_password && !c->skip_auth ? SECURITY_VNC : SECURITY_NONE, chosen;
-    uint8_t list[2] = {1, type};
+    uint8_t list[2] = {1, tls ? SECURITY_VENCRYPT : type};
 
+    if (minor == 3 && tls)
+        return refuse(c, minor, true, "Unsupported protocol version", deadline);
     if (minor == 3) {
         if (!put_u32(c, type, deadline))
             return false;
     } else {
         if (!put(c, list, 2, deadline) || !get(c, &chosen, 1, deadline))
             return false;
-        if (chosen != type)
+        if (chosen != list[1])
             return refuse(c, minor, false, "Authentication failed", deadline);
+        if (tls && !vencrypt(c, deadline))
+            return false;
     }
     if (type == SECURITY_VNC)
         return password_right(c, minor, deadline) && put_u32(c, 0, deadline);
@@ -431,6 +476,8 @@ static gpointer client_thread(gpointer opaque)
     View v = {.c = c};
 
     rcu_thread_register();
+    if (c->websocket && c->server->tls && !begin_tls(c, deadline))
+        goto out;
     if (c->websocket) {
         int fd = websocket_accept(c->fd, HANDSHAKE_MS);
 

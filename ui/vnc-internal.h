@@ -12,6 +12,7 @@
 #ifndef UI_VNC_INTERNAL_H
 #define UI_VNC_INTERNAL_H
 
+#include "crypto/tls.h"
 #include "ui/console.h"
 #include "ui/input.h"
 #include "ui/vnc.h"
@@ -39,6 +40,7 @@ struct VncServer {
     bool lossy, power_control, hidden;
     bool auth_password;   /* a password is asked for ... */
     char *password;       /* ... this one; NULL: none is right */
+    TlsCreds *tls;        /* NULL: without */
     int64_t expires;      /* of the epoch; INT64_MAX: never */
     char *console_device; /* display=, head= */
     unsigned console_head;
@@ -60,6 +62,7 @@ struct VncClient {
     int event;         /* eventfd: something changed, or closing */
     bool websocket, skip_auth, shared;
     char *server_host, *server_port, *host, *port;
+    char *certificate; /* server->lock: its distinguished name; NULL: it has shown none */
     int family, server_family;
     bool known, initialized; /* main thread: told by events */
     unsigned serial;
@@ -75,10 +78,11 @@ VncServer *vnc_server_hidden(void);
 bool vnc_client_new(VncServer *s, int fd); /* takes fd */
 void vnc_close_all(void);                  /* at exit */
 /* For the thread. */
-void vnc_client_initialized(VncClient *c);        /* after ClientInit; main loop follows up */
-void vnc_client_gone(VncClient *c);               /* the thread's last act */
-void vnc_client_replace_fd(VncClient *c, int fd); /* the connection is behind another descriptor now */
-void vnc_server_active(VncServer *s);             /* somebody uses it: look at the picture soon; VM lock */
+void vnc_client_initialized(VncClient *c);           /* after ClientInit; main loop follows up */
+void vnc_client_gone(VncClient *c);                  /* the thread's last act */
+void vnc_client_replace_fd(VncClient *c, int fd);    /* the connection is behind another descriptor now */
+void vnc_client_certified(VncClient *c, char *name); /* takes it */
+void vnc_server_active(VncServer *s);                /* somebody uses it: look at the picture soon; VM lock */
 /* A copy of the password now valid; NULL: none is. */
 char *vnc_password_now(VncServer *s);
 /* vnc-client.c */

@@ -366,9 +366,3 @@ int vnc_connect(const Json *opts, Error **errp)
     socket_address_clear(&a);
     return fd;
 }
-
-char *vnc_secret(const char *id, Error **errp)
-{
-    error_set(errp, "No secret with id '%s'", id);
-    return NULL;
-}

@@ -28,6 +28,5 @@ void vnc_listeners_pause(GPtrArray *listeners, bool pause); /* whoever comes wai
 int vnc_connect(const Json *opts, Error **errp); /* reverse=on: vnc= is HOST:PORT or a unix socket; -1 on error */
 void vnc_tune_socket(int fd);                    /* non-blocking, without delay, dead peers found */
 void vnc_socket_name(int fd, bool peer, char **host, char **port, int *family);
-char *vnc_secret(const char *id, Error **errp); /* the text of an -object secret; g_free */
 
 #endif

@@ -6,6 +6,7 @@
 #include "ui/vnc-internal.h"
 #include "ui/vnc-net.h"
 
+#include "crypto/secret.h"
 #include "hw/core/clock.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -281,18 +282,55 @@ static Json *basic_info(const char *host, const char *port, int family, bool web
     return o;
 }
 
-static const char *auth_name(const VncServer *s)
+static const char *plain_auth(const VncServer *s)
 {
     return s->auth_password ? "vnc" : "none";
+}
+
+/* VeNCrypt's kind: "x509-vnc" */
+static char *vencrypt_name(const VncServer *s)
+{
+    return g_strdup_printf("%s-%s", tls_creds_kind(s->tls) == TLS_X509 ? "x509" : "tls", plain_auth(s));
+}
+
+/* query-vnc's and the events': one name for both. */
+static char *auth_name(const VncServer *s, bool websocket)
+{
+    if (!s->tls || websocket)
+        return g_strdup(plain_auth(s));
+    return g_strdup_printf("vencrypt+%s+%s", tls_creds_kind(s->tls) == TLS_X509 ? "x509" : "tls", plain_auth(s));
+}
+
+/* query-vnc-servers': two names. A websocket has TLS below it and no VeNCrypt. */
+static void set_auth(Json *o, const VncServer *s, bool websocket)
+{
+    bool vencrypt = s->tls && !websocket;
+    g_autofree char *name = vencrypt ? vencrypt_name(s) : NULL;
+
+    json_set_str(o, "auth", vencrypt ? "vencrypt" : plain_auth(s));
+    if (vencrypt)
+        json_set_str(o, "vencrypt", name);
+}
+
+static Json *client_info(VncClient *c)
+{
+    Json *o = basic_info(c->host, c->port, c->family, c->websocket);
+
+    g_mutex_lock(&c->server->lock);
+    if (c->certificate)
+        json_set_str(o, "x509_dname", c->certificate);
+    g_mutex_unlock(&c->server->lock);
+    return o;
 }
 
 static void emit(const char *event, VncClient *c)
 {
     Json *data = json_object(), *server = basic_info(c->server_host, c->server_port, c->server_family, c->websocket);
+    g_autofree char *auth = auth_name(c->server, c->websocket);
 
-    json_set_str(server, "auth", auth_name(c->server));
+    json_set_str(server, "auth", auth);
     json_set(data, "server", server);
-    json_set(data, "client", basic_info(c->host, c->port, c->family, c->websocket));
+    json_set(data, "client", client_info(c));
     if (c->server->hidden)
         json_unref(data);
     else
@@ -319,6 +357,7 @@ static void client_free(VncClient *c)
     g_free(c->port);
     g_free(c->server_host);
     g_free(c->server_port);
+    g_free(c->certificate);
     pixman_region32_fini(&c->stale);
     g_free(c);
 }
@@ -385,6 +424,13 @@ void vnc_client_replace_fd(VncClient *c, int fd)
     c->fd = fd;
     if (c->closing)
         shutdown(fd, SHUT_RDWR);
+    g_mutex_unlock(&c->server->lock);
+}
+
+void vnc_client_certified(VncClient *c, char *name)
+{
+    g_mutex_lock(&c->server->lock);
+    c->certificate = name;
     g_mutex_unlock(&c->server->lock);
 }
 
@@ -501,6 +547,7 @@ static void server_free(VncServer *s)
     g_free(s->rows);
     g_free(s->ticker);
     g_free(s->password);
+    tls_creds_unref(s->tls);
     g_free(s->console_device);
     g_free(s->name);
     g_free(s->id);
@@ -554,7 +601,7 @@ bool vnc_client_new(VncServer *s, int fd)
 static bool server_open(const Json *opts, const char *id, const char *guest, GPtrArray *listeners, Error **errp)
 {
     const char *share = json_get_str(opts, "share"), *device = json_get_str(opts, "display");
-    const char *secret = json_get_str(opts, "password-secret");
+    const char *secret = json_get_str(opts, "password-secret"), *tls = json_get_str(opts, "tls-creds");
     VncServer *s = server_new(id, guest);
 
     if (listeners) {
@@ -574,8 +621,16 @@ static bool server_open(const Json *opts, const char *id, const char *guest, GPt
     s->console_head = (unsigned)number(opts, "head", 0);
     if (device && !console_find(device, s->console_head, errp))
         goto fail;
-    if (secret && !(s->password = vnc_secret(secret, errp)))
+    if (secret && !(s->password = secret_text(secret, errp)))
         goto fail;
+    if (tls) {
+        if (!(s->tls = tls_creds_get(tls, errp)))
+            goto fail;
+        if (tls_creds_kind(s->tls) == TLS_PSK) {
+            error_set(errp, "Unsupported TLS cred type tls-creds-psk");
+            goto fail;
+        }
+    }
     find_console(s);
     if (s->resized)
         take_picture(s);
@@ -619,11 +674,8 @@ static Json *clients_info(const VncServer *s)
 {
     Json *list = json_array();
 
-    for (guint i = 0; i < s->clients->len; i++) {
-        const VncClient *c = s->clients->pdata[i];
-
-        json_append(list, basic_info(c->host, c->port, c->family, c->websocket));
-    }
+    for (guint i = 0; i < s->clients->len; i++)
+        json_append(list, client_info(s->clients->pdata[i]));
     return list;
 }
 
@@ -637,11 +689,13 @@ static Json *query(void)
     const VncServer *s = find(NULL);
     const VncListener *l = main_listener(s);
     Json *reply = json_object();
+    g_autofree char *auth = NULL;
 
     json_set_bool(reply, "enabled", l);
     if (!l)
         return reply;
-    json_set_str(reply, "auth", auth_name(s));
+    auth = auth_name(s, false);
+    json_set_str(reply, "auth", auth);
     json_set_str(reply, "family", family_name(l->family));
     json_set(reply, "clients", clients_info(s));
     json_set_str(reply, "service", l->port);
@@ -665,10 +719,10 @@ static Json *query_servers(void)
             const VncListener *l = s->listeners->pdata[k];
             Json *a = basic_info(l->host, l->port, l->family, l->websocket);
 
-            json_set_str(a, "auth", auth_name(s));
+            set_auth(a, s, l->websocket);
             json_append(addresses, a);
         }
-        json_set_str(o, "auth", auth_name(s));
+        set_auth(o, s, false);
         json_set(o, "clients", clients_info(s));
         json_set(o, "server", addresses);
         json_set_str(o, "id", s->id);
@@ -729,6 +783,15 @@ static bool set_addresses(const Json *addresses, Error **errp)
     return vnc_listen_addresses(s->listeners, addresses, accepted, s, errp);
 }
 
+static bool reload_certificates(Error **errp)
+{
+    VncServer *s = find(NULL);
+
+    if (!s)
+        return error_set(errp, "Can not find vnc display");
+    return s->tls ? tls_creds_reload(s->tls, errp) : error_set(errp, "vnc tls is not enabled");
+}
+
 extern const VncOps vnc_ops;
-const VncOps vnc_ops = {server_open,  vnc_close_all,   query,      query_servers,
-                        set_password, expire_password, add_client, set_addresses};
+const VncOps vnc_ops = {server_open,     vnc_close_all, query,         query_servers,      set_password,
+                        expire_password, add_client,    set_addresses, reload_certificates};

@@ -121,8 +121,12 @@ static bool turn(Pump *p)
     uint8_t chunk[BUF / 2];
     size_t n = 0;
 
+    if (p->finished && !fds[1].events)
+        fds[1].fd = -1; /* it would report its end again and again */
     if (poll(fds, 2, -1) < 0)
         return errno == EINTR;
+    if (p->out.end && !p->finished && (fds[1].revents & POLLHUP))
+        return false; /* closed while the peer does not read */
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && more_in && !fill(p->ws, p->raw, &p->raw_end, BUF))
         return false;
     if ((fds[0].revents & (POLLHUP | POLLERR)) && !more_in)

@@ -29,17 +29,28 @@ static const struct {
     Kind kind;
     const char *absent; /* what QEMU has and this program does not */
 } known[] = {
-    {"vnc", TEXT, NULL},           {"id", TEXT, NULL},
-    {"to", NUMBER, NULL},          {"reverse", BOOL, NULL},
-    {"password", BOOL, NULL},      {"password-secret", TEXT, NULL},
-    {"websocket", TEXT, NULL},     {"lossy", BOOL, NULL},
-    {"non-adaptive", BOOL, NULL},  {"share", TEXT, NULL},
-    {"connections", NUMBER, NULL}, {"key-delay-ms", NUMBER, NULL},
-    {"power-control", BOOL, NULL}, {"audiodev", TEXT, NULL},
-    {"display", TEXT, NULL},       {"head", NUMBER, NULL},
-    {"ipv4", BOOL, NULL},          {"ipv6", BOOL, NULL},
-    {"lock-key-sync", BOOL, NULL}, {"tls-creds", TEXT, "TLS"},
-    {"tls-authz", TEXT, "TLS"},    {"sasl", BOOL, "SASL"},
+    {"vnc", TEXT, NULL},
+    {"id", TEXT, NULL},
+    {"to", NUMBER, NULL},
+    {"reverse", BOOL, NULL},
+    {"password", BOOL, NULL},
+    {"password-secret", TEXT, NULL},
+    {"websocket", TEXT, NULL},
+    {"lossy", BOOL, NULL},
+    {"non-adaptive", BOOL, NULL},
+    {"share", TEXT, NULL},
+    {"connections", NUMBER, NULL},
+    {"key-delay-ms", NUMBER, NULL},
+    {"power-control", BOOL, NULL},
+    {"audiodev", TEXT, NULL},
+    {"display", TEXT, NULL},
+    {"head", NUMBER, NULL},
+    {"ipv4", BOOL, NULL},
+    {"ipv6", BOOL, NULL},
+    {"lock-key-sync", BOOL, NULL},
+    {"tls-creds", TEXT, NULL},
+    {"tls-authz", TEXT, "authorization"},
+    {"sasl", BOOL, "SASL"},
     {"sasl-authz", TEXT, "SASL"},
 };
 
@@ -59,7 +70,7 @@ static bool convert(Json *opts, Error **errp)
         if (known[k].absent) {
             if (known[k].kind == BOOL && !on)
                 continue;
-            return error_set(errp, "%s: %s is not supported; password=on and a unix socket are", name, known[k].absent);
+            return error_set(errp, "%s: %s is not supported; password=on and tls-creds= are", name, known[k].absent);
         }
         if (known[k].kind == BOOL) {
             bool off =
@@ -252,6 +263,12 @@ bool vnc_add_client(int fd, bool skip_auth, Error **errp)
         return ops->add_client(fd, skip_auth, errp);
     close(fd);
     return error_set(errp, "there is no VNC display; -vnc none makes one");
+}
+
+bool vnc_reload_certificates(Error **errp)
+{
+    wake();
+    return ops ? ops->reload_certificates(errp) : error_set(errp, "Can not find vnc display");
 }
 
 bool vnc_set_addresses(const Json *addresses, Error **errp)

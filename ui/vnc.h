@@ -28,6 +28,7 @@ bool vnc_set_password(const char *display, const char *password, Error **errp);
 bool vnc_expire_password(const char *display, const char *when,
                          Error **errp);                      /* now, never, +SECONDS, SECONDS of the epoch */
 bool vnc_add_client(int fd, bool skip_auth, Error **errp);   /* takes fd */
+bool vnc_reload_certificates(Error **errp);                  /* display-reload */
 bool vnc_set_addresses(const Json *addresses, Error **errp); /* display-update: an array of SocketAddress */
 
 /* What module ui-vnc exports as `vnc_ops`. */
@@ -41,6 +42,7 @@ typedef struct VncOps {
     bool (*expire_password)(const char *display, int64_t seconds, Error **errp); /* of the epoch; INT64_MAX: never */
     bool (*add_client)(int fd, bool skip_auth, Error **errp);
     bool (*set_addresses)(const Json *addresses, Error **errp);
+    bool (*reload_certificates)(Error **errp);
 } VncOps;
 
 #endif

@@ -143,7 +143,7 @@ class WebSocket:
 
 
 class Client:
-    def __init__(self, sock, version=b"RFB 003.008\n", password=None, shared=True, timeout=60, bpp=32):
+    def __init__(self, sock, version=b"RFB 003.008\n", password=None, shared=True, timeout=60, bpp=32, tls=None):
         self.sock = sock
         sock.settimeout(timeout)
         self.received = 0
@@ -167,8 +167,12 @@ class Client:
             if not n:
                 self.fail()
             kinds = self.exact(n)
-            kind = 2 if 2 in kinds else kinds[0]
+            kind = 19 if tls and 19 in kinds else 2 if 2 in kinds else 1
             sock.sendall(bytes([kind]))
+        self.vencrypt = None
+        if kind == 19:
+            kind = self.begin_tls(tls)
+            sock = self.sock
         self.kind = kind
         if kind == 2:
             challenge = self.exact(16)
@@ -187,6 +191,21 @@ class Client:
         self.new_picture()
         if bpp == 16:
             sock.sendall(struct.pack(">B3xBBBBHHHBBB3x", 0, 16, 16, 0, 1, 31, 63, 31, 11, 5, 0))
+
+    def begin_tls(self, tls):
+        """VeNCrypt 0.2, then TLS by an ssl context; the kind of what comes inside."""
+        if self.exact(2) != b"\0\2":
+            raise ValueError("VeNCrypt's version")
+        self.sock.sendall(b"\0\2")
+        if self.exact(1) != b"\0":
+            raise PermissionError("the version is refused")
+        kinds = struct.unpack(f">{self.exact(1)[0]}I", self.exact(4))
+        self.vencrypt = kinds[0]
+        self.sock.sendall(struct.pack(">I", kinds[0]))
+        if self.exact(1) != b"\1":
+            raise PermissionError("the kind is refused")
+        self.sock = tls.wrap_socket(self.sock, server_hostname="127.0.0.1")
+        return 2 if kinds[0] in (258, 261) else 1
 
     def fail(self):
         self.reason = self.exact(self.u32()).decode()

@@ -5,12 +5,15 @@ VNC: a client of our own (rfb.py) against the whole binary under -accel qtest. T
 every pixel is known; what a viewer shows is compared with screendump, what it presses is read from the keyboard controller. TAP.
 """
 import array
+import base64
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -790,7 +793,7 @@ def command_line():
                        (['-vnc', ':1,share=x'], 'unknown vnc share= option'), (['-vnc', ':1,to=x'], "Parameter 'to' expects a number"),
                        (['-vnc', ':-1'], "can't convert to a number: -1"), (['-vnc', ':70000'], 'port 70000 out of range'),
                        (['-vnc', ':1,audiodev=nope'], "Audiodev 'nope' not found"), (['-vnc', ':1,password-secret=nope'], "No secret with id 'nope'"),
-                       (['-vnc', ':1,tls-creds=x'], 'TLS is not supported'), (['-vnc', ':1,sasl=on'], 'SASL is not supported'),
+                       (['-vnc', ':1,tls-creds=x'], "No TLS credentials with id 'x'"), (['-vnc', ':1,sasl=on'], 'SASL is not supported'),
                        (['-vnc', ':1,display=foo'], "Device 'foo' not found"), (['-display', 'vnc'], 'VNC requires a display argument vnc=<display>'),
                        (['-vnc', f'127.0.0.1:{n}', '-vnc', f'127.0.0.1:{n}'], 'Failed to find an available port: Address already in use'),
                        (['-vnc', ':1,id=a', '-vnc', ':2,id=a'], "Duplicate ID 'a'"), (['-vnc', f'127.0.0.1:{n}', '-k', 'klingon'], 'klingon'),
@@ -861,7 +864,178 @@ def daemon():
         until(lambda: not os.path.exists(f'{t}/pid'), 'the end')
 
 
-CASES = [nothing_there, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
+def secrets():
+    """-object secret as the password; encrypted, too."""
+    n = free_display()
+    with tempfile.TemporaryDirectory() as t:
+        with open(f'{t}/plain', 'w', encoding='utf-8') as f:
+            f.write('sesame')
+        key, iv = base64.b64encode(bytes(range(32))).decode(), base64.b64encode(bytes(range(16))).decode()
+        # openssl enc -aes-256-cbc -a -K $(key in hex) -iv $(iv in hex), of 'letmein'
+        hidden = 'SI4JuWqmJF8bjD9IJ662eg=='
+        for objects, password in ((['secret,id=s,data=direct'], 'direct'), ([f'secret,id=s,file={t}/plain'], 'sesame'),
+                                  (['secret,id=s,format=base64,data=c2VjcmV0'], 'secret'), (['{"qom-type": "secret", "id": "s", "data": "json"}'], 'json'),
+                                  ([f'secret,id=k,format=base64,data={key}', f'secret,id=s,format=base64,keyid=k,iv={iv},data={hidden}'], 'letmein')):
+            if 'keyid' in objects[-1] and not module('crypto'):
+                print('# encrypted: not built')
+                continue
+            with VM('-vnc', f'127.0.0.1:{n},password-secret=s', *(a for o in objects for a in ('-object', o))) as vm:
+                check(vm.ask('query-vnc')['auth'] == 'vnc', 'auth')
+                check(refused(n, password='wrong') == 'Authentication failed', f'{objects}: a wrong one')
+                connect(n, password=password).close()
+                vm.ask('object-del', id='s')
+                connect(n, password=password).close()
+                vm.ask('change-vnc-password', password='newer')
+                connect(n, password='newer').close()
+    with VM() as vm:
+        vm.ask('object-add', **{'qom-type': 'secret', 'id': 'a', 'data': 'text'})
+        get = [vm.ask('qom-get', path='/objects/a', property=p) for p in ('data', 'format', 'loaded', 'keyid')]
+        check(get == ['text', 'raw', True, ''], f'qom-get {get}')
+        check(vm.error('object-add', **{'qom-type': 'secret', 'id': 'b'}) == "Either 'file' or 'data' must be provided", 'neither')
+        check(vm.error('object-add', **{'qom-type': 'secret', 'id': 'b', 'data': 'x', 'file': 'y'}) == "'file' and 'data' are mutually exclusive", 'both')
+        for more, says in (({'keyid': 'k'}, "No secret with id 'k'"), ({'keyid': 'a'}, 'Key should be 32 bytes in length'),
+                           ({'format': 'base64', 'data': '!'}, 'Base64 data contains invalid characters'), ({'loaded': True}, 'not writable')):
+            check(says in vm.error('object-add', **{'qom-type': 'secret', 'id': 'b', 'data': 'x', **more}), f'{more}')
+        vm.ask('object-add', **{'qom-type': 'secret', 'id': 'k', 'format': 'base64', 'data': key})
+        for more, says in (({'data': hidden}, 'IV is required to decrypt secret'), ({'data': hidden, 'iv': 'AAAA'}, 'IV should be 16 bytes in length not 3'),
+                           ({'data': 'AAAA', 'iv': iv}, 'Length 3 must be a multiple of block size 16'),
+                           ({'data': 'SI4JuGqmJF8bjD9IJ662eg==', 'iv': iv}, 'Incorrect number of padding bytes (206)' if module('crypto') else 'crypto')):
+            check(says in vm.error('object-add', **{'qom-type': 'secret', 'id': 'b', 'format': 'base64', 'keyid': 'k', **more}), f'{more}')
+        vm.ask('object-del', id='a')
+        check(vm.error('object-del', id='a') == "object 'a' not found", 'object-del')
+
+
+def module(name):
+    return os.path.exists(os.path.join(os.path.dirname(os.path.abspath(BIN)), 'modules', name + '.so'))
+
+
+def openssl(folder, *args):
+    subprocess.run(['openssl', *args], cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def certificate(folder, name, subject, *more):
+    openssl(folder, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', f'{name}-key.pem', '-out', f'{name}-cert.pem',
+            '-days', '2', '-subj', f'/CN={subject}', *more)
+
+
+def server_certificate(folder, *more):
+    certificate(folder, 'server', '127.0.0.1', '-CA', 'ca-cert.pem', '-CAkey', 'ca-key.pem', '-addext', 'subjectAltName=IP:127.0.0.1', *(more or ('-nodes',)))
+
+
+def trusting(folder, client=None):
+    ctx = ssl.create_default_context(cafile=f'{folder}/ca-cert.pem')
+    if client:
+        ctx.load_cert_chain(f'{folder}/{client}-cert.pem', f'{folder}/{client}-key.pem')
+    return ctx
+
+
+def tls():
+    if not module('crypto'):
+        raise Skip('built without gnutls')
+    if not shutil.which('openssl'):
+        raise Skip('no openssl to make certificates')
+    n = free_display()
+    with tempfile.TemporaryDirectory() as t:
+        certificate(t, 'ca', 'an authority', '-nodes')
+        server_certificate(t)
+        certificate(t, 'viewer', 'a viewer', '-nodes', '-CA', 'ca-cert.pem', '-CAkey', 'ca-key.pem')
+        certificate(t, 'stranger', 'a stranger', '-nodes')
+        creds = f'tls-creds-x509,id=t,dir={t},endpoint=server'
+        with VM('-object', creds + ',verify-peer=off', '-vnc', f'127.0.0.1:{n},tls-creds=t,websocket=on', '-name', 'g') as vm:
+            vm.mode(640, 480)
+            vm.pattern()
+            c = connect(n, tls=trusting(t))
+            check((c.vencrypt, c.kind, c.name) == (260, 1, 'QEMU (g)'), f'{c.vencrypt} {c.kind} {c.name}')
+            check(vm.event('VNC_INITIALIZED')['server']['auth'] == 'vencrypt+x509+none', 'the event')
+            c.encodings(rfb.RAW)
+            truth = vm.dump()[1]
+            check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the picture')
+            check(vm.ask('query-vnc')['auth'] == 'vencrypt+x509+none', 'query-vnc')
+            servers = vm.ask('query-vnc-servers')[0]
+            check((servers['auth'], servers['vencrypt']) == ('vencrypt', 'x509-none'), f'{servers}')
+            check([(a['websocket'], a['auth'], a.get('vencrypt')) for a in servers['server']] ==
+                  [(True, 'none', None), (False, 'vencrypt', 'x509-none')], f'{servers}')
+            check('Auth: vencrypt (Sub: x509-none)' in vm.hmp('info vnc'), 'info vnc')
+            # who does not want it, or does something else
+            check(refused(n), 'without TLS')
+            check(refused(n, version=b'RFB 003.003\n'), '3.3')
+            for sent in (b'\0\1', b'\0\2' + struct.pack('>I', 261), b'\0\2' + struct.pack('>I', 260) + bytes(range(256)) * 9):
+                with socket.create_connection(('127.0.0.1', 5900 + n), PATIENCE) as s:
+                    s.sendall(b'RFB 003.008\n\x13' + sent)
+                    try:
+                        while s.recv(4096):
+                            pass
+                    except ConnectionError:
+                        pass
+            stalled = socket.create_connection(('127.0.0.1', 5900 + n), PATIENCE)
+            stalled.sendall(b'RFB 003.008\n\x13\0\2' + struct.pack('>I', 260) + b'\x16\3\1')
+            connect(n, tls=trusting(t)).close()
+            # a WebSocket is inside TLS, and VeNCrypt not inside of it
+            raw = trusting(t).wrap_socket(socket.create_connection(('127.0.0.1', 5700 + n), PATIENCE), server_hostname='127.0.0.1')
+            w = rfb.Client(rfb.WebSocket(raw))
+            check(w.vencrypt is None and w.kind == 1, 'a WebSocket')
+            w.close()
+            # other certificates, for who comes later
+            old = raw_certificate(n, t)
+            server_certificate(t)
+            check(raw_certificate(n, t) == old, 'before display-reload')
+            vm.ask('display-reload', type='vnc', **{'tls-certs': True})
+            check(raw_certificate(n, t) != old, 'display-reload')
+            os.rename(f'{t}/server-key.pem', f'{t}/away')
+            check('server-key.pem' in vm.error('display-reload', type='vnc', **{'tls-certs': True}), 'display-reload without a key')
+            os.rename(f'{t}/away', f'{t}/server-key.pem')
+            vm.draw(5, 5, [0x123456])
+            truth = vm.dump()[1]
+            check(c.wait(lambda: c.rgb() == truth), 'the first goes on')
+            vm.keyboard()
+            c.type(0x61)
+            check([b for b, _ in vm.scancodes(2)] == [0x1e, 0x9e], 'a key')
+            vm.ask('object-del', id='t')
+            connect(n, tls=trusting(t)).close()
+            stalled.close()
+        with VM('-object', creds, '-object', 'secret,id=s,data=pass', '-vnc', f'127.0.0.1:{n},tls-creds=t,password-secret=s') as vm:
+            check(vm.ask('query-vnc')['auth'] == 'vencrypt+x509+vnc', 'query-vnc')
+            for who in (None, 'stranger'):
+                try:
+                    connect(n, tls=trusting(t, who), password='pass').close()
+                    raise AssertionError(f'{who or "nobody"} is let in')
+                except (ssl.SSLError, rfb.Closed, ConnectionError):
+                    pass
+            check(refused(n, tls=trusting(t, 'viewer'), password='wrong') == 'Authentication failed', 'a wrong password')
+            c = connect(n, tls=trusting(t, 'viewer'), password='pass')
+            check((c.vencrypt, c.kind) == (261, 2), f'{c.vencrypt}')
+            check(vm.ask('query-vnc')['clients'][0]['x509_dname'] == 'CN=a viewer', f"{vm.ask('query-vnc')}")
+            check('x509_dname: CN=a viewer' in vm.hmp('info vnc'), 'info vnc')
+        server_certificate(t, '-passout', 'pass:hush')
+        with VM('-object', 'secret,id=p,data=hush', '-object', creds + ',verify-peer=off,passwordid=p', '-vnc', f'127.0.0.1:{n},tls-creds=t'):
+            connect(n, tls=trusting(t)).close()
+        with VM() as vm:
+            x509 = {'qom-type': 'tls-creds-x509', 'id': 'a', 'endpoint': 'server'}
+            check(vm.error('object-add', **x509) == "Missing 'dir' property value", 'no folder')
+            check('Unable to access credentials /nonexistent/ca-cert.pem' in vm.error('object-add', dir='/nonexistent', **x509), 'no files')
+            check('Cannot load certificate' in vm.error('object-add', dir=t, **x509), 'a key that is locked')
+            os.rename(f'{t}/stranger-cert.pem', f'{t}/server-cert.pem')
+            check("hasn't got a known issuer" in vm.error('object-add', dir=t, **x509), "another authority's")
+            check('-OLD' in vm.error('object-add', dir=t, priority='NORMAL:-OLD', **x509), 'a priority that is none')
+            psk = {'qom-type': 'tls-creds-psk', 'id': 'a', 'endpoint': 'server', 'dir': t}
+            check('keys.psk' in vm.error('object-add', **psk), 'no keys')
+    with VM('-object', 'tls-creds-anon,id=t,endpoint=server', '-vnc', f'127.0.0.1:{n},tls-creds=t') as vm:
+        check(vm.ask('query-vnc')['auth'] == 'vencrypt+tls+none', 'query-vnc')
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname, ctx.verify_mode, ctx.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
+        ctx.set_ciphers('aNULL:@SECLEVEL=0')
+        c = connect(n, tls=ctx)
+        check(c.vencrypt == 257 and c.width, f'{c.vencrypt}')
+
+
+def raw_certificate(n, folder):
+    c = connect(n, tls=trusting(folder))
+    cert = c.sock.getpeercert(True)
+    c.close()
+    return cert
+
+
+CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, hostile, power, no_screen, lossy, web, command_line]
 
 
