@@ -141,7 +141,7 @@ void vcpu_run_on_async(X86CPU *c, void (*fn)(X86CPU *c, void *arg), void *arg)
 /* INIT and SIPI of a local APIC that is ours, and the end of a halt. */
 static void take_requests(X86CPU *c)
 {
-    unsigned r = __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE);
+    unsigned r = cpu_init_requests(c, __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE));
 
     if (r & CPU_INTERRUPT_INIT) {
         cpu_reset_interrupt(c, CPU_INTERRUPT_INIT);

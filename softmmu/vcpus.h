@@ -49,7 +49,7 @@ static inline bool vcpu_must_leave(const X86CPU *c)
 {
     return __atomic_load_n(&c->stop, __ATOMIC_RELAXED) || __atomic_load_n(&c->work_head, __ATOMIC_RELAXED) ||
            __atomic_load_n(&c->unplug, __ATOMIC_RELAXED) ||
-           (__atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED) & (CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI));
+           cpu_init_requests(c, __atomic_load_n(&c->interrupt_request, __ATOMIC_RELAXED));
 }
 
 #endif

@@ -9,7 +9,7 @@ import sys
 OUTSIDE = {  # between tcg_outside_begin() and tcg_outside_end()
     'as_load', 'as_read', 'as_store', 'as_write', 'getrandom', 'io_read', 'io_write', 'log_printf', 'system_reset_request', 'vm_lock', 'vm_unlock',
 }
-DATA = {'_GLOBAL_OFFSET_TABLE_', 'accel', 'as_memory', 'cpu_smm_space', 'debug_point_count', 'debug_points', 'feature_words', 'log_mask', 'ram_code_written', 'current_cpu', 'vcpu_count', 'vcpus'}
+DATA = {'_GLOBAL_OFFSET_TABLE_', 'accel', 'as_memory', 'cpu_apic_space', 'cpu_smm_space', 'debug_point_count', 'debug_points', 'feature_words', 'log_mask', 'ram_code_written', 'current_cpu', 'vcpu_count', 'vcpus'}
 COMPILER = {'__stack_chk_fail', '__tls_get_addr'}
 MOVERS = {'tcg_fpu_to_memory', 'tcg_fpu_to_host'}  # the guest's registers themselves
 OURS = re.compile(r'^(tcg_|jit_|insn_)')

@@ -278,6 +278,8 @@ static void after_run(X86CPU *c, KvmVcpu *v)
     c->rflags = run->if_flag ? c->rflags | FLAG_IF : c->rflags & ~(uint64_t)FLAG_IF;
     if (kvm.irqchip != IRQCHIP_USER || !ops)
         return;
+    /* Not known without a look at the state; the kernel itself holds back what they mask. */
+    c->in_smm = c->nmi_masked = false;
     if (run->cr8 != v->cr8 && ops->set_tpr) {
         vm_lock();
         v->cr8 = run->cr8;

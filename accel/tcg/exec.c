@@ -572,6 +572,7 @@ static void import(X86CPU *c)
     tcg_sys_import(c);
     tcg_fpu_import(c);
     tcg_mode_changed(c);
+    tcg_apic_base_changed(c);
     tcg_flush_tlb(c, true);
 }
 
@@ -683,6 +684,7 @@ VcpuExit tcg_run_insn(X86CPU *c)
     tcg_outside_end(c);
     tcg_fpu_import(c);
     tcg_mode_changed(c);
+    tcg_apic_base_changed(c);
     tcg_flush_tlb(c, true);
     bool alive = one_insn(c);
 

@@ -21,7 +21,7 @@ static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
     TcgCpu *t = TCG(c);
     const TcgRamMap *m = t->ram_map;
 
-    if (!m)
+    if (!m || (gpa & PAGE_MASK) == t->apic_page)
         return NULL;
     unsigned space = c->in_smm && m->n[1], lo = 0, n = m->n[space], hi = n;
     const TcgRamSection *s = m->s[space], *last = &s[t->section_hint];
@@ -40,6 +40,16 @@ static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
         return NULL;
     t->section_hint = lo;
     return &s[lo];
+}
+
+/* Where an access goes that is none to host memory: *gpa becomes the address there. A local APIC that was moved lies
+ * over whatever else is there, for its own CPU alone (SDM volume 3, 11.4.5). */
+static AddressSpace *space_of(X86CPU *c, uint64_t *gpa)
+{
+    if (__builtin_expect((*gpa & PAGE_MASK) != TCG(c)->apic_page, 1))
+        return tcg_address_space(c);
+    *gpa &= ~PAGE_MASK;
+    return cpu_apic_space;
 }
 
 uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable)
@@ -90,8 +100,10 @@ uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
     }
     MemResult res = MEM_OK;
 
+    AddressSpace *as = space_of(c, &gpa);
+
     tcg_outside_begin(c);
-    val = as_load(tcg_address_space(c), gpa, size, &res);
+    val = as_load(as, gpa, size, &res);
     tcg_outside_end(c);
     return val;
 }
@@ -108,8 +120,10 @@ void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
     }
     MemResult res = MEM_OK;
 
+    AddressSpace *as = space_of(c, &gpa);
+
     tcg_outside_begin(c);
-    as_store(tcg_address_space(c), gpa, size, val, &res);
+    as_store(as, gpa, size, val, &res);
     tcg_outside_end(c);
 }
 
@@ -239,6 +253,7 @@ void tcg_mem_init(X86CPU *c)
     code_tlb_clear(t->code_tlb, t->code_tlb);
     t->ram_map = __atomic_load_n(&tcg_map, __ATOMIC_SEQ_CST);
     t->code_seen = CODE_SEEN_ALL;
+    t->apic_page = TLB_NONE;
 }
 
 static TlbEntry *tlb_slot(TcgCpu *t, uint64_t lin, unsigned mmu)
@@ -385,13 +400,15 @@ static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
     if (to->host)
         return load_bytes(to->host, size);
     MemResult res = MEM_OK;
+    uint64_t gpa = to->gpa;
+    AddressSpace *as = space_of(c, &gpa);
 
     tcg_outside_begin(c);
     if (!(size & (size - 1))) {
-        val = as_load(tcg_address_space(c), to->gpa, size, &res);
+        val = as_load(as, gpa, size, &res);
     } else {
         for (unsigned n = 0; n < size; n++)
-            val |= as_load(tcg_address_space(c), to->gpa + n, 1, &res) << n * 8;
+            val |= as_load(as, gpa + n, 1, &res) << n * 8;
     }
     tcg_outside_end(c);
     return val;
@@ -406,13 +423,15 @@ static void store_part(X86CPU *c, const Target *to, unsigned size, uint64_t val)
         return;
     }
     MemResult res = MEM_OK;
+    uint64_t gpa = to->gpa;
+    AddressSpace *as = space_of(c, &gpa);
 
     tcg_outside_begin(c);
     if (!(size & (size - 1))) {
-        as_store(tcg_address_space(c), to->gpa, size, val, &res);
+        as_store(as, gpa, size, val, &res);
     } else {
         for (unsigned n = 0; n < size; n++)
-            as_store(tcg_address_space(c), to->gpa + n, 1, val >> n * 8 & 255, &res);
+            as_store(as, gpa + n, 1, val >> n * 8 & 255, &res);
     }
     tcg_outside_end(c);
 }
@@ -491,11 +510,14 @@ static void move(X86CPU *c, uint64_t lin, uint8_t *buf, unsigned len, unsigned m
                 tcg_copy(buf, to[part].host, n);
             }
         } else {
+            uint64_t gpa = to[part].gpa;
+            AddressSpace *as = space_of(c, &gpa);
+
             tcg_outside_begin(c);
             if (write)
-                as_write(tcg_address_space(c), to[part].gpa, buf, n);
+                as_write(as, gpa, buf, n);
             else
-                as_read(tcg_address_space(c), to[part].gpa, buf, n);
+                as_read(as, gpa, buf, n);
             tcg_outside_end(c);
         }
         buf += n;
@@ -600,9 +622,10 @@ unsigned tcg_fetch(X86CPU *c, uint64_t lin, uint8_t buf[16])
             tcg_copy_code(buf + have, e->host, at & 0xfff, n);
         } else {
             uint64_t gpa = (e->phys & PAGE_MASK) + (at & 0xfff);
+            AddressSpace *as = space_of(c, &gpa);
 
             tcg_outside_begin(c);
-            as_read(tcg_address_space(c), gpa, buf + have, n);
+            as_read(as, gpa, buf + have, n);
             tcg_outside_end(c);
         }
         have += n;

@@ -61,6 +61,7 @@ enum {
 #define MSR_HWCR       0xc0010015U
 
 enum { APIC_BASE_EXTD = 1 << 10, APIC_BASE_EN = 1 << 11, APIC_BASE_ZERO = 0x2ff };
+#define APIC_PAGE 0xfee00000U
 enum { MTRRS = 8, MTRR_CAP_FIX = 1 << 8, MTRR_CAP_WC = 1 << 10, HWCR_MC_STATUS_WRITE = 1 << 18 };
 #define MCG_CTL_P (1 << 8)
 
@@ -161,6 +162,19 @@ static uint64_t read_apic_base(X86CPU *c)
     return c->apic_base;
 }
 
+void tcg_apic_base_changed(X86CPU *c)
+{
+    uint64_t page = c->apic_base & PAGE_MASK;
+
+    if (page == APIC_PAGE || (c->apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)) != APIC_BASE_EN || !c->apic ||
+        !cpu_apic_space)
+        page = TLB_NONE;
+    if (page == TCG(c)->apic_page)
+        return;
+    TCG(c)->apic_page = page;
+    tcg_flush_tlb(c, true);
+}
+
 /* Modes change as figure 11-9 of volume 3 says: x2APIC is entered from xAPIC and left by disabling. */
 static bool write_apic_base(X86CPU *c, uint64_t val)
 {
@@ -183,6 +197,7 @@ static bool write_apic_base(X86CPU *c, uint64_t val)
     } else {
         c->apic_base = val;
     }
+    tcg_apic_base_changed(c);
     return true;
 }
 

@@ -10,6 +10,8 @@ enum { MISC_ENABLE_MONITOR = 1 << 18 };
 /* msr.c: false: there is no such MSR, or it does not take that value: #GP. Light; in the vCPU's thread. */
 bool tcg_rdmsr(X86CPU *c, uint32_t msr, uint64_t *val);
 bool tcg_wrmsr(X86CPU *c, uint32_t msr, uint64_t val);
+/* X86CPU.apic_base is another: where the CPU's own local APIC is. Light. */
+void tcg_apic_base_changed(X86CPU *c);
 /* sys-init.c: a vCPU's MSRs and counter, once its CPUID is known; not light. */
 void tcg_sys_cpu_init(X86CPU *c);
 /* What goes beyond X86CPU's fields when its state came from elsewhere (by dirty_level), and is about to be looked at.

@@ -215,6 +215,7 @@ typedef struct TcgCpu {
     bool monitor_armed; /* MONITOR's line is waited for */
     uint64_t monitor_gpa, monitor_sum;
     uint64_t lin_mask;  /* ~0 in long mode, 0xffffffff else */
+    uint64_t apic_page; /* guest-physical, of this CPU's local APIC where it is not at FEE00000h; TLB_NONE: it is */
     TcgRamMap *ram_map; /* borrowed while the thread is between two looks at requests */
     JitCpu *jit;
     /* Pages of code that were written; map.c's lock. */

@@ -112,30 +112,44 @@ void apic_msi_deliver(uint64_t address, uint32_t data)
 
 /* ---- the window ---- */
 
-/* Offsets 0 to fh are no register: a message to destination 0, whoever writes it. */
-static Lapic *own_registers(uint64_t off)
+static uint64_t page_read(void *opaque, uint64_t off, unsigned size)
 {
-    return current_cpu && off >= 0x10 && off < 0x1000 ? current_cpu->apic : NULL;
+    Lapic *l = current_cpu ? current_cpu->apic : NULL;
+    return l && !(off & 15) ? lapic_mmio_read(l, off >> 4) : 0;
+}
+
+static void page_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
+{
+    Lapic *l = current_cpu ? current_cpu->apic : NULL;
+    if (l && !(off & 15))
+        lapic_mmio_write(l, off >> 4, val);
+}
+
+/* The CPU that makes the access has its registers in the window's first page. */
+static bool own_registers(uint64_t off)
+{
+    return off < 0x1000 && current_cpu && current_cpu->apic && !lapic_moved(current_cpu->apic);
 }
 
 static uint64_t window_read(void *opaque, uint64_t off, unsigned size)
 {
-    Lapic *l = off < 0x1000 && current_cpu ? current_cpu->apic : NULL;
-    return l && !(off & 15) ? lapic_mmio_read(l, off >> 4) : 0;
+    return own_registers(off) ? page_read(opaque, off, size) : 0;
 }
 
 static void window_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 {
-    Lapic *l = own_registers(off);
-    if (!l)
+    /* Offsets 0 to fh are no register: a message to destination 0, whoever writes it. */
+    if (off >= 0x10 && own_registers(off))
+        page_write(opaque, off, val, size);
+    else
         apic_msi_deliver(APIC_DEFAULT_BASE + off, val);
-    else if (!(off & 15))
-        lapic_mmio_write(l, off >> 4, val);
 }
 
 /* A register's write may send a message, and one message may be the guest's answer to another. */
 static const IoOps window_io = {window_read, window_write, .min = 4, .max = 4, .reentrant = true};
-static IoRegion window;
+static const IoOps page_io = {page_read, page_write, .min = 4, .max = 4, .reentrant = true};
+static IoRegion window, page;
+static AddressSpace page_space;
 
 /* ---- the PIC ---- */
 
@@ -208,4 +222,7 @@ void apic_map_window(void)
     cpu_detach_apic = lapic_detach;
     region_init_io(&window, NULL, &window_io, NULL, "apic-msi", WINDOW_SIZE);
     region_add_overlap(&system_memory, APIC_DEFAULT_BASE, &window, 0x1000);
+    region_init_io(&page, NULL, &page_io, NULL, "apic-page", 0x1000);
+    as_init(&page_space, &page, "cpu-apic");
+    cpu_apic_space = &page_space;
 }

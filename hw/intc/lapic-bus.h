@@ -9,6 +9,7 @@
 
 bool lapic_enabled(const Lapic *l);
 bool lapic_x2(const Lapic *l);
+bool lapic_moved(const Lapic *l); /* its page is not at FEE00000h */
 uint32_t lapic_id(const Lapic *l);
 uint32_t lapic_ldr(const Lapic *l);
 uint8_t lapic_ppr(const Lapic *l);

@@ -54,7 +54,7 @@ typedef struct Lapic {
     X86CPU *cpu;
     Timer timer;
     /* state */
-    uint32_t apicbase; /* the MSR's low half: the window does not lie beyond 4 GiB */
+    uint32_t apicbase, apicbase_high; /* the MSR */
     uint8_t id, arb_id, tpr;
     uint32_t spurious_vec;       /* SVR */
     uint8_t log_dest, dest_mode; /* LDR and DFR, their high bits: 8 and 4 */

@@ -7,8 +7,9 @@
  *   30, 31 ICR  32 to 37 LVT: timer, thermal, performance, LINT0, LINT1, error  38, 39 timer count  3e divider  3f self
  * IPI
  *
- * The timer counts nanoseconds. Differences from the hardware: no arbitration (APR reads 0); the register page stays at
- * FEE00000h whatever address IA32_APIC_BASE is given.
+ * The timer counts nanoseconds. The register page is where IA32_APIC_BASE says for the CPU itself, as far as the engine
+ * runs it (X86CPU.apic_base, cpu_apic_space); where KVM runs it and the local APIC is ours, away from FEE00000h there
+ * is none. Differences from the hardware: no arbitration (APR reads 0).
  */
 #include "accel/accel.h"
 #include "hw/intc/i8259.h"
@@ -57,6 +58,10 @@ bool lapic_enabled(const Lapic *l)
 bool lapic_x2(const Lapic *l)
 {
     return (l->apicbase & (APIC_BASE_ENABLE | APIC_BASE_X2)) == (APIC_BASE_ENABLE | APIC_BASE_X2);
+}
+bool lapic_moved(const Lapic *l)
+{
+    return l->apicbase_high || (l->apicbase & ~0xfffU) != APIC_DEFAULT_BASE;
 }
 static bool software_enabled(const Lapic *l)
 {
@@ -559,13 +564,14 @@ static uint8_t lapic_get_tpr(X86CPU *c)
 }
 static uint64_t lapic_get_base(X86CPU *c)
 {
-    return ((Lapic *)c->apic)->apicbase;
+    const Lapic *l = c->apic;
+    return (uint64_t)l->apicbase_high << 32 | l->apicbase;
 }
 
 static void lapic_set_base(X86CPU *c, uint64_t val)
 {
     Lapic *l = c->apic;
-    uint32_t old = l->apicbase;
+    uint64_t old = lapic_get_base(c);
     if (val == old)
         return;
     if (!cpu_has(c, ECX_X2APIC))
@@ -576,11 +582,9 @@ static void lapic_set_base(X86CPU *c, uint64_t val)
     if ((old & APIC_BASE_X2) && (val & APIC_BASE_ENABLE) && !(val & APIC_BASE_X2))
         return;
     l->apicbase = (val & ~(uint64_t)(BASE_RESERVED | APIC_BASE_BSP)) | (old & APIC_BASE_BSP);
-    if ((old & APIC_BASE_ENABLE) && !lapic_enabled(l)) {
-        uint32_t base = l->apicbase;
+    l->apicbase_high = val >> 32;
+    if ((old & APIC_BASE_ENABLE) && !lapic_enabled(l))
         lapic_clear(l);
-        l->apicbase = base;
-    }
     lapic_update(l);
 }
 
@@ -617,6 +621,7 @@ static void lapic_reset(Device *dev)
 {
     Lapic *l = LAPIC(dev);
     l->apicbase = APIC_DEFAULT_BASE | APIC_BASE_ENABLE | (l->cpu && l->cpu->index == 0 ? APIC_BASE_BSP : 0);
+    l->apicbase_high = 0;
     lapic_clear(l);
     if (l->cpu)
         lapic_update(l);
@@ -679,12 +684,22 @@ static const VmState gathered_vmstate = {.name = "apic/gathered-errors",
                                          .needed = gathered_needed,
                                          .fields = (const VmField[]){VM_U32(Lapic, esr_gathered), {}}};
 
+static bool high_needed(void *opaque)
+{
+    return ((Lapic *)opaque)->apicbase_high;
+}
+static const VmState high_vmstate = {.name = "apic/base-high",
+                                     .version = 1,
+                                     .min_version = 1,
+                                     .needed = high_needed,
+                                     .fields = (const VmField[]){VM_U32(Lapic, apicbase_high), {}}};
+
 static const VmState lapic_vmstate = {.name = "apic",
                                       .version = 3,
                                       .min_version = 3,
                                       .post_load = lapic_post_load,
                                       .fields = lapic_fields,
-                                      .subsections = (const VmState *const[]){&gathered_vmstate, NULL}};
+                                      .subsections = (const VmState *const[]){&gathered_vmstate, &high_vmstate, NULL}};
 
 const Prop lapic_props[] = {
     PROP_U32("id", Lapic, initial_id, 0, "APIC id"),

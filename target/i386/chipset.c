@@ -4,7 +4,7 @@
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
 
-AddressSpace *cpu_smm_space;
+AddressSpace *cpu_smm_space, *cpu_apic_space;
 
 void cpu_set_a20(bool open)
 {

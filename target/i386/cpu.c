@@ -181,11 +181,12 @@ bool cpu_has_work(X86CPU *c)
 {
     unsigned r = __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE);
 
-    if (r & CPU_INTERRUPT_INIT)
+    if (cpu_init_requests(c, r) & CPU_INTERRUPT_INIT)
         return true;
     if (c->mp_state == MP_UNINIT || c->mp_state == MP_INIT_RECEIVED)
         return r & CPU_INTERRUPT_SIPI;
-    if (r & (CPU_INTERRUPT_NMI | CPU_INTERRUPT_SMI | CPU_INTERRUPT_MCE))
+    /* One that is blocked does not wake. */
+    if ((r & CPU_INTERRUPT_NMI && !c->nmi_masked) || (r & CPU_INTERRUPT_SMI && !c->in_smm) || r & CPU_INTERRUPT_MCE)
         return true;
     return (c->rflags & FLAG_IF) && c->irq_ops && c->irq_ops->pending && c->irq_ops->pending(c);
 }

@@ -274,6 +274,92 @@ static void test_x2apic(void)
     g_assert_cmphex(rd(1, APIC_ID), ==, 1 << 24);
 }
 
+static uint32_t load(AddressSpace *as, uint64_t addr)
+{
+    MemResult res = MEM_OK;
+    uint32_t v = as_load(as, addr, 4, &res);
+    g_assert_cmpint(res, ==, MEM_OK);
+    return v;
+}
+static void store(AddressSpace *as, uint64_t addr, uint32_t val)
+{
+    MemResult res = MEM_OK;
+    as_store(as, addr, 4, val, &res);
+    g_assert_cmpint(res, ==, MEM_OK);
+}
+
+/* The base: whose registers are in the window, and in the page that goes with the CPU. */
+static void test_base(void)
+{
+    fresh();
+    current_cpu = cpu[1];
+    const CpuIrqOps *ops = cpu[1]->irq_ops;
+    g_assert_cmphex(load(&as_memory, APIC_DEFAULT_BASE + 0x20), ==, 1 << 24);
+    g_assert_cmphex(load(cpu_apic_space, 0x20), ==, 1 << 24);
+    ops->set_base(cpu[1], 0x1234567800);
+    g_assert_cmphex(ops->get_base(cpu[1]), ==, 0x1234567800);
+    g_assert_true(lapic_moved(apic_of(1)));
+    g_assert_cmphex(load(&as_memory, APIC_DEFAULT_BASE + 0x20), ==, 0);
+    g_assert_cmphex(load(cpu_apic_space, 0x20), ==, 1 << 24);
+    store(cpu_apic_space, 0x80, 0x20);
+    g_assert_cmphex(rd(1, APIC_TPR), ==, 0x20);
+    store(cpu_apic_space, 0x84, 0x30); /* no register */
+    store(cpu_apic_space, 0, 0x45);    /* nor a message */
+    g_assert_cmphex(rd(1, APIC_TPR), ==, 0x20);
+    g_assert_false(pending(0));
+    store(&as_memory, APIC_DEFAULT_BASE + 0x80, 0x47); /* what was its TPR: a message to nobody */
+    g_assert_cmphex(rd(1, APIC_TPR), ==, 0x20);
+    store(&as_memory, APIC_DEFAULT_BASE + 0x10, 0x46); /* and one to APIC 0 */
+    g_assert_cmphex(ack(0), ==, 0x46);
+    eoi(0);
+    current_cpu = cpu[2]; /* the other's is where it was */
+    g_assert_cmphex(load(&as_memory, APIC_DEFAULT_BASE + 0x20), ==, 2 << 24);
+    current_cpu = cpu[1];
+    ops->init(cpu[1]); /* INIT leaves it */
+    g_assert_cmphex(ops->get_base(cpu[1]), ==, 0x1234567800);
+    ops->set_base(cpu[1], 0x1234567000);
+    g_assert_cmphex(load(cpu_apic_space, 0x20), ==, 0); /* off */
+    ops->set_base(cpu[1], 0x1234567800);
+    /* and the stream has all of it */
+    VmWriter *w = vm_writer_new();
+    g_assert_true(device_save(cpu[1]->apic_device, w, NULL));
+    g_autoptr(GByteArray) bytes = vm_writer_finish(w);
+    fresh();
+    g_assert_cmphex(ops->get_base(cpu[1]), ==, 0xfee00800);
+    VmReader *r = vm_reader_new(bytes->data, bytes->len);
+    g_assert_true(device_load(cpu[1]->apic_device, r, NULL));
+    vm_reader_free(r);
+    g_assert_cmphex(ops->get_base(cpu[1]), ==, 0x1234567800);
+    current_cpu = NULL;
+    g_assert_cmphex(load(cpu_apic_space, 0x20), ==, 0); /* nobody's */
+    store(cpu_apic_space, 0x20, 1);
+    fresh();
+}
+
+/* INIT and SIPI of a CPU in SMM, and what wakes one that is halted. */
+static void test_held(void)
+{
+    fresh();
+    X86CPU *c = cpu[1];
+    c->mp_state = MP_RUNNABLE;
+    g_assert_cmphex(cpu_init_requests(c, ~0U), ==, CPU_INTERRUPT_INIT | CPU_INTERRUPT_SIPI);
+    c->in_smm = true;
+    g_assert_cmphex(cpu_init_requests(c, ~0U), ==, CPU_INTERRUPT_SIPI);
+    c->interrupt_request = CPU_INTERRUPT_INIT | CPU_INTERRUPT_SMI;
+    g_assert_false(cpu_has_work(c));
+    c->in_smm = false;
+    g_assert_true(cpu_has_work(c));
+    c->interrupt_request = CPU_INTERRUPT_SMI;
+    g_assert_true(cpu_has_work(c));
+    c->interrupt_request = CPU_INTERRUPT_NMI;
+    g_assert_true(cpu_has_work(c));
+    c->nmi_masked = true;
+    g_assert_false(cpu_has_work(c));
+    c->nmi_masked = false;
+    c->interrupt_request = 0;
+    g_assert_false(cpu_has_work(c));
+}
+
 static void isa_out(uint16_t port, uint8_t val)
 {
     io_write(port, val, 1);
@@ -464,6 +550,8 @@ int main(int argc, char **argv)
     g_test_add_func("/lapic/ipis", test_ipis);
     g_test_add_func("/lapic/timer", test_timer);
     g_test_add_func("/lapic/x2apic", test_x2apic);
+    g_test_add_func("/lapic/base", test_base);
+    g_test_add_func("/lapic/held", test_held);
     g_test_add_func("/lapic/pic", test_pic);
     g_test_add_func("/lapic/ioapic", test_ioapic);
     g_test_add_func("/lapic/save-load", test_save_load);
