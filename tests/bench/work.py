@@ -4,12 +4,13 @@
 work.py BINARY [REFERENCE]: what guest work costs under the engine, natively and under Debian's QEMU, in one run.
 
 The same static programs (work/), Debian programs and scripts run on the host and in two guests: the same kernel (Debian's cloud kernel),
-the same initramfs, -cpu max, one vCPU. A row's amount of work and its checksum are the same on all three. Seconds are the guest's own;
+the same initramfs, -cpu max, one vCPU or --smp N of them, each busy with a copy of the row. A row's amount of work and its checksum are the same on all three. Seconds are the guest's own;
 a row fails when they are not also the host's, by the time between two lines on the serial port. Medians of interleaved repeats;
 'slower': ours takes more than 1.1 times what the reference takes. A row without a result is a failed one, and the exit status says so.
 
   --rows A,B        only these (a name's part is enough)     --list           the rows
   --pairs N         repeats, 5                               --quick          one repeat with a tenth of the work
+  --smp N           N processors, and N copies of a row at the same time, 1
   --accel A         ours runs with this, tcg                 --json FILE      also write the figures
   --kvm-tcg         our -accel kvm, with ours of -accel tcg as the reference
   --cache FOLDER    kernel and packages, build/debs    --no-reference   without the reference
@@ -47,7 +48,7 @@ PROGRAMS = [PYTHON] + [f'/usr/bin/{p}' for p in ('gzip', 'xz', 'bzip2', 'sort', 
 # Rows of work/: an amount that takes the host some tenths of a second, less where the reference needs a hundred times that.
 ROWS = {
     'sieve': 300, 'sort-qsort': 40, 'hash': 10000000, 'recursion': 500, 'division': 40000000, 'primes': 4000000,
-    'pointer-chase': 50000000, 'indirect-calls': 100000000, 'interpreter': 20000000, 'branches': 100000000, 'bit-operations': 40000000,
+    'pointer-chase': 50000000, 'pointer-chase-large': 4000000, 'indirect-calls': 100000000, 'interpreter': 20000000, 'branches': 100000000, 'bit-operations': 40000000,
     'double-matrix': 1000, 'n-body': 1000000, 'conversions': 30000000, 'x87': 7000000,
     'sse2-integer': 40000, 'sse-float': 30000, 'avx2-integer': 80000, 'avx2-fma': 100000,
     'memcpy-large': 8000, 'memcpy-small': 40000000, 'page-crossing': 2000000, 'rep-movsb': 400000, 'rep-stosq': 800000, 'libc-strings': 500000,
@@ -63,6 +64,10 @@ EXECS = {
     'python-loop': (200000, f'{PYTHON} -I -S loop.py AMOUNT'),
     'shell-loop': (50000, './busybox sh loop.sh AMOUNT'),
     'shell-forks': (100, './busybox sh forks.sh AMOUNT'),
+    'openssl-sha256': (40000, './openssl sha256 AMOUNT'),
+    'openssl-aes-128-ctr': (200000, './openssl aes-128-ctr AMOUNT'),
+    'openssl-chacha20': (80000, './openssl chacha20 AMOUNT'),
+    'openssl-rsa': (1000, './openssl rsa AMOUNT'),
     'gzip': (6, '/usr/bin/gzip -nc text'),
     'xz': (1, '/usr/bin/xz -T1 -2 -c text'),
     'bzip2': (2, '/usr/bin/bzip2 -c text'),
@@ -92,6 +97,9 @@ def build(folder):
     sources = [os.path.join(HERE, 'work', f) for f in sorted(os.listdir(os.path.join(HERE, 'work'))) if f.endswith('.c')]
     subprocess.check_call(['gcc', '-D_GNU_SOURCE', '-O2', '-fno-math-errno', '-static', '-Wall', '-Wextra', '-Wno-unused-parameter',
                            '-o', os.path.join(folder, 'work'), *sources])
+    # A program of its own: with libcrypto in it /init would be another row.
+    subprocess.check_call(['gcc', '-O2', '-static', '-Wall', '-Wextra', '-o', os.path.join(folder, 'openssl'),
+                           os.path.join(HERE, 'crypto', 'openssl.c'), '-lcrypto', '-ldl', '-pthread', '-Wl,--no-warnings'])
     for name in os.listdir(os.path.join(HERE, 'scripts')):
         shutil.copy(os.path.join(HERE, 'scripts', name), folder)
     with open(os.path.join(folder, 'text'), 'w', encoding='ascii') as f:
@@ -133,14 +141,15 @@ def image(folder):
 
 
 class Native:
-    """The programs on the host, on one CPU, as the guests have one."""
+    """The programs on the host, on as many CPUs as the guests have."""
     name = 'native'
 
-    def __init__(self, folder):
-        cpu = max(os.sched_getaffinity(0))
+    def __init__(self, folder, copies):
+        cpus = sorted(os.sched_getaffinity(0))[-copies:]
         self.process = subprocess.Popen([os.path.join(folder, 'work'), folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={'LC_ALL': 'C', 'PATH': '/usr/bin:/bin'}, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                                        env={'LC_ALL': 'C', 'PATH': '/usr/bin:/bin'}, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
         self.process.stdout.readline()
+        self.process.stdin.write(f'copies {copies}\n')
 
     def run(self, command):
         self.process.stdin.write(command + '\n')
@@ -161,8 +170,8 @@ class Native:
 class Emulated:
     """The programs in a guest, which is started when it is needed, and again after it died."""
 
-    def __init__(self, name, binary, accel, args, initrd):
-        self.name, self.binary, self.accel, self.args, self.initrd = name, binary, accel, args, initrd
+    def __init__(self, name, binary, accel, args, initrd, copies):
+        self.name, self.binary, self.accel, self.args, self.initrd, self.copies = name, binary, accel, args, initrd, copies
         self.guest, self.failures, self.dead = None, 0, None  # dead: why no more guests are started
 
     def boot(self, initrd):
@@ -184,6 +193,7 @@ class Emulated:
         try:
             if not self.guest:
                 self.guest = self.boot(self.initrd)[0]
+                self.guest.send(f'copies {self.copies}\n')
         except GuestError as e:
             raise RowError(str(e)) from None
         try:
@@ -320,6 +330,7 @@ def main():
     p.add_argument('--list', action='store_true')
     p.add_argument('--pairs', type=int, default=5)
     p.add_argument('--quick', action='store_true')
+    p.add_argument('--smp', type=int, default=1)
     p.add_argument('--accel', default='tcg')
     p.add_argument('--kvm-tcg', action='store_true')
     p.add_argument('--json')
@@ -335,10 +346,12 @@ def main():
     binary = os.path.abspath(o.binary)
     if o.kvm_tcg:
         o.accel, o.reference = 'kvm', binary
+    if not 1 <= o.smp <= len(os.sched_getaffinity(0)):
+        p.error(f'--smp {o.smp}: this host has {len(os.sched_getaffinity(0))} processors')
     pairs, divide = (1, 10) if o.quick else (max(1, o.pairs), 1)
     cache = os.path.abspath(o.cache or os.path.join(os.path.dirname(binary), 'debs'))
     with tempfile.TemporaryDirectory(prefix='bench-') as folder:
-        print(f'guest work, median of {pairs}, seconds (ours: {binary} -accel {o.accel}; reference: {o.reference} -accel tcg)', flush=True)
+        print(f'guest work, median of {pairs}, {o.smp} vCPUs, seconds (ours: {binary} -accel {o.accel}; reference: {o.reference} -accel tcg)', flush=True)
         try:
             debs = Debs(cache, 'amd64')
             kernel, _ = debs.kernel('linux-image-cloud-amd64')
@@ -353,12 +366,12 @@ def main():
         for name, make in (('initrd', image), ('small', small_image)):
             with open(os.path.join(folder, name), 'wb') as f:
                 f.write(make(tree).bytes())
-        start = [*ARGS, '-kernel', kernel, '-append', APPEND]
-        runners = [Native(tree)]
+        start = [*ARGS, '-smp', str(o.smp), '-kernel', kernel, '-append', APPEND]
+        runners = [Native(tree, o.smp)]
         for name, path, accel in (('ours', binary, o.accel), ('reference', o.reference, 'tcg')):
             if name == 'reference' and o.no_reference:
                 continue
-            runners.append(Emulated(name, path, accel, start, os.path.join(folder, 'initrd')))
+            runners.append(Emulated(name, path, accel, start, os.path.join(folder, 'initrd'), o.smp))
             if not serves(path, accel):
                 runners[-1].dead = f'{path} has no -accel {accel} here'
         table = Table([r.name for r in runners])

@@ -2,6 +2,7 @@
 /* Integer code as compilers write it: loops, calls, branches, loads. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "work.h"
 
 static uint64_t sieve(uint64_t rounds)
@@ -124,6 +125,30 @@ static uint64_t pointer_chase(uint64_t steps)
     while (steps--)
         p = *p;
     return p - ring;
+}
+
+/* The same over 64 MiB in pages of 4 KiB: a miss of every cache and TLB in each step. */
+static uint64_t pointer_chase_large(uint64_t steps)
+{
+    enum { COUNT = 1 << 20, NODE = 64 };
+    char *nodes = allocate((size_t)COUNT * NODE);
+    uint32_t *order = allocate(COUNT * sizeof(*order));
+    uint64_t seed = 5;
+    madvise(nodes, (size_t)COUNT * NODE, MADV_NOHUGEPAGE);
+    for (unsigned i = 0; i < COUNT; i++)
+        order[i] = i;
+    for (unsigned i = COUNT - 1; i; i--) {
+        unsigned j = ((uint64_t)next_random(&seed) << 20 ^ next_random(&seed)) % (i + 1);
+        uint32_t t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        *(void **)(void *)(nodes + (size_t)order[i] * NODE) = nodes + (size_t)order[(i + 1) % COUNT] * NODE;
+    void **p = (void **)(void *)nodes;
+    while (steps--)
+        p = *p;
+    return ((char *)p - nodes) / NODE;
 }
 
 static uint64_t add(uint64_t a, uint64_t b)
@@ -255,6 +280,7 @@ const Row integer_rows[] = {
     {"division", division},
     {"primes", primes},
     {"pointer-chase", pointer_chase},
+    {"pointer-chase-large", pointer_chase_large},
     {"indirect-calls", indirect_calls},
     {"interpreter", interpreter},
     {"branches", branches},

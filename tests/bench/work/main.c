@@ -3,6 +3,7 @@
  * work: reads commands, one a line, and answers on the same line:
  *   row NAME AMOUNT            run a row of the tables in a child
  *   exec TIMES PROGRAM ARG...  run a program TIMES times, its output read and summed
+ *   copies N                   from now on N processes do that at the same time, each on a CPU of its own
  *   quit
  * Answers: "@ready", "@begin", then "@end CHECKSUM SECONDS" or "@failed WHY". The seconds are this system's own, by
  * CLOCK_MONOTONIC. As the first process of a guest it mounts what programs need and speaks on /dev/ttyS0, else on
@@ -56,6 +57,14 @@ static const Row *find_row(const char *name)
     return NULL;
 }
 
+enum { COPIES_MAX = 16 };
+typedef struct Result {
+    uint64_t sum;
+    double start, end;
+} Result;
+
+static unsigned copies = 1;
+
 static bool ended_well(pid_t pid)
 {
     int status;
@@ -74,35 +83,87 @@ static bool ended_well(pid_t pid)
     return true;
 }
 
-static void run_row(const char *name, uint64_t amount)
+/* The n-th of the CPUs that this process may use is the only one from now on. */
+static void take_cpu(unsigned n)
 {
-    const Row *row = find_row(name);
-    struct {
-        uint64_t sum;
-        double seconds;
-    } *result = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (result == MAP_FAILED)
-        fail("mmap");
-    if (!row) {
-        printf("@failed no such row\n");
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof(all), &all))
+        fail("sched_getaffinity");
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all) || n--)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (sched_setaffinity(0, sizeof(one), &one))
+            fail("sched_setaffinity");
         return;
     }
+    errno = ENODEV;
+    fail("a CPU for each copy");
+}
+
+/* What a child does with its result; false: it has said why it failed. */
+typedef bool Work(Result *r, void *arg);
+
+static void run_copies(Work *work, void *arg)
+{
+    pid_t pid[COPIES_MAX];
+    uint64_t sum = 0;
+    double start = 0, end = 0;
+    bool well = true;
+    Result *result =
+        mmap(NULL, sizeof(*result) * COPIES_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (result == MAP_FAILED)
+        fail("mmap");
     printf("@begin\n");
-    pid_t pid = fork();
-    if (pid < 0)
-        fail("fork");
-    if (!pid) {
-        /* The row's stack begins in the middle of a page, wherever the kernel has put it: what crosses pages is a row of its own. */
-        volatile char *room = __builtin_alloca(16 + (((uintptr_t)__builtin_frame_address(0) - 2048) & 4080));
-        room[0] = 0;
-        double start = now();
-        result->sum = row->run(amount);
-        result->seconds = now() - start;
-        _exit(0);
+    for (unsigned n = 0; n < copies; n++) {
+        pid[n] = fork();
+        if (pid[n] < 0)
+            fail("fork");
+        if (!pid[n]) {
+            if (copies > 1)
+                take_cpu(n);
+            result[n].start = now();
+            bool done = work(&result[n], arg);
+            result[n].end = now();
+            fflush(stdout);
+            _exit(!done);
+        }
     }
-    if (ended_well(pid))
-        printf("@end %016llx %.6f\n", (unsigned long long)result->sum, result->seconds);
-    munmap(result, 4096);
+    for (unsigned n = 0; n < copies; n++) {
+        well = well && ended_well(pid[n]);
+        sum = n ? mix(sum, result[n].sum) : result[n].sum;
+        start = n && start < result[n].start ? start : result[n].start;
+        end = end > result[n].end ? end : result[n].end;
+    }
+    if (well)
+        printf("@end %016llx %.6f\n", (unsigned long long)sum, end - start);
+    munmap(result, sizeof(*result) * COPIES_MAX);
+}
+
+typedef struct RowWork {
+    const Row *row;
+    uint64_t amount;
+} RowWork;
+
+static bool row_work(Result *r, void *arg)
+{
+    const RowWork *w = arg;
+    /* The row's stack begins in the middle of a page, wherever the kernel has put it: what crosses pages is a row of
+     * its own. */
+    volatile char *room = __builtin_alloca(16 + (((uintptr_t)__builtin_frame_address(0) - 2048) & 4080));
+    room[0] = 0;
+    r->sum = w->row->run(w->amount);
+    return true;
+}
+
+static void run_row(const char *name, uint64_t amount)
+{
+    RowWork w = {find_row(name), amount};
+    if (!w.row)
+        printf("@failed no such row\n");
+    else
+        run_copies(row_work, &w);
 }
 
 /* One run of a program; its standard output goes into *sum. */
@@ -133,15 +194,25 @@ static bool run_program(char **argv, uint64_t *sum)
     return ended_well(pid);
 }
 
+typedef struct ExecWork {
+    uint64_t times;
+    char **argv;
+} ExecWork;
+
+static bool exec_work(Result *r, void *arg)
+{
+    const ExecWork *w = arg;
+    r->sum = MIX_START;
+    for (uint64_t n = 0; n < w->times; n++)
+        if (!run_program(w->argv, &r->sum))
+            return false;
+    return true;
+}
+
 static void run_programs(uint64_t times, char **argv)
 {
-    uint64_t sum = MIX_START;
-    printf("@begin\n");
-    double start = now();
-    while (times--)
-        if (!run_program(argv, &sum))
-            return;
-    printf("@end %016llx %.6f\n", (unsigned long long)sum, now() - start);
+    ExecWork w = {times, argv};
+    run_copies(exec_work, &w);
 }
 
 static void start_guest(void)
@@ -185,6 +256,8 @@ int main(int argc, char **argv)
             run_row(words[1], strtoull(words[2], NULL, 10));
         else if (n >= 3 && !strcmp(words[0], "exec"))
             run_programs(strtoull(words[1], NULL, 10), words + 2);
+        else if (n == 2 && !strcmp(words[0], "copies"))
+            copies = atoi(words[1]) < 1 ? 1 : atoi(words[1]) > COPIES_MAX ? COPIES_MAX : atoi(words[1]);
         else if (n == 1 && !strcmp(words[0], "quit"))
             break;
         else if (n)
