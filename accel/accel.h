@@ -40,6 +40,7 @@ typedef struct AccelStat {
 } AccelStat;
 typedef void AccelStatFn(const AccelStat *s, void *opaque);
 
+struct MceEvent;
 typedef struct AccelDesc {
     const char *name; /* "kvm" */
     const char *summary;
@@ -69,6 +70,10 @@ typedef struct AccelDesc {
     /* What CPUID may show of feature words with this accelerator (for -cpu host, max and filtering). */
     uint32_t (*cpuid_supported)(uint32_t leaf, uint32_t subleaf, CpuidReg reg);
     uint64_t (*msr_supported)(uint32_t index); /* the same of MSRs that tell features; NULL: none */
+    /* A machine check of target/i386/mce.c, which has looked at what forbids it: into the bank by the rules there, and
+     * raised if it is uncorrected. c's own thread, or c stopped; VM lock held. NULL: X86CPU's fields and
+     * CPU_INTERRUPT_MCE do. */
+    bool (*inject_mce)(X86CPU *c, const struct MceEvent *e, Error **errp);
     /*
      * Interrupts where irqchip_mode is not IRQCHIP_USER; VM lock held.
      * KERNEL: GSIs 0-15 are PIC and IOAPIC pins, 16-23 IOAPIC pins (GSI 0 is IOAPIC pin 2): set_gsi().

@@ -459,6 +459,8 @@ const HmpCommand hmp_commands[] = {
     {"info", "item:s?", "[subcommand]", "show the state of the VM", cmd_info, hmp_info_commands},
     {"log", "items:s", "item1[,...]", "choose what is logged ('none': nothing)", cmd_log},
     {"logfile", "filename:F", "filename", "write the log to a file", cmd_logfile},
+    {"mce", "-b cpu_index:n bank:n status:e mcg_status:e addr:e misc:e", "[-b] cpu bank status mcgstatus addr misc",
+     "inject a machine check into a CPU (-b: and into all others)", hmp_mce},
     {"memsave", "val:e size:e filename:s", "addr size file", "write virtual memory to a file", cmd_memsave},
     {"mouse_button", "state:e", "state", "press mouse buttons (1=left, 2=middle, 4=right)", cmd_mouse_button},
     {"mouse_move", "dx:s dy:s dz:s?", "dx dy [dz]", "move the mouse", cmd_mouse_move},

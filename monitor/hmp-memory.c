@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The human monitor's commands on memory, ports and numbers: x, xp, p, i, o, sum, gva2gpa, gpa2hva. */
+/* The human monitor's commands on memory, ports and numbers: x, xp, p, i, o, sum, gva2gpa, gpa2hva, mce. */
 #include "monitor/hmp.h"
 
 #include "softmmu/memory.h"
 #include "softmmu/vcpus.h"
 #include "target/i386/decode.h"
+#include "target/i386/mce.h"
 
 enum { LINE_BYTES = 16, MAX_DUMP = 1 << 20, MAX_INSNS = 1 << 16 };
 
@@ -278,4 +279,18 @@ void hmp_gpa2hva(Hmp *h, const Json *args)
     rcu_unlock();
     if (host)
         as_unmap(&as_memory, host, len, false, 0);
+}
+
+void hmp_mce(Hmp *h, const Json *args)
+{
+    uint64_t index = arg(args, "cpu_index");
+    MceEvent e = {.bank = (unsigned)arg(args, "bank"),
+                  .status = arg(args, "status"),
+                  .mcg_status = arg(args, "mcg_status"),
+                  .addr = arg(args, "addr"),
+                  .misc = arg(args, "misc")};
+    bool broadcast = false;
+    json_get_bool(json_get(args, "b"), &broadcast);
+    if (index < vcpu_count && vcpus[index])
+        cpu_inject_mce(vcpus[index], &e, broadcast, h->out);
 }

@@ -282,10 +282,12 @@ static bool parse_arg(Hmp *h, const HmpCommand *c, const char *name, char kind, 
     const char *bad = NULL;
     if (kind == 'f')
         return parse_format(p, args, errp);
-    if (kind == 'e') {
+    if (kind == 'e' || kind == 'n') {
         uint64_t v;
         if (!hmp_expression(h, p, &v, errp))
             return false;
+        if (kind == 'n' && v > UINT32_MAX)
+            return error_set(errp, "'%s' has failed: integer is for 32-bit values", c->name);
         json_set_uint(args, name, v);
         return true;
     }
@@ -314,7 +316,7 @@ static bool parse_arg(Hmp *h, const HmpCommand *c, const char *name, char kind, 
 /* -v, and -nv for both. */
 static bool parse_flags(const HmpCommand *c, const char *const *spec, const char **p, Json *args, Error **errp)
 {
-    for (*p = skip_blanks(*p); **p == '-' && g_ascii_isalpha((*p)[1]); *p = skip_blanks(*p)) {
+    for (*p = skip_blanks(*p); **p == '-' && g_ascii_isgraph((*p)[1]); *p = skip_blanks(*p)) {
         for ((*p)++; **p && !g_ascii_isspace(**p); (*p)++) {
             char flag[3] = {'-', **p};
             if (!g_strv_contains(spec, flag))

@@ -17,6 +17,7 @@ typedef struct Hmp {
 /*
  * A command. args: what it takes, separated by blanks, each NAME:KIND, with '?' after the kind where it is optional:
  *   s  a word, or "text in quotes"      S  the rest of the line       e  an expression, as uint64
+ *   n  an expression that fits 32 bits
  *   F  a word that is a file's name     B  one that is a drive's
  *   b  on or off                        f  /FORMAT, as the members count, format, size (optional always)
  *   -X a flag: the member X is true
@@ -54,7 +55,8 @@ HmpFn hmp_info_block, hmp_info_blockstats, hmp_info_chardev, hmp_info_cpus, hmp_
     hmp_info_qtree, hmp_info_registers, hmp_info_stats /* stats.c */, hmp_info_status, hmp_info_uuid,
     hmp_info_version; /* hmp-info.c */
 HmpFn hmp_info_network, hmp_info_usernet, hmp_netdev_add, hmp_netdev_del, hmp_set_link, hmp_hostfwd_add,
-    hmp_hostfwd_remove, hmp_announce_self; /* hmp-net.c */
+    hmp_hostfwd_remove, hmp_announce_self;                                 /* hmp-net.c */
+HmpFn hmp_mce;                                                             /* hmp-memory.c */
 HmpFn hmp_info_vnc, hmp_change_vnc, hmp_set_password, hmp_expire_password; /* qmp-ui.c */
 
 #endif

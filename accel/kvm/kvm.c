@@ -452,6 +452,7 @@ static void setup_mce(X86CPU *c, KvmVcpu *v)
     enum { MCG_CTL_P = 1 << 8, MCG_SER_P = 1 << 24, BANKS = 10 };
     uint64_t cap = 0;
 
+    c->mcg_cap = 0;
     if (!kvm.mce || kvm_ioctl(KVM_X86_GET_MCE_CAP_SUPPORTED, &cap) < 0)
         return;
     cap = (cap & (MCG_CTL_P | MCG_SER_P)) | BANKS;
@@ -574,6 +575,7 @@ const AccelDesc accel_kvm = {
     .guest_tsc = kvm_guest_tsc,
     .cpuid_supported = kvm_cpuid_supported,
     .msr_supported = kvm_msr_supported,
+    .inject_mce = kvm_inject_mce,
     .set_gsi = kvm_set_gsi,
     .send_msi = kvm_send_msi,
     .add_msi_route = kvm_add_msi_route,

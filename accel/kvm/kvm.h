@@ -123,6 +123,7 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp);
  * only RDMSR and WRMSR are about. */
 bool kvm_get_insn_state(X86CPU *c, Error **errp);
 bool kvm_get_other_state(X86CPU *c, Error **errp); /* local APIC and MP state */
+bool kvm_inject_mce(X86CPU *c, const struct MceEvent *e, Error **errp);
 
 /* msrs.c */
 bool kvm_get_msrs(X86CPU *c, Error **errp);

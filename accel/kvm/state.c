@@ -9,6 +9,8 @@
  * of three calls.
  */
 #include "accel/kvm/kvm.h"
+#include "softmmu/vcpus.h"
+#include "target/i386/mce.h"
 
 static void seg_from_kvm(SegReg *s, const struct kvm_segment *k)
 {
@@ -412,5 +414,42 @@ bool kvm_put_state(X86CPU *c, CpuStateLevel level, Error **errp)
         v->run->if_flag = !!(c->rflags & FLAG_IF);
     }
     c->state_dirty = false;
+    return true;
+}
+
+bool kvm_inject_mce(X86CPU *c, const MceEvent *e, Error **errp)
+{
+    enum { MCIP = 4, UC_BIT = 61, PCC_BIT = 57, S_BIT = 56, AR_BIT = 55 };
+    KvmVcpu *v = KVM_VCPU(c);
+    bool uc = e->status >> UC_BIT & 1;
+    /* KVM takes it for one that needs no action (UCNA) and raises nothing. */
+    bool ucna = uc && !e->mcg_status && !(e->status & (BIT64(PCC_BIT) | BIT64(S_BIT) | BIT64(AR_BIT)));
+    struct kvm_x86_mce m = {
+        .status = e->status, .addr = e->addr, .misc = e->misc, .mcg_status = e->mcg_status, .bank = (uint8_t)e->bank};
+
+    if (c->state_dirty && !kvm_put_state(c, c->dirty_level, errp))
+        return false;
+    /* What waits for the next KVM_RUN would overwrite the exception: it goes in now. */
+    if (v->run->kvm_dirty_regs) {
+        __atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        kvm_sys->ioctl(v->fd, KVM_RUN, NULL);
+        v->run->kvm_dirty_regs = 0;
+    }
+    if (ucna)
+        m.mcg_status = MCIP;
+    if (!IO(KVM_X86_SET_MCE, &m))
+        return false;
+    c->state_synced = false;
+    if (ucna) {
+        struct {
+            struct kvm_msrs h;
+            struct kvm_msr_entry e;
+        } status = {.h.nmsrs = 1, .e.index = 0x17a /* MCG_STATUS */};
+
+        if (!IO(KVM_SET_MSRS, &status))
+            return false;
+    }
+    if (uc)
+        cpu_interrupt(c, CPU_INTERRUPT_MCE); /* out of a halt that is ours */
     return true;
 }

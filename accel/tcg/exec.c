@@ -509,12 +509,17 @@ static void take_events(X86CPU *c)
     take_a20(c, r);
     if (!r)
         return;
+    if (r & CPU_INTERRUPT_MCE) { /* before all others (SDM volume 3, 6.9), and nothing holds it back */
+        clear_requests(c, CPU_INTERRUPT_MCE);
+        deliver(c, EXC_MC, EVENT_INTERRUPT, false, 0);
+        return;
+    }
     if (c->interrupt_shadow) {
         __atomic_store_n(&TCG(c)->exit_request, 1, __ATOMIC_RELAXED); /* come back after one instruction */
         return;
     }
-    if (r & (CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE))
-        clear_requests(c, CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR | CPU_INTERRUPT_MCE);
+    if (r & (CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR))
+        clear_requests(c, CPU_INTERRUPT_POLL | CPU_INTERRUPT_TPR);
     if (r & CPU_INTERRUPT_SMI && !c->in_smm) {
         clear_requests(c, CPU_INTERRUPT_SMI);
         tcg_enter_smm(c);
@@ -542,7 +547,11 @@ static void take_injected(X86CPU *c)
         if (c->exception_pending && c->exception_has_payload && vector == EXC_DB)
             c->dr[6] |= c->exception_payload & ~(uint64_t)(1 << 16);
         c->exception_injected = c->exception_pending = c->exception_has_payload = false;
-        deliver(c, vector, vector == EXC_DB ? EVENT_TRAP : EVENT_FAULT, has_error, c->exception_error);
+        deliver(c, vector,
+                vector == EXC_DB   ? EVENT_TRAP
+                : vector == EXC_MC ? EVENT_INTERRUPT
+                                   : EVENT_FAULT,
+                has_error, c->exception_error);
     } else if (c->nmi_injected) {
         c->nmi_injected = false;
         deliver(c, EXC_NMI, EVENT_NMI, false, 0);

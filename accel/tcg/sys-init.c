@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a vCPU of the engine has from the start: machine check banks, MSRs that are kept by number. Not light. */
+/* What a vCPU of the engine has from the start: MSRs that are kept by number. Not light. */
 #include "accel/tcg/sys.h"
 
 /* AMD's configuration registers that firmware and kernels read without asking (APM volume 2, appendix A; BKDG of
@@ -69,7 +69,6 @@ static void add(X86CPU *c, uint32_t index)
 
 void tcg_sys_cpu_init(X86CPU *c)
 {
-    enum { BANKS = ARRAY_SIZE(c->mce_banks) / 4, MCG_CTL_P = 1 << 8, MCG_SER_P = 1 << 24, MCG_LMCE_P = 1 << 27 };
     uint32_t family = c->config.family;
 
     tcg_tsc_cpu_init(c);
@@ -93,6 +92,4 @@ void tcg_sys_cpu_init(X86CPU *c)
         add(c, 0x19b);
         add(c, 0x19c);
     }
-    if (tcg_has(c, F_1_EDX, 7) && tcg_has(c, F_1_EDX, 14))
-        c->mcg_cap = BANKS | MCG_CTL_P | MCG_SER_P | (c->config.lmce ? MCG_LMCE_P : 0);
 }

@@ -8,6 +8,7 @@
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
 #include "target/i386/cpu.h"
+#include "target/i386/mce.h"
 #include <stdio.h>
 
 #define TYPE_SUFFIX "-x86_64-cpu"
@@ -591,6 +592,7 @@ static bool cpu_realize(Device *dev, Error **errp)
     cpu_build_cpuid(c);
     if (cpu_attach_apic && !cpu_attach_apic(c, c->config.features[F_1_EDX] & EDX1_APIC, errp))
         return false;
+    cpu_mce_init(c);
     cpu_reset(c);
     if (vcpu_start_thread(c, errp))
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The machine check architecture (SDM volume 3, 16.3): global registers and banks. No error comes here: what raises one
- * is a monitor's command. */
+ * is a monitor's command (tests/boot/mce.py). */
 #include "lib/sys.h"
 
 static const struct code *write;

@@ -223,6 +223,8 @@ static int fake_ioctl(int fd, unsigned long req, void *arg)
         LOAD(k.lapic);
     case KVM_SET_LAPIC:
         STORE(k.lapic);
+    case KVM_X86_SET_MCE:
+        STORE(k.mce);
     case KVM_SET_GUEST_DEBUG:
         STORE(k.guest_debug);
     case KVM_GET_MSRS:

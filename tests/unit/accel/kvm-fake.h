@@ -49,6 +49,7 @@ typedef struct FakeKernel {
     unsigned long order[64];
     unsigned n_order;
     struct kvm_guest_debug guest_debug;
+    struct kvm_x86_mce mce;
     const uint8_t *stats; /* the file of KVM_GET_STATS_FD */
     size_t stats_size;
     struct kvm_dirty_gfn ring[1024];

@@ -10,6 +10,7 @@
 #include "softmmu/memory.h"
 #include "softmmu/runstate.h"
 #include "softmmu/vcpus.h"
+#include "target/i386/mce.h"
 #include <linux/kvm_para.h>
 
 /* Starts that fail */
@@ -1018,6 +1019,45 @@ static void test_vmstate(void)
     cpu_reset(cpu);
 }
 
+/* KVM_X86_SET_MCE: behind what was changed here, and before a halt that is ours goes on. */
+static void test_mce(void)
+{
+    MceEvent e = {.bank = 3, .status = BIT64(63) | 1, .addr = 0x1000, .misc = 2};
+
+    g_assert_cmpuint(cpu->mcg_cap & 0xff, ==, 10);
+    RUN(kvm_fake_halt);
+    cpu_reset_interrupt(cpu, ~0U);
+    g_assert_true(accel_kvm.inject_mce(cpu, &e, NULL));
+    g_assert_cmpuint(k.mce.bank, ==, 3);
+    g_assert_cmphex(k.mce.status, ==, BIT64(63) | 1);
+    g_assert_cmphex(k.mce.addr, ==, 0x1000);
+    g_assert_cmphex(k.mce.misc, ==, 2);
+    g_assert_cmphex(cpu->interrupt_request, ==, 0);
+    g_assert_false(cpu->state_synced);
+    e.status |= BIT64(61);
+    e.mcg_status = 5;
+    cpu_sync_dirty(cpu, CPU_STATE_RUNTIME);
+    cpu->rip = 0x9999;
+    k.n_order = 0;
+    g_assert_true(accel_kvm.inject_mce(cpu, &e, NULL));
+    g_assert_false(cpu->state_dirty);
+    g_assert_cmpuint(k.run->kvm_dirty_regs, ==, 0);
+    g_assert_cmpint(order_of(KVM_RUN), <, order_of(KVM_X86_SET_MCE));
+    g_assert_cmphex(k.mce.mcg_status, ==, 5);
+    g_assert_cmphex(cpu->interrupt_request, ==, CPU_INTERRUPT_MCE);
+    /* One that KVM would raise nothing for. */
+    e.mcg_status = 0;
+    k.n_order = 0;
+    g_assert_true(accel_kvm.inject_mce(cpu, &e, NULL));
+    g_assert_cmphex(k.mce.mcg_status, ==, 4);
+    g_assert_cmpint(order_of(KVM_X86_SET_MCE), <, order_of(KVM_SET_MSRS));
+    k.refuse[0] = KVM_X86_SET_MCE;
+    k.refuse_errno = EINVAL;
+    g_assert_false(accel_kvm.inject_mce(cpu, &e, NULL));
+    k.refuse[0] = 0;
+    cpu_reset(cpu);
+}
+
 static void test_refused_msr(void)
 {
     g_string_truncate(reported, 0);
@@ -1075,6 +1115,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/doorbells", test_doorbells);
     g_test_add_func("/kvm/state", test_state);
     g_test_add_func("/kvm/vmstate", test_vmstate);
+    g_test_add_func("/kvm/mce", test_mce);
     g_test_add_func("/kvm/refused-msr", test_refused_msr);
     return g_test_run();
 }
