@@ -408,6 +408,8 @@ void tcg_fpu_import(X86CPU *c)
     uint64_t high = 0;
 
     t->fpu_live = false;
+    if (t->vec && t->vec->pkru_offset)
+        c->pkru = x[XS_XSTATE_BV + 1] & XC_PKRU >> 8 ? img_l(x, t->vec->pkru_offset) : 0;
     for (unsigned n = 0; n < XS_YMM_SIZE; n += 8)
         high |= img_q(x, XS_YMM + n);
     if (high)

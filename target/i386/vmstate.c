@@ -2,14 +2,29 @@
 /*
  * A CPU in the migration stream: sections "cpu_common" and "cpu" of version 12, fields and sizes as Debian's QEMU
  * describes them at its stream's end. The state is copied to a wire form before a save and taken from it, checked,
- * after a load.
+ * after a load. The subsections are in vmstate-subs.c.
  */
 #include "accel/accel.h"
 #include "target/i386/cpu.h"
 #include "target/i386/vmstate.h"
 
-/* The XSAVE area (SDM volume 1, chapter 13.4): legacy region, header, and the components at their standard places. */
-enum { X_FCW = 0, X_FSW = 2, X_FTW = 4, X_MXCSR = 24, X_ST = 32, X_XMM = 160, X_BV = 512, X_YMM_HIGH = 576 };
+/* The XSAVE area (SDM volume 1, chapter 13.4): legacy region, header, AVX; the others stand where CPUID leaf 0Dh says.
+ */
+enum {
+    X_FCW = 0,
+    X_FSW = 2,
+    X_FTW = 4,
+    X_FOP = 6,
+    X_FIP = 8,
+    X_FDP = 16,
+    X_MXCSR = 24,
+    X_ST = 32,
+    X_XMM = 160,
+    X_BV = 512,
+    X_YMM_HIGH = 576
+};
+enum { XC_LEGACY_AVX = 7, XC_OPMASK = 5, XC_ZMM_HIGH = 6, XC_ZMM16 = 7, XC_PKRU = 9 };
+enum { VECTOR_MC = 18 };
 enum {
     HF_IOPL_SHIFT = 12,
     HF_CS32 = 1 << 4,
@@ -20,6 +35,66 @@ enum {
     HF_VM = 1 << 17,
     HF_SMM = 1 << 19
 };
+
+/* A component's place in the standard format; NULL: this CPU does not have it. */
+static uint8_t *component(X86CPU *c, unsigned bit, size_t size)
+{
+    for (unsigned i = 0; i < c->n_cpuid; i++) {
+        const CpuidEntry *e = &c->cpuid[i];
+        uint32_t at = e->reg[CPUID_EBX];
+
+        if (e->leaf == 0xd && e->subleaf == bit)
+            return at > X_YMM_HIGH && at <= sizeof(c->xsave) - size ? c->xsave + at : NULL;
+    }
+    return NULL;
+}
+
+/* The components beyond AVX that have a subsection, as quadwords. */
+static const struct {
+    uint8_t bit;
+    size_t wire, num;
+} extended[] = {
+    {XC_OPMASK, offsetof(CpuWire, opmask), 8},
+    {XC_ZMM_HIGH, offsetof(CpuWire, zmm_high), 16 * 4},
+    {XC_ZMM16, offsetof(CpuWire, zmm16), 16 * 8},
+};
+
+static void extended_to_wire(X86CPU *c, CpuWire *w)
+{
+    const uint8_t *pkru = component(c, XC_PKRU, 8);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(extended); i++) {
+        const uint8_t *x = component(c, extended[i].bit, extended[i].num * 8);
+        uint64_t *q = (uint64_t *)((uint8_t *)w + extended[i].wire);
+
+        for (unsigned n = 0; x && w->xstate_bv >> extended[i].bit & 1 && n < extended[i].num; n++)
+            q[n] = ldq_le(x + 8 * n);
+    }
+    if (pkru && w->xstate_bv >> XC_PKRU & 1)
+        w->pkru = ldl_le(pkru);
+}
+
+/* The bits of XSTATE_BV that are there. */
+static uint64_t extended_from_wire(X86CPU *c, const CpuWire *w)
+{
+    uint64_t bv = w->xstate_bv & XC_LEGACY_AVX;
+    uint8_t *pkru = component(c, XC_PKRU, 8);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(extended); i++) {
+        uint8_t *x = component(c, extended[i].bit, extended[i].num * 8);
+        const uint64_t *q = (const uint64_t *)((const uint8_t *)w + extended[i].wire);
+
+        for (unsigned n = 0; x && n < extended[i].num; n++)
+            stq_le(x + 8 * n, q[n]);
+        if (x)
+            bv |= w->xstate_bv & BIT64(extended[i].bit);
+    }
+    if (pkru) {
+        stl_le(pkru, w->pkru);
+        bv |= w->pkru ? BIT64(XC_PKRU) : 0;
+    }
+    return bv;
+}
 
 static bool pre_save(Device *dev, Error **errp)
 {
@@ -42,6 +117,11 @@ static bool pre_save(Device *dev, Error **errp)
         w->ymm[i] = (WirePair){ldq_le(x + X_YMM_HIGH + 16 * i), ldq_le(x + X_YMM_HIGH + 16 * i + 8)};
     }
     w->xstate_bv = ldq_le(x + X_BV);
+    w->fpop = lduw_le(x + X_FOP);
+    w->fpip = ldq_le(x + X_FIP);
+    w->fpdp = ldq_le(x + X_FDP);
+    extended_to_wire(c, w);
+    cpu_msrs_to_wire(c);
     for (unsigned i = 0; i < SEG_REGS + 2; i++) {
         const SegReg *s = i < SEG_REGS ? &c->seg[i] : i == SEG_REGS ? &c->ldt : &c->tr;
 
@@ -61,6 +141,15 @@ static bool pre_save(Device *dev, Error **errp)
         w->mtrr[i] = (WirePair){c->mtrr_base[i], c->mtrr_mask[i]};
     w->interrupt_injected = c->interrupt_injected ? c->interrupt_nr : -1;
     w->exception_nr = c->exception_injected || c->exception_pending ? c->exception_nr : -1;
+    w->exception_pending = c->exception_pending;
+    w->exception_injected = c->exception_injected;
+    w->exception_has_payload = c->exception_has_payload;
+    w->triple_fault_pending = c->triple_fault_pending;
+    /* One that was raised while the VM was stopped. */
+    if (w->exception_nr < 0 && __atomic_load_n(&c->interrupt_request, __ATOMIC_ACQUIRE) & CPU_INTERRUPT_MCE) {
+        w->exception_nr = VECTOR_MC;
+        w->exception_injected = 1;
+    }
     w->mp_state = c->mp_state;
     w->sipi_vector = c->sipi_vector;
     w->soft_interrupt = c->interrupt_soft;
@@ -70,6 +159,20 @@ static bool pre_save(Device *dev, Error **errp)
     w->v_tpr = (uint8_t)c->cr8;
     w->mcg_cap = c->mcg_cap;
     w->tsc_khz = c->tsc_khz;
+    return true;
+}
+
+/* What a stream without the subsection means. */
+static bool pre_load(Device *dev, Error **errp)
+{
+    X86CPU *c = X86_CPU(dev);
+
+    memset(&c->wire, 0, offsetof(CpuWire, halted));
+    c->tsc_adjust = c->tsc_deadline = 0;
+    c->kvm_async_pf = c->kvm_async_pf_int = c->kvm_steal_time = c->kvm_pv_eoi = 0;
+    c->kvm_poll = 1;
+    c->misc_enable = 1;
+    c->xss = c->spec_ctrl = c->virt_ssbd = c->exception_payload = 0;
     return true;
 }
 
@@ -89,6 +192,10 @@ static bool post_load(Device *dev, Error **errp)
         return error_set(errp, "CPU %u: an A20 mask of 0x%08x does not exist", c->index, (unsigned)w->a20_mask);
     if (w->mxcsr & 0xffff0000)
         return error_set(errp, "CPU %u: MXCSR 0x%08x has reserved bits", c->index, w->mxcsr);
+    if (w->exception_pending > 1 || w->exception_injected > 1 || w->exception_has_payload > 1 ||
+        w->triple_fault_pending > 1 || ((w->exception_pending || w->exception_injected) && w->exception_nr < 0))
+        return error_set(errp, "CPU %u: an exception that is pending (%u), injected (%u), of number %d", c->index,
+                         w->exception_pending, w->exception_injected, w->exception_nr);
     /* From a frequency to another nobody could lead a running guest without its noticing. */
     if (w->tsc_khz && c->tsc_khz &&
         (w->tsc_khz < c->tsc_khz - c->tsc_khz / 4000 || w->tsc_khz > c->tsc_khz + c->tsc_khz / 4000))
@@ -109,8 +216,12 @@ static bool post_load(Device *dev, Error **errp)
         stq_le(x + X_YMM_HIGH + 16 * i, w->ymm[i].low);
         stq_le(x + X_YMM_HIGH + 16 * i + 8, w->ymm[i].high);
     }
+    stw_le(x + X_FOP, w->fpop);
+    stq_le(x + X_FIP, w->fpip);
+    stq_le(x + X_FDP, w->fpdp);
     /* Only components that came with the stream. */
-    stq_le(x + X_BV, w->xstate_bv & 7 & (c->xcr0 | 3));
+    stq_le(x + X_BV, extended_from_wire(c, w) & (c->xcr0 | 3));
+    cpu_msrs_from_wire(c);
     for (unsigned i = 0; i < SEG_REGS + 2; i++) {
         SegReg *s = i < SEG_REGS ? &c->seg[i] : i == SEG_REGS ? &c->ldt : &c->tr;
 
@@ -125,10 +236,13 @@ static bool post_load(Device *dev, Error **errp)
     }
     c->interrupt_injected = w->interrupt_injected >= 0;
     c->interrupt_nr = (uint8_t)(c->interrupt_injected ? w->interrupt_injected : 0);
-    c->exception_injected = w->exception_nr >= 0;
-    c->exception_pending = false;
-    c->exception_nr = (uint8_t)(c->exception_injected ? w->exception_nr : 0);
+    /* Without the subsection it is one on its way in. */
+    c->exception_pending = w->exception_pending;
+    c->exception_injected = w->exception_injected || (w->exception_nr >= 0 && !w->exception_pending);
+    c->exception_nr = (uint8_t)MAX(w->exception_nr, 0);
+    c->exception_has_payload = w->exception_pending && w->exception_has_payload;
     c->exception_has_error = w->has_error_code;
+    c->triple_fault_pending = w->triple_fault_pending;
     c->interrupt_soft = w->soft_interrupt;
     c->nmi_injected = w->nmi_injected;
     c->nmi_pending = w->nmi_pending;
@@ -217,29 +331,6 @@ static const VmField cpu_fields[] = {
     {},
 };
 
-static bool poll_needed(void *opaque)
-{
-    return ((X86CPU *)opaque)->kvm_poll != 1;
-}
-static const VmState poll_vmstate = {
-    .name = "cpu/poll_control_msr",
-    .version = 1,
-    .min_version = 1,
-    .needed = poll_needed,
-    .fields = (const VmField[]){VM_U64(X86CPU, kvm_poll), {}},
-};
-static bool tsc_khz_needed(void *opaque)
-{
-    return ((X86CPU *)opaque)->tsc_khz != 0;
-}
-static const VmState tsc_khz_vmstate = {
-    .name = "cpu/tsc_khz",
-    .version = 1,
-    .min_version = 1,
-    .needed = tsc_khz_needed,
-    .fields = (const VmField[]){VM_I64(X86CPU, wire.tsc_khz), {}},
-};
-
 static bool common_pre_save(Device *dev, Error **errp)
 {
     X86CPU *c = X86_CPU(dev);
@@ -274,7 +365,8 @@ const VmState cpu_vmstate = {
     .version = 12,
     .min_version = 11,
     .pre_save = pre_save,
+    .pre_load = pre_load,
     .post_load = post_load,
     .fields = cpu_fields,
-    .subsections = (const VmState *const[]){&poll_vmstate, &tsc_khz_vmstate, NULL},
+    .subsections = cpu_subsections,
 };
