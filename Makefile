@@ -2,7 +2,7 @@
 # make            build (installs the packages that a build needs and the machine lacks)
 # make run        boot Debian's kernel to a shell (GRUB's rescue CD where only a KVM that runs in software is there)
 # make check      everything that tests this tree, in about ten minutes; check-long takes longer
-# make bench      how long things take, beside Debian's QEMU: a start, an exit, then guest work (half an hour); BENCH=--quick is shorter
+# make bench      how long things take, beside Debian's QEMU: a start, an exit, guest work, a whole machine (an hour); BENCH=--quick is shorter
 # make install    DESTDIR and PREFIX as usual
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -37,10 +37,11 @@ check: deps-check
 check-long: deps-check-long
 	scripts/check --long $(BUILD)
 
-bench: deps-check all
+bench: deps-check-long all
 	tests/bench/bench.py $(BUILD)/qemu-system-x86_64
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 --kvm-tcg $(BENCH)
+	tests/bench/machine.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'qtest'))
 import rfb  # noqa: E402
 
 LINES = 100
+VIEWERS = {'hextile': (rfb.HEXTILE,), 'zrle': (rfb.ZRLE,), 'tight': (rfb.TIGHT,), 'tight, copyrect': (rfb.COPYRECT, rfb.TIGHT)}
 GUEST = f'''
 .code16
     xor %ax, %ax
@@ -152,10 +153,10 @@ def main():
     print(f'{"encoding":24}{"ours":>10}{"updates":>9}{"theirs":>10}{"updates":>9}{"ratio":>8}')
     with tempfile.TemporaryDirectory() as tmp:
         disk = assemble(tmp)
-        for name, encodings in (('hextile', (rfb.HEXTILE,)), ('zrle', (rfb.ZRLE,)), ('tight', (rfb.TIGHT,)),
-                                ('tight, copyrect', (rfb.COPYRECT, rfb.TIGHT))):
+        for name, encodings in VIEWERS.items():
             a, b = measure(ours, disk, encodings, tmp), measure(theirs, disk, encodings, tmp) if os.path.exists(theirs) else (0, 0, 0)
             print(f'{name:24}{a[0]:10}{a[1]:9}{b[0]:10}{b[1]:9}{a[0] / b[0] if b[0] else 0:8.2f}', flush=True)
 
 
-main()
+if __name__ == '__main__':
+    main()
