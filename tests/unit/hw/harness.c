@@ -65,6 +65,11 @@ uint8_t *bench_ram(void)
     return region_ram_ptr(&ram);
 }
 
+MemoryRegion *bench_ram_region(void)
+{
+    return &ram;
+}
+
 bool bench_fits(const DeviceDesc *d, const char **why)
 {
     if (d->flags & DEV_NO_TWIN)

@@ -36,6 +36,7 @@ void bench_map(void);    /* program the BARs anew and list the windows */
 GByteArray *bench_save(void);
 bool bench_load(const uint8_t *data, size_t len, Error **errp);
 uint8_t *bench_ram(void);
+MemoryRegion *bench_ram_region(void);
 /* One random access; its outcome, with the interrupt lines in the upper half. Moves the clock now and then. */
 uint64_t bench_step(GRand *rand, GString *log);
 /* One access as told: what a fuzzer needs. */
