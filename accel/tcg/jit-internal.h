@@ -32,6 +32,8 @@ typedef struct JitClass {
     uint64_t sp, base; /* the return stack, while another class is present; where it begins */
 } JitClass;
 
+enum { BOUNCE_SIZE = 32 }; /* the largest operand */
+
 /* What generated code reaches through the GS base, behind TcgCpu in X86CPU.accel_area. */
 typedef struct JitHot {
     X86CPU *self;
@@ -42,6 +44,7 @@ typedef struct JitHot {
     uint32_t pad;
     uint64_t tsc_offset; /* of the guest's counter to the host's */
     uint64_t target;
+    uint64_t t0; /* T0 when C has returned */
     uint64_t temp;
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
@@ -49,6 +52,8 @@ typedef struct JitHot {
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
     uint64_t jc_rip[CLASSES][JC_ENTRIES];
     uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
+    /* What is read across a page's end: the first page's end, the second's beginning. */
+    _Alignas(64) uint8_t bounce[2][BOUNCE_SIZE];
 } JitHot;
 #define JIT_HOT_AT ((sizeof(TcgCpu) + 63) & ~63UL)
 #define HOT(c)     ((JitHot *)(void *)((c)->accel_area + JIT_HOT_AT))
@@ -107,7 +112,9 @@ struct Block {
 typedef struct SiteData {
     Block *block;
     uint32_t retry; /* code offset */
-    uint8_t insn, size, access, mmu;
+    uint8_t insn, size;
+    uint8_t access : 4, mmu : 4;
+    uint8_t after; /* bytes from retry to where T0 is the host's address; 0: C does not go on there */
 } SiteData;
 
 /* The check of a group: s: its first access. */
@@ -264,7 +271,7 @@ typedef struct Cold {
     uint8_t kind, thunk, insn, size, access, mmu;
     bool constant;    /* COLD_SLOW: the address is lin, not what T0 and T1 tell */
     uint32_t from[3]; /* rel32 to fix; 0: none */
-    uint32_t retry;
+    uint32_t retry, after;
     uint64_t lin;
     JitExit *exit;
     const struct Group *group;

@@ -111,7 +111,7 @@ static void limit_cold(Tr *t)
     }
 }
 
-static void slow(Tr *t, uint32_t from, unsigned size, unsigned access, uint32_t retry, bool constant, uint64_t lin)
+static Cold *slow(Tr *t, uint32_t from, unsigned size, unsigned access, uint32_t retry, bool constant, uint64_t lin)
 {
     Cold *c = tr_cold(t, COLD_SLOW, from);
 
@@ -121,6 +121,17 @@ static void slow(Tr *t, uint32_t from, unsigned size, unsigned access, uint32_t 
     c->retry = retry;
     c->constant = constant;
     c->lin = lin;
+    return c;
+}
+
+/* T0 is the host's address now. An instruction's only access may be given another one: what it reads in a copy. */
+static void checked(Tr *t, Cold *c)
+{
+    unsigned plan = t->plan[t->at];
+
+    if (c->access == ACCESS_R && plan != PLAN_STRING && plan != PLAN_STACK && plan != PLAN_FLOW &&
+        !(t->insn[t->at].desc->attrs & INSN_FPU))
+        c->after = emit_at(&t->e);
 }
 
 /* The compare: T0: linear address to offset, T1: entry; gives the rel32 of the miss. */
@@ -145,8 +156,10 @@ Rm tr_check(Tr *t, unsigned size, unsigned access)
     Emit *e = &t->e;
 
     limit_cold(t);
-    slow(t, compare(t, size, access), size, access, t->access_at, false, 0);
+    Cold *c = slow(t, compare(t, size, access), size, access, t->access_at, false, 0);
+
     emit_alu(e, ALU_ADD, 8, T0, rm_gs_at(T1, host_at(t->mmu)));
+    checked(t, c);
     t->info[t->at].in_slot = t->flags == IN_SLOT;
     return rm_mem(T0, 0);
 }

@@ -126,6 +126,7 @@ void jit_make_thunks(JitCpu *j)
     emit8(e, 0x9e);
     load_registers(e);
     emit_load(e, 8, H_RSP, rm_gs(G_HOT(sp)));
+    emit_load(e, 8, T0, rm_gs(G_HOT(t0)));
     emit_jmp_rm(e, rm_gs(G_HOT(target)));
     emit_fix32(e, leave, emit_at(e));
     emit_alu_imm(e, ALU_ADD, 8, rm_reg(H_RSP), 8);

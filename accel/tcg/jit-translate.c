@@ -129,7 +129,14 @@ static uint32_t site(Tr *t, const Cold *c)
         return 0;
     }
     *d = (SiteData){
-        .block = t->b, .retry = c->retry, .insn = c->insn, .size = c->size, .access = c->access, .mmu = c->mmu};
+        .block = t->b,
+        .retry = c->retry,
+        .insn = c->insn,
+        .size = c->size,
+        .access = c->access & ACCESS_RW,
+        .mmu = c->mmu & 15,
+        .after = (uint8_t)(c->after - c->retry <= 255 ? c->after - c->retry : 0),
+    };
     return jit_ref(t->j, d);
 }
 
@@ -151,7 +158,12 @@ static void group_stub(Tr *t, const Cold *c)
     }
     *x = (JitExit){.from = t->b, .rip = t->rip[c->insn], .site = c->from[0], .stub = emit_at(e), .flags = IN_SLOT};
     *g = (GroupSite){
-        .s = {.block = t->b, .retry = c->retry, .insn = c->insn, .size = c->size, .access = c->access, .mmu = c->mmu},
+        .s = {.block = t->b,
+              .retry = c->retry,
+              .insn = c->insn,
+              .size = c->size,
+              .access = c->access & ACCESS_RW,
+              .mmu = c->mmu & 15},
         .lead = c->lead,
         .span = (uint16_t)(c->constant ? PAGE_SIZE : c->group->max - c->group->min),
         .write = c->group->write,
