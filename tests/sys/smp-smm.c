@@ -99,7 +99,7 @@ static bool in_smm_still(void)
 {
     uint32_t was = seen()[GOES_ON];
 
-    for (unsigned tries = 0; tries < 1000000; tries++) {
+    for (unsigned tries = 0; tries < 200000000; tries++) {
         if (seen()[GOES_ON] - was > 1000)
             return true;
         relax();
