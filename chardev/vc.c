@@ -18,7 +18,9 @@ typedef struct Vc Vc;
 typedef struct Reader {
     Vc *vc;
     int fd; /* -1: free. Set and cleared under the chardev's lock */
-    unsigned watch;
+    unsigned watch, room_watch;
+    size_t at;    /* c.lock: of what was written, what it has got; */
+    bool waiting; /* the socket was full: more comes when it has room */
 } Reader;
 
 struct Vc {
@@ -27,10 +29,59 @@ struct Vc {
     uint8_t history[HISTORY];
     size_t written; /* bytes ever */
     Reader readers[READERS];
+    BottomHalf *bh; /* a reader began to wait */
 };
 #define VC(chr) container_of(chr, Vc, c)
 
 static GPtrArray *all; /* of Vc *; VM lock */
+
+/* c.lock; false: the socket is full. What is not in the history any more is lost to this reader. */
+static bool catch_up(Reader *r)
+{
+    Vc *v = r->vc;
+
+    if (v->written - r->at > HISTORY)
+        r->at = v->written - HISTORY;
+    while (r->at < v->written) {
+        size_t from = r->at % HISTORY;
+        ssize_t n =
+            send(r->fd, v->history + from, MIN(v->written - r->at, HISTORY - from), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        if (n < 0)
+            r->at = v->written; /* gone: its watch tells */
+        else
+            r->at += (size_t)n;
+    }
+    return true;
+}
+
+static gboolean reader_room(gint fd, GIOCondition cond, gpointer opaque)
+{
+    Reader *r = opaque;
+
+    g_mutex_lock(&r->vc->c.lock);
+    r->waiting = !catch_up(r);
+    g_mutex_unlock(&r->vc->c.lock);
+    if (r->waiting)
+        return G_SOURCE_CONTINUE;
+    r->room_watch = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static void wait_for_room(void *opaque)
+{
+    Vc *v = opaque;
+
+    g_mutex_lock(&v->c.lock);
+    for (Reader *r = v->readers; r < v->readers + READERS; r++)
+        if (r->fd >= 0 && r->waiting && !r->room_watch)
+            r->room_watch = fd_watch(r->fd, G_IO_OUT, reader_room, r);
+    g_mutex_unlock(&v->c.lock);
+}
 
 static ssize_t vc_write(Chardev *c, const uint8_t *buf, size_t len)
 {
@@ -39,20 +90,25 @@ static ssize_t vc_write(Chardev *c, const uint8_t *buf, size_t len)
     for (size_t i = len > HISTORY ? len - HISTORY : 0; i < len; i++)
         v->history[(v->written + i) % HISTORY] = buf[i];
     v->written += len;
-    for (int i = 0; i < READERS; i++)
-        if (v->readers[i].fd >= 0 && send(v->readers[i].fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-            /* full, or gone: its watch tells */
+    for (Reader *r = v->readers; r < v->readers + READERS; r++) {
+        if (r->fd >= 0 && !r->waiting && !catch_up(r)) {
+            r->waiting = true;
+            bh_schedule(v->bh);
         }
+    }
     return (ssize_t)len;
 }
 
 static void reader_end(Reader *r)
 {
+    if (r->room_watch)
+        g_source_remove(r->room_watch);
     g_mutex_lock(&r->vc->c.lock);
     close(r->fd);
     r->fd = -1;
+    r->waiting = false;
     g_mutex_unlock(&r->vc->c.lock);
-    r->watch = 0;
+    r->watch = r->room_watch = 0;
 }
 
 static gboolean reader_input(gint fd, GIOCondition cond, gpointer opaque)
@@ -90,6 +146,7 @@ static bool vc_open(Chardev *c, const Json *opts, Error **errp)
     if (!all)
         all = g_ptr_array_new();
     g_ptr_array_add(all, v);
+    v->bh = bh_new(wait_for_room, v);
     c->open = true;
     return true;
 }
@@ -106,6 +163,7 @@ static void vc_close(Chardev *c)
         g_source_remove(v->readers[i].watch);
         reader_end(&v->readers[i]);
     }
+    bh_delete(v->bh);
 }
 
 unsigned vc_count(void)
@@ -130,14 +188,11 @@ int vc_attach(unsigned index)
     if (!r || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return -1;
     g_mutex_lock(&v->c.lock);
-    for (size_t at = v->written > HISTORY ? v->written - HISTORY : 0; at < v->written;) {
-        size_t from = at % HISTORY, n = MIN(v->written - at, HISTORY - from);
-
-        if (send(ends[0], v->history + from, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-            break;
-        at += n;
-    }
     r->fd = ends[0];
+    r->at = 0;
+    r->waiting = !catch_up(r);
+    if (r->waiting)
+        bh_schedule(v->bh);
     g_mutex_unlock(&v->c.lock);
     r->watch = fd_watch(ends[0], G_IO_IN | G_IO_HUP | G_IO_ERR, reader_input, r);
     return ends[1];

@@ -776,6 +776,13 @@ def web():
             while len(seen) < 13:
                 seen += console.recv(100)
             check(seen == b'before\r\nafter', f'the console: {seen}')
+        for i in range(3000):  # a burst, byte by byte, before anybody reads
+            vm.q(f'outb 0x3f8 {i % 251}')
+        for console in (a, b):
+            seen = b''
+            while len(seen) < 3000:
+                seen += console.recv(3000 - len(seen))
+            check(seen == bytes(i % 251 for i in range(3000)), 'a burst')
         a.close()
         b.sendall(b'x')
         until(lambda: vm.q('inb 0x3fd') & 1, 'a byte for the UART')

@@ -2,6 +2,7 @@
 /* Back ends against a peer in the same process: what arrives, what is kept while a peer is slow, what is dropped when
  * it is gone. */
 #include "chardev/chardev.h"
+#include "chardev/vc.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -593,6 +594,63 @@ static void test_errors(void)
     error_free(err);
 }
 
+/* A reader that comes late gets what was written before; a burst of single bytes, more than a socket holds of those, is
+ * not lost; what is older than the history is. */
+static void test_vc(void)
+{
+    Front *f = front_new(must("vc,id=v"));
+    g_autoptr(GString) got = g_string_new(NULL);
+    char buf[4096];
+    size_t total = 0;
+    ssize_t n;
+    int fd;
+
+    g_assert_cmpuint(vc_count(), ==, 1);
+    g_assert_cmpstr(vc_id(0), ==, "v");
+    g_assert_cmpint(vc_attach(1), ==, -1);
+    g_assert_cmpint(char_write(&f->fe, (const uint8_t *)"early ", 6), ==, 6);
+    fd = vc_attach(0);
+    for (unsigned i = 0; i < 5000; i++) {
+        uint8_t c = (uint8_t)('a' + i % 26);
+        g_assert_cmpint(char_write(&f->fe, &c, 1), ==, 1);
+    }
+    for (int idle = 0; idle < 50; idle++) {
+        turn();
+        while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+            g_string_append_len(got, buf, n);
+            idle = 0;
+        }
+    }
+    g_assert_cmpuint(got->len, ==, 5006);
+    g_assert_true(g_str_has_prefix(got->str, "early abc"));
+    for (unsigned i = 0; i < 5000; i++)
+        g_assert_cmpint(got->str[6 + i], ==, 'a' + i % 26);
+    memset(buf, 'x', sizeof(buf));
+    for (unsigned i = 0; i < 100000; i++)
+        g_assert_cmpint(char_write(&f->fe, (const uint8_t *)buf, 1), ==, 1);
+    g_assert_cmpint(char_write(&f->fe, (const uint8_t *)"end", 3), ==, 3);
+    for (int idle = 0; idle < 50; idle++) {
+        turn();
+        while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+            total += (size_t)n;
+            g_assert_cmpmem(buf + n - 1, 1, n > 2 && buf[n - 2] == 'n' ? "d" : "x", 1);
+            idle = 0;
+        }
+    }
+    g_assert_cmpuint(total, >=, 16384);
+    g_assert_cmpuint(total, <, 100003);
+    g_assert_cmpint(send(fd, "typed", 5, 0), ==, 5);
+    turn();
+    g_assert_cmpstr(f->in->str, ==, "typed");
+    for (int i = 0; i < 1000; i++)
+        char_write(&f->fe, (const uint8_t *)"y", 1);
+    close(fd); /* while it waits */
+    turn();
+    front_free(f);
+    gone("v");
+    g_assert_cmpuint(vc_count(), ==, 0);
+}
+
 static Json *add(const char *text, Error **errp)
 {
     g_autoptr(Json) args = json_parse(text, strlen(text), NULL);
@@ -644,6 +702,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/pty", test_pty);
     g_test_add_func("/chardev/ringbuf", test_ringbuf);
     g_test_add_func("/chardev/mux", test_mux);
+    g_test_add_func("/chardev/vc", test_vc);
     g_test_add_func("/chardev/text", test_text);
     g_test_add_func("/chardev/errors", test_errors);
     g_test_add_func("/chardev/qmp-add", test_qmp_add);
