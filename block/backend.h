@@ -54,7 +54,8 @@ bool blk_locked(const Block *b);
 void blk_notify_medium(Block *b, bool loaded);
 void blk_iostatus_reset(Block *b);
 bool blk_iostatus_on(const Block *b);
-void blk_throttle_end(Block *b); /* no request waits */
+void blk_throttle_end(Block *b);  /* no request waits */
+void block_worker_waits(bool on); /* a worker sleeps for its own request's sake: others get a thread more meanwhile */
 /* A -drive's device was unplugged: the drive goes with it. */
 void drive_auto_del(Block *b);
 /* Open an image as -drive and blockdev-change-medium do: flat options (borrowed, strings), file may be NULL; probes

@@ -3,8 +3,9 @@
 #include "block/node.h"
 
 extern const BlockDriver block_blkdebug, block_file, block_host_device, block_null_aio, block_null_co, block_qcow2,
-    block_raw;
+    block_raw, block_throttle;
 
 const BlockDriver *const block_drivers[] = {
-    &block_blkdebug, &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_qcow2, &block_raw, NULL,
+    &block_blkdebug, &block_file, &block_host_device, &block_null_aio, &block_null_co, &block_qcow2, &block_raw,
+    &block_throttle, NULL,
 };

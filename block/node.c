@@ -548,6 +548,16 @@ const char *node_used_by(BlockNode *n)
     return n->users->len ? ((BlockEdge *)n->users->pdata[0])->user : NULL;
 }
 
+void node_drain(BlockNode *n, bool on)
+{
+    if (!n)
+        return;
+    if (n->drv->drain)
+        n->drv->drain(n, on);
+    node_drain(n->file ? n->file->node : NULL, on);
+    node_drain(n->backing ? n->backing->node : NULL, on);
+}
+
 bool node_truncate(BlockNode *n, uint64_t size, Error **errp)
 {
     if (n->read_only)

@@ -66,6 +66,7 @@ struct BlockDriver {
     bool (*option)(BlockNode *n, const char *key, const Json *val, Error **errp);
     void (*forget)(BlockNode *n); /* frees what option() made: after close, or an open that failed */
     void (*event)(BlockNode *n, BlockEvent ev);
+    void (*drain)(BlockNode *n, bool on); /* nests; meanwhile no request waits here for anything but the node below */
     /* Worker threads. Ranges lie inside the length. 0 or -errno. NULL: reads -ENOTSUP; flush nothing to do; discard
      * ignored; zeroes are written. */
     int (*preadv)(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov);
@@ -157,7 +158,8 @@ void node_unref(BlockNode *n);
 /* user is taken. NULL where permissions conflict. */
 BlockEdge *node_use(BlockNode *n, char *user, unsigned perm, unsigned shared, Error **errp);
 bool node_edge_set_perm(BlockEdge *e, unsigned perm, unsigned shared, Error **errp);
-void node_unuse(BlockEdge *e); /* drops its reference on the node too */
+void node_drain(BlockNode *n, bool on); /* n and all below; NULL: nothing */
+void node_unuse(BlockEdge *e);          /* drops its reference on the node too */
 bool node_truncate(BlockNode *n, uint64_t size, Error **errp);
 const char *node_used_by(BlockNode *n); /* some user's name, NULL: nobody */
 

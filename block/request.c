@@ -15,6 +15,7 @@
 #include "util/iov.h"
 
 #define WORKERS_MAX 64
+#define WAITING_MAX 1024       /* of them, workers that wait for limits and are not counted */
 #define NOW_MAX     (64 * KIB) /* longer reads are tried at once only where no other is in flight */
 
 typedef enum ReqState { REQ_QUEUED, REQ_RUNNING, REQ_CANCELLED, REQ_DONE } ReqState;
@@ -47,6 +48,7 @@ static GMutex done_lock;
 static GCond done_cond;
 static DoneList main_done = {.last = &main_done.first};
 static GThreadPool *workers; /* made when first needed, with done_lock held */
+static int workers_waiting;  /* done_lock */
 
 static DoneList *done_list(const Block *b)
 {
@@ -171,10 +173,19 @@ static void send_to_worker(BlockReq *r)
 {
     g_mutex_lock(&done_lock);
     if (!workers)
-        workers = g_thread_pool_new(worker, NULL, WORKERS_MAX, false, NULL);
+        workers = g_thread_pool_new(worker, NULL, WORKERS_MAX + MIN(workers_waiting, WAITING_MAX), false, NULL);
     g_mutex_unlock(&done_lock);
     TSAN_RELEASE(r);
     g_thread_pool_push(workers, r, NULL);
+}
+
+void block_worker_waits(bool on)
+{
+    g_mutex_lock(&done_lock);
+    workers_waiting += on ? 1 : -1;
+    if (workers)
+        g_thread_pool_set_max_threads(workers, WORKERS_MAX + MIN(workers_waiting, WAITING_MAX), NULL);
+    g_mutex_unlock(&done_lock);
 }
 
 /* ---- by io_uring ---- */
@@ -449,10 +460,33 @@ static void cancelled_done(void *opaque, int ret)
     c->done = true;
 }
 
+/* Limits hold back none of b's requests; undone by the end with the node that comes back. */
+static BlockNode *open_limits(Block *b)
+{
+    BlockNode *n = b->root ? b->root->node : NULL;
+    if (!b->home) { /* what has a home is not let go */
+        blk_ref(b);
+        if (n)
+            node_ref(n);
+    }
+    node_drain(n, true);
+    return n;
+}
+
+static void close_limits(Block *b, BlockNode *n)
+{
+    node_drain(n, false);
+    if (!b->home) {
+        node_unref(n);
+        blk_unref(b);
+    }
+}
+
 void blk_cancel(BlockReq *r)
 {
     assert(at_home(r->blk));
     Block *b = r->blk;
+    BlockNode *n = open_limits(b);
     start_waiting(b, true);
     Cancelled c = {r->fn, r->opaque, false};
     r->fn = cancelled_done;
@@ -463,15 +497,20 @@ void blk_cancel(BlockReq *r)
     g_mutex_unlock(&done_lock);
     while (!c.done)
         complete_or_wait(b);
+    close_limits(b, n);
 }
 
 void blk_drain(Block *b)
 {
     assert(at_home(b));
+    if (!b->in_flight)
+        return;
+    BlockNode *n = open_limits(b);
     while (b->in_flight) {
         start_waiting(b, true); /* completions may send */
         complete_or_wait(b);
     }
+    close_limits(b, n);
 }
 
 void blk_pause(Block *b)

@@ -7,8 +7,10 @@
 #include "block/throttle.h"
 
 #include "block/backend.h"
+#include "hw/core/object.h"
 
-#define VALUE_MAX UINT64_C(1000000000000000)
+#define ASK_AGAIN_NS NS_PER_SEC /* the limits may have been raised */
+#define VALUE_MAX    UINT64_C(1000000000000000)
 
 const char *const throttle_names[THROTTLE_KINDS] = {"bps-total",  "bps-read",  "bps-write",
                                                     "iops-total", "iops-read", "iops-write"};
@@ -17,14 +19,27 @@ const char *const throttle_qmp_names[THROTTLE_KINDS] = {"bps", "bps_rd", "bps_wr
 struct ThrottleGroup {
     char *name;
     int refs;
-    GMutex lock; /* of what follows */
+    Object *object; /* NULL: made by a -drive */
+    GMutex lock;    /* of what follows */
+    GQueue line[2]; /* of Turn, on their threads' stacks: reads, writes */
     ThrottleLimits limits;
     double level[THROTTLE_KINDS], burst[THROTTLE_KINDS];
     int64_t last_us;
     ThrottleGroup *next;
 };
 
+typedef struct Turn {
+    GList link; /* data: itself */
+    GCond cond;
+} Turn;
+
 static ThrottleGroup *groups; /* VM lock */
+int64_t (*throttle_clock)(void);
+
+static int64_t clock_us(void)
+{
+    return throttle_clock ? throttle_clock() : g_get_monotonic_time();
+}
 
 bool throttle_any(const ThrottleLimits *l)
 {
@@ -58,15 +73,30 @@ bool throttle_check(const ThrottleLimits *l, Error **errp)
     return true;
 }
 
+static ThrottleGroup *find(const char *name)
+{
+    for (ThrottleGroup *g = groups; g; g = g->next)
+        if (!strcmp(g->name, name))
+            return g;
+    return NULL;
+}
+
+bool throttle_group_exists(const char *name)
+{
+    return find(name);
+}
+
 ThrottleGroup *throttle_group_get(const char *name)
 {
-    for (ThrottleGroup *g = groups; g; g = g->next) {
-        if (strcmp(g->name, name))
-            continue;
+    ThrottleGroup *g = find(name);
+    if (g) {
         g->refs++;
+        if (g->object)
+            g->object->users++;
         return g;
     }
-    ThrottleGroup *g = g_new0(ThrottleGroup, 1);
+    g = g_new0(ThrottleGroup, 1);
+    g->limits = (ThrottleLimits){.length = {1, 1, 1, 1, 1, 1}};
     g->name = g_strdup(name);
     g->refs = 1;
     g->next = groups;
@@ -77,7 +107,11 @@ ThrottleGroup *throttle_group_get(const char *name)
 
 void throttle_group_unref(ThrottleGroup *g)
 {
-    if (!g || --g->refs)
+    if (!g)
+        return;
+    if (g->object)
+        g->object->users--;
+    if (--g->refs)
         return;
     for (ThrottleGroup **p = &groups; *p; p = &(*p)->next) {
         if (*p == g) {
@@ -90,9 +124,22 @@ void throttle_group_unref(ThrottleGroup *g)
     g_free(g);
 }
 
+void throttle_group_set_object(ThrottleGroup *g, Object *o)
+{
+    g->object = o;
+}
+
 const char *throttle_group_name(const ThrottleGroup *g)
 {
     return g->name;
+}
+
+/* With the lock. */
+static void wake_all(ThrottleGroup *g)
+{
+    for (int i = 0; i < 2; i++)
+        for (GList *l = g->line[i].head; l; l = l->next)
+            g_cond_signal(&((Turn *)l->data)->cond);
 }
 
 void throttle_group_set(ThrottleGroup *g, const ThrottleLimits *l)
@@ -101,7 +148,8 @@ void throttle_group_set(ThrottleGroup *g, const ThrottleLimits *l)
     g->limits = *l;
     memset(g->level, 0, sizeof(g->level));
     memset(g->burst, 0, sizeof(g->burst));
-    g->last_us = g_get_monotonic_time();
+    g->last_us = clock_us();
+    wake_all(g);
     g_mutex_unlock(&g->lock);
 }
 
@@ -128,13 +176,13 @@ static double over(const ThrottleGroup *g, int i)
     return wait;
 }
 
-int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes)
+/* With the lock. */
+static int64_t take(ThrottleGroup *g, bool write, uint64_t bytes)
 {
     const int kinds[] = {THROTTLE_BPS_TOTAL, THROTTLE_BPS_READ + write, THROTTLE_IOPS_TOTAL,
                          THROTTLE_IOPS_READ + write};
     double wait = 0;
-    g_mutex_lock(&g->lock);
-    int64_t now = g_get_monotonic_time();
+    int64_t now = clock_us();
     double passed = (double)(now - g->last_us) / 1e6;
     g->last_us = now;
     for (int i = 0; i < THROTTLE_KINDS; i++) {
@@ -149,8 +197,60 @@ int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes)
         g->level[kinds[i]] += units;
         g->burst[kinds[i]] += units;
     }
+    return wait > 0 ? (int64_t)MIN(wait * 1e9, (double)ASK_AGAIN_NS) + 1 : 0;
+}
+
+int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes)
+{
+    g_mutex_lock(&g->lock);
+    int64_t wait = take(g, write, bytes);
     g_mutex_unlock(&g->lock);
-    return wait > 0 ? (int64_t)(MIN(wait, 3600) * 1e9) + 1 : 0;
+    return wait;
+}
+
+void throttle_wait(ThrottleGroup *g, bool write, uint64_t bytes, const int *open)
+{
+    GQueue *line = &g->line[write];
+    bool waits = false;
+    Turn me = {.link.data = &me};
+    g_cond_init(&me.cond);
+    g_mutex_lock(&g->lock);
+    g_queue_push_tail_link(line, &me.link);
+    while (!*open) {
+        int64_t wait = line->head == &me.link ? take(g, write, bytes) : -1;
+        if (!wait)
+            break;
+        if (!waits)
+            block_worker_waits(true);
+        waits = true;
+        if (wait < 0) /* for who is before */
+            g_cond_wait(&me.cond, &g->lock);
+        else
+            g_cond_wait_until(&me.cond, &g->lock, g_get_monotonic_time() + wait / 1000 + 1);
+    }
+    g_queue_unlink(line, &me.link);
+    if (line->head)
+        g_cond_signal(&((Turn *)line->head->data)->cond);
+    g_mutex_unlock(&g->lock);
+    g_cond_clear(&me.cond);
+    if (waits)
+        block_worker_waits(false);
+}
+
+void throttle_open(ThrottleGroup *g, int *open, int by)
+{
+    g_mutex_lock(&g->lock);
+    *open += by;
+    wake_all(g);
+    g_mutex_unlock(&g->lock);
+}
+
+unsigned throttle_waiting(ThrottleGroup *g, bool write)
+{
+    g_mutex_lock(&g->lock);
+    unsigned n = g->line[write].length;
+    g_mutex_unlock(&g->lock);
+    return n;
 }
 
 bool blk_set_throttle(Block *b, const char *group, const ThrottleLimits *l, Error **errp)

@@ -26,15 +26,24 @@ typedef struct ThrottleLimits {
 extern const char *const throttle_names[THROTTLE_KINDS], *const throttle_qmp_names[THROTTLE_KINDS];
 
 typedef struct ThrottleGroup ThrottleGroup;
+typedef struct Object Object;
 bool throttle_check(const ThrottleLimits *l, Error **errp);
 bool throttle_any(const ThrottleLimits *l);
+bool throttle_group_exists(const char *name);
 ThrottleGroup *throttle_group_get(const char *name); /* a reference, made where it is not there; VM lock */
 void throttle_group_unref(ThrottleGroup *g);
 const char *throttle_group_name(const ThrottleGroup *g);
 void throttle_group_set(ThrottleGroup *g, const ThrottleLimits *l);
 ThrottleLimits throttle_group_limits(ThrottleGroup *g);
-/* Nanoseconds until a request may go; 0: now, and then it is counted. Any thread. */
+/* The object of the group's name, with a reference of its own; other references keep it in use. NULL: it goes. */
+void throttle_group_set_object(ThrottleGroup *g, Object *o);
+/* Nanoseconds until a request may go, or after which to ask again; 0: now, and then it is counted. Any thread. */
 int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes);
+/* A worker thread waits until its request may go, in turn, or *open is not 0. */
+void throttle_wait(ThrottleGroup *g, bool write, uint64_t bytes, const int *open);
+void throttle_open(ThrottleGroup *g, int *open, int by); /* adds; those who wait look again */
+unsigned throttle_waiting(ThrottleGroup *g, bool write); /* how many do */
+extern int64_t (*throttle_clock)(void);                  /* microseconds; for tests. NULL: the host's */
 
 /* A handle's limits; group NULL: as its name. Drains. Limits of nothing: none. */
 bool blk_set_throttle(Block *b, const char *group, const ThrottleLimits *l, Error **errp);

@@ -12,6 +12,7 @@
     X(object_rng_random)                                                                                               \
     X(object_secret)                                                                                                   \
     X(object_secret_keyring)                                                                                           \
+    X(object_throttle_group)                                                                                           \
     X(object_tls_creds_anon)                                                                                           \
     X(object_tls_creds_psk)                                                                                            \
     X(object_tls_creds_x509)

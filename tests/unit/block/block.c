@@ -4,6 +4,7 @@
 #include "block/create.h"
 #include "block/drive.h"
 #include "block/uring.h"
+#include "hw/core/object.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
 
@@ -572,6 +573,159 @@ static void send_reads(Block *b, struct iovec *iov, int n)
         blk_preadv(b, 0, iov, 1, completed, NULL);
 }
 
+static int64_t fake_us;
+
+static int64_t fake_clock(void)
+{
+    return __atomic_load_n(&fake_us, __ATOMIC_SEQ_CST);
+}
+
+/* Until n requests wait for the group, by its own count: no time is involved. */
+static void wait_waiting(ThrottleGroup *g, bool write, unsigned n)
+{
+    while (throttle_waiting(g, write) != n)
+        g_usleep(1000);
+}
+
+static void later(ThrottleGroup *g, int64_t us)
+{
+    int none = 0;
+    __atomic_add_fetch(&fake_us, us, __ATOMIC_SEQ_CST);
+    throttle_open(g, &none, 0);
+}
+
+static bool group_add(const char *json, Error **errp)
+{
+    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
+    g_assert_nonnull(o);
+    return object_add(o, false, errp);
+}
+
+static void test_throttle_buckets(void)
+{
+    ThrottleGroup *g = throttle_group_get("b");
+    ThrottleLimits l = {.length = {1, 1, 1, 1, 1, 1}};
+    throttle_clock = fake_clock;
+    l.avg[THROTTLE_IOPS_TOTAL] = 10; /* room for one, and one may go over it */
+    throttle_group_set(g, &l);
+    g_assert_cmpint(throttle_take(g, false, 512), ==, 0);
+    g_assert_cmpint(throttle_take(g, true, 512), ==, 0);
+    int64_t wait = throttle_take(g, false, 512);
+    g_assert_cmpint(wait, >=, 100000000 - 1000);
+    g_assert_cmpint(wait, <=, 100000000 + 1000);
+    fake_us += 100001;
+    g_assert_cmpint(throttle_take(g, false, 512), ==, 0);
+    g_assert_cmpint(throttle_take(g, false, 512), >, 0);
+    /* A burst: 3 seconds of 20 a second, then 10. */
+    l.max[THROTTLE_IOPS_TOTAL] = 20;
+    l.length[THROTTLE_IOPS_TOTAL] = 3;
+    throttle_group_set(g, &l);
+    int n = 0;
+    for (int ms = 0; ms < 20000; ms += 10, fake_us += 10000)
+        n += !throttle_take(g, false, 512);
+    g_assert_cmpint(n, >=, 10 * 20 + 60 - 3); /* what leaks in 20 seconds, and what the bucket holds */
+    g_assert_cmpint(n, <=, 10 * 20 + 60 + 3);
+    /* Bytes; big requests count as several. */
+    l = (ThrottleLimits){.length = {1, 1, 1, 1, 1, 1}, .iops_size = 4096};
+    l.avg[THROTTLE_IOPS_WRITE] = 100;
+    throttle_group_set(g, &l);
+    g_assert_cmpint(throttle_take(g, true, 20 * 4096), ==, 0);
+    g_assert_cmpint(throttle_take(g, true, 512), >, 99000000); /* 20 of 10 */
+    g_assert_cmpint(throttle_take(g, false, MIB), ==, 0);
+    throttle_clock = NULL;
+    throttle_group_unref(g);
+}
+
+static void test_throttle_node(void)
+{
+    g_autoptr(Error) err = NULL;
+    fake_us = 1000000;
+    throttle_clock = fake_clock;
+    OPEN_FAILS("Throttle group 'tg' does not exist",
+               "{'driver':'throttle','throttle-group':'tg','file':{'driver':'null-co'}}");
+    OPEN_FAILS("'throttle-group' is missing", "{'driver':'throttle','file':{'driver':'null-co'}}");
+    g_assert_false(group_add("{'qom-type':'throttle-group','id':'tg','x-iops-total':1,'x-iops-read':1}", &err));
+    assert_error(&err, "cannot be used at the same time");
+    g_assert_false(group_add("{'qom-type':'throttle-group','id':'tg','x-bps-read':-1}", &err));
+    assert_error(&err, "Property values cannot be negative");
+    g_assert_false(group_add("{'qom-type':'throttle-group','id':'tg','limits':{'foo':1}}", &err));
+    assert_error(&err, "Parameter 'limits.foo' is unexpected");
+    g_assert_true(group_add("{'qom-type':'throttle-group','id':'tg','x-iops-total':10}", NULL));
+    g_assert_false(group_add("{'qom-type':'throttle-group','id':'tg'}", &err));
+    assert_error(&err, "duplicate");
+    Object *o = object_find("tg");
+    ThrottleGroup *g = throttle_group_get("tg");
+    g_assert_false(object_del("tg", &err)); /* it is used by us */
+    assert_error(&err, "in use");
+    BlockNode *n = OPEN("{'driver':'throttle','throttle-group':'tg','file':{'driver':'null-co'}}"),
+              *twin = OPEN("{'driver':'throttle','throttle-group':'tg','file':{'driver':'null-co'}}");
+    Block *b = blk_new("t"), *other = blk_new("o");
+    g_assert_true(blk_insert(b, n, NULL) && blk_insert(other, twin, NULL));
+    uint8_t buf[512];
+    struct iovec iov = {buf, sizeof(buf)};
+    send_reads(b, &iov, 3);
+    wait_for(2); /* the third waits */
+    wait_waiting(g, false, 1);
+    blk_flush(b, completed, NULL); /* has no limit */
+    wait_for(3);
+    blk_pwritev(other, 0, &iov, 1, 0, completed, NULL); /* the limit is the group's */
+    wait_waiting(g, true, 1);
+    g_assert_cmpint(completions, ==, 3);
+    later(g, 100001);
+    wait_for(4); /* one of the two */
+    g_assert_cmpint(throttle_waiting(g, false) + throttle_waiting(g, true), ==, 1);
+    later(g, 100001);
+    wait_for(5);
+    /* More of them than there are workers, and another disk goes on meanwhile. */
+    send_reads(b, &iov, 300);
+    wait_waiting(g, false, 300);
+    BlockNode *free_node = OPEN("{'driver':'null-co','latency-ns':1000}");
+    Block *unlimited = blk_new("u");
+    g_assert_true(blk_insert(unlimited, free_node, NULL));
+    blk_preadv(unlimited, 0, &iov, 1, completed, NULL);
+    wait_for(1);
+    g_assert_cmpuint(throttle_waiting(g, false), ==, 300);
+    /* Drained, they go at once, and those of the twin stay. */
+    blk_preadv(other, 0, &iov, 1, completed, NULL);
+    wait_waiting(g, false, 301);
+    blk_drain(b);
+    g_assert_cmpint(completions, ==, 301);
+    g_assert_cmpuint(throttle_waiting(g, false), ==, 1);
+    /* No limits any more: what waits goes. */
+    g_autoptr(Json) none = json_parse("{'iops-total':0}", strlen("{'iops-total':0}"), NULL),
+                    bad = json_parse("{'iops-read-max':3}", 19, NULL);
+    g_assert_false(object_set(o, "limits", bad, &err));
+    assert_error(&err, "bps_max/iops_max require corresponding");
+    g_assert_true(object_set(o, "limits", none, NULL));
+    wait_for(302);
+    g_autoptr(Json) one = json_uint(1);
+    g_assert_false(object_set(o, "x-iops-total", one, &err));
+    assert_error(&err, "Property cannot be set after initialization");
+    /* A -drive's limits of that group are its own too. */
+    ThrottleLimits l = throttle_group_limits(g);
+    l.avg[THROTTLE_BPS_READ] = 77;
+    g_assert_true(blk_set_throttle(unlimited, "tg", &l, NULL));
+    g_autoptr(Json) got = object_get(o, "x-bps-read", NULL), all = object_get(o, "limits", NULL);
+    uint64_t v;
+    g_assert_true(json_get_uint(got, &v) && v == 77);
+    g_assert_true(json_get_uint(json_get(all, "bps-read"), &v) && v == 77);
+    g_assert_true(json_get_uint(json_get(all, "bps-read-max-length"), &v) && v == 1);
+    node_unref(n);
+    node_unref(twin);
+    node_unref(free_node);
+    blk_remove(b);
+    blk_remove(other);
+    blk_unref(b);
+    blk_unref(other);
+    g_assert_false(object_del("tg", NULL));
+    blk_remove(unlimited);
+    blk_unref(unlimited);
+    throttle_group_unref(g);
+    g_assert_true(object_del("tg", NULL));
+    g_assert_false(throttle_group_exists("tg"));
+    throttle_clock = NULL;
+}
+
 static void test_throttle(void)
 {
     BlockNode *n = OPEN("{'driver':'null-co'}");
@@ -779,6 +933,8 @@ int main(int argc, char **argv)
     g_test_add_func("/block/attached-medium", test_attached_medium);
     g_test_add_func("/block/drive-options", test_drive_options);
     g_test_add_func("/block/throttle", test_throttle);
+    g_test_add_func("/block/throttle-buckets", test_throttle_buckets);
+    g_test_add_func("/block/throttle-node", test_throttle_node);
     g_test_add_func("/block/snapshot", test_snapshot);
     g_test_add_func("/block/home-ring", test_ring);
     int r = g_test_run();
