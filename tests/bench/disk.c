@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Measures a disk from inside: disk KIND DEVICE BLOCK DEPTH SECONDS
+ * Measures a disk from inside: disk KIND DEVICE BLOCK DEPTH SECONDS FIRST
  *
- * KIND: randread; read and write, from the first block on and around; fresh: the device is discarded, then written
- * once, however long it takes. DEPTH requests of BLOCK bytes are in flight (Linux AIO, O_DIRECT) for SECONDS. Each 4
- * KiB of the device begin with their number, little endian; writes keep it so, reads check it. Prints @begin, then
- * '@end REQUESTS SECONDS' or '@failed WHY'.
+ * KIND: randread; read and write, from block FIRST on and around; part: writes PART bytes from there on, however long
+ * it takes. DEPTH requests of BLOCK bytes are in flight (Linux AIO, O_DIRECT) for SECONDS. Each 4 KiB of the device
+ * begin with their number, little endian; writes keep it so, reads check it. Prints @begin, then '@end REQUESTS
+ * SECONDS' or '@failed WHY'.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, DEPTH_MAX = 256 };
+enum { PAGE = 4096, DEPTH_MAX = 256, PART = 192 << 20 };
 
 static void fail(const char *what, ...)
 {
@@ -50,13 +51,14 @@ static uint64_t random64(void)
 }
 
 typedef struct Test {
-    int fd, random, write, once;
-    uint64_t block, blocks, sent; /* bytes of a request; requests that the device has room for; those begun */
+    int fd, random, write;
+    uint64_t block, blocks; /* bytes of a request; requests that the device has room for */
+    uint64_t first, sent, most;
 } Test;
 
 static void prepare(Test *t, struct iocb *c, uint8_t *buf, uint64_t slot)
 {
-    uint64_t at = (t->random ? random64() % t->blocks : t->sent % t->blocks) * t->block;
+    uint64_t at = (t->random ? random64() % t->blocks : (t->first + t->sent) % t->blocks) * t->block;
     t->sent++;
     memset(c, 0, sizeof(*c));
     c->aio_data = slot;
@@ -90,23 +92,25 @@ int main(int argc, char **argv)
     struct io_event ev[DEPTH_MAX];
     aio_context_t ctx = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc != 6)
-        fail("usage: disk KIND DEVICE BLOCK DEPTH SECONDS");
-    Test t = {
-        .random = !strcmp(argv[1], "randread"), .once = !strcmp(argv[1], "fresh"), .block = strtoull(argv[3], NULL, 0)};
+    if (argc != 7)
+        fail("usage: disk KIND DEVICE BLOCK DEPTH SECONDS FIRST");
+    bool part = !strcmp(argv[1], "part");
+    Test t = {.random = !strcmp(argv[1], "randread"),
+              .write = part || !strcmp(argv[1], "write"),
+              .block = strtoull(argv[3], NULL, 0),
+              .first = strtoull(argv[6], NULL, 0),
+              .most = UINT64_MAX};
     unsigned depth = (unsigned)atoi(argv[4]), in_flight = 0;
     double limit = atof(argv[5]);
     uint64_t size = 0, done = 0;
-    t.write = t.once || !strcmp(argv[1], "write");
     if (!depth || depth > DEPTH_MAX || !t.block || t.block % PAGE)
         fail("BLOCK must be pages, DEPTH 1 to %d", DEPTH_MAX);
+    if (part)
+        t.most = PART / t.block;
     t.fd = open(argv[2], (t.write ? O_RDWR : O_RDONLY) | O_DIRECT);
     if (t.fd < 0 || ioctl(t.fd, BLKGETSIZE64, &size))
         fail("%s: %s", argv[2], strerror(errno));
     t.blocks = size / t.block;
-    uint64_t all[2] = {0, size};
-    if (t.once && ioctl(t.fd, BLKDISCARD, all))
-        fail("discard: %s", strerror(errno));
     if (!t.blocks || syscall(SYS_io_setup, depth, &ctx))
         fail("io_setup: %s", strerror(errno));
     for (unsigned i = 0; i < depth; i++) {
@@ -120,7 +124,7 @@ int main(int argc, char **argv)
     double start = now(), end = start;
     struct iocb *list[DEPTH_MAX];
     long n = 0; /* of list: to be sent */
-    for (unsigned i = 0; i < depth && (!t.once || t.sent < t.blocks); i++) {
+    for (unsigned i = 0; i < depth && t.sent < t.most; i++) {
         prepare(&t, &cb[i], (uint8_t *)(uintptr_t)cb[i].aio_buf, i);
         list[n++] = &cb[i];
     }
@@ -142,7 +146,7 @@ int main(int argc, char **argv)
             check(&t, c, &ev[i]);
             in_flight--;
             done++;
-            if (t.once ? t.sent < t.blocks : end - start < limit) {
+            if (part ? t.sent < t.most : end - start < limit) {
                 prepare(&t, c, (uint8_t *)(uintptr_t)c->aio_buf, ev[i].data);
                 list[n++] = c;
             }
