@@ -80,11 +80,13 @@ void tcg_write_cr0(X86CPU *c, uint64_t val)
     tcg_mode_changed(c);
 }
 
-/* The software TLB knows no PCIDs: each write flushes. */
 void tcg_write_cr3(X86CPU *c, uint64_t val)
 {
+    bool pcide = c->cr4 & CR4_PCIDE, keep = pcide && val & CR3_NOFLUSH;
+    uint64_t old = c->cr3;
+
     if (tcg_long(c)) {
-        if (c->cr4 & CR4_PCIDE)
+        if (pcide)
             val &= ~CR3_NOFLUSH;
         if (val & tcg_phys_reserved(c))
             gp0(c);
@@ -94,7 +96,9 @@ void tcg_write_cr3(X86CPU *c, uint64_t val)
             gp0(c);
     }
     c->cr3 = val;
-    if (c->cr0 & CR0_PG)
+    if (c->cr0 & CR0_PG && pcide)
+        tcg_switch_pcid(c, old & 0xfff, val & 0xfff, keep);
+    else if (c->cr0 & CR0_PG)
         tcg_flush_tlb(c, false);
 }
 

@@ -309,6 +309,7 @@ void jit_do_flush(JitCpu *j)
             j->ids[i] = (IdRef){};
         for (unsigned i = 0; i < CODE_TLB_ENTRIES; i++)
             TCG(j->c)->code_tlb[i].id = 0;
+        tcg_forget_pcids(j->c);
         j->flushes++;
     }
     for (unsigned k = 0; k < CLASSES; k++) {

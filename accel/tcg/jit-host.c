@@ -173,7 +173,6 @@ void tr_host(Tr *t, const Insn *i)
             if (used == (m ? 1 : 2)) {
                 /* Three different ones: hardly ever. */
                 tr_exec(t);
-                t->info[t->at].insn = NULL;
                 return;
             }
             temp_of[used++] = (uint8_t)g;

@@ -108,6 +108,28 @@ static bool cache_init(JitCpu *j, Error **errp)
     return true;
 }
 
+/* Have the host give pages for what is written next, many at a time: a fault for each costs more than the block. */
+static void populate(uint8_t *base, size_t size, size_t *there, size_t used, uint8_t *also)
+{
+    enum { AHEAD = 256 * 1024 };
+
+    if (used + BLOCK_ROOM < *there || *there == size)
+        return;
+    size_t len = MIN((size_t)AHEAD, size - *there);
+
+    /* A host that does not know how gives them one by one. */
+    if (madvise(base + *there, len, MADV_POPULATE_WRITE) || (also && madvise(also + *there, len, MADV_POPULATE_READ)))
+        *there = size;
+    else
+        *there += len;
+}
+
+void jit_memory_there(JitCpu *j)
+{
+    populate(j->rw, j->size, &j->code_there, j->used, j->rx);
+    populate(j->arena, j->arena_size, &j->arena_there, j->arena_used, NULL);
+}
+
 static void cpu_free(JitCpu *j)
 {
     if (j->rx) {
@@ -155,6 +177,11 @@ bool jit_cpu_init(X86CPU *c, Error **errp)
         cpu_free(j);
         return false;
     }
+    TCG(c)->pcids = reserve(sizeof(PcidContexts), PROT_READ | PROT_WRITE, errp);
+    if (!TCG(c)->pcids) {
+        cpu_free(j);
+        return false;
+    }
     HOT(c)->self = c;
     TCG(c)->jit = j;
     jit_make_thunks(j);
@@ -167,24 +194,32 @@ void jit_cpu_destroy(X86CPU *c)
 {
     cpu_free(JIT(c));
     TCG(c)->jit = NULL;
+    munmap(TCG(c)->pcids, sizeof(PcidContexts));
+    TCG(c)->pcids = NULL;
 }
 
 void jit_print_info(X86CPU *c, GString *out)
 {
     JitCpu *j = JIT(c);
+    const TcgCpu *t = TCG(c);
 
-    g_string_append_printf(out,
-                           "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
-                           " dropped, now %u, code %u of %u KiB, data %zu KiB, "
-                           "%" PRIu64 " times emptied\n"
-                           "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
-                           " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
-                           ", indirect jumps %" PRIu64 ", guards %" PRIu64 ", exits %" PRIu64
-                           ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n",
-                           j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024,
-                           j->size / 1024, j->arena_used / 1024, j->flushes, j->slow_fills, j->slow_execs, j->ungrouped,
-                           j->execs, j->dispatches, j->links, j->indirect, j->guards, j->leaves, j->faults,
-                           j->late_stores);
+    g_string_append_printf(
+        out,
+        "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+        " dropped, now %u, code %u of %u KiB, data %zu KiB, "
+        "%" PRIu64 " times emptied, %u pages, %u identities of pages\n"
+        "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
+        " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
+        ", indirect jumps %" PRIu64 ", returns elsewhere %" PRIu64 ", guards %" PRIu64 ", exits %" PRIu64
+        ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n"
+        "  TLB of %u entries, of code %u, %zu KiB; jump caches and return stacks %zu KiB; of PCIDs %" PRIu64
+        " entries kept, %" PRIu64 " used again, %zu KiB\n",
+        j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024, j->size / 1024,
+        j->arena_used / 1024, j->flushes, j->n_pages, j->n_ids, j->slow_fills, j->slow_execs, j->ungrouped, j->execs,
+        j->dispatches, j->links, j->indirect, HOT(c)->return_misses, j->guards, j->leaves, j->faults, j->late_stores,
+        MMU_MODES * TLB_ENTRIES, CODE_TLB_ENTRIES, (sizeof(t->tlb) + sizeof(t->code_tlb)) / 1024,
+        (sizeof(JitHot) + CLASSES * (size_t)STACK_SIZE) / 1024, t->pcids->saved, t->pcids->restored,
+        sizeof(*t->pcids) / 1024);
     for (unsigned round = 0; round < 24; round++) {
         unsigned best = 0;
 

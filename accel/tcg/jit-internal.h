@@ -15,9 +15,10 @@
 /* Host registers: guest registers are in the host's of the same number but these: RSP is in R15; R10, R11 and R15 are
  * in X86CPU.gpr[]. The host's RSP is the return stack (docs/engine.rst). */
 enum { T0 = H_R10, T1 = H_R11, G_RSP = H_R15 };
-#define BLOCK_INSNS     64
-#define BLOCK_ROOM      (48 * 1024) /* of code that one block may take */
-#define BLOCK_NO_GROUPS (1U << 31)  /* in Block.mode: made without groups */
+#define BLOCK_INSNS 64
+#define BLOCK_ROOM  (48 * 1024) /* of code that one block may take */
+_Static_assert(BLOCK_INSNS *INSN_MAX_LEN < 1 << 10 && BLOCK_ROOM < 1 << 16, "JitInsn");
+#define BLOCK_NO_GROUPS (1U << 31) /* in Block.mode: made without groups */
 #define GROUPS_MAX      24
 #define HELD_MAX        12
 #define JC_BITS         10 /* jump cache */
@@ -48,6 +49,7 @@ typedef struct JitHot {
     uint64_t temp;
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
+    uint64_t return_misses;      /* count for `info jit`: returns that the return stack did not foresee */
     uint64_t held[HELD_MAX];     /* host addresses of groups (jit-group.c) */
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
     uint64_t jc_rip[CLASSES][JC_ENTRIES];
@@ -78,14 +80,13 @@ typedef struct JitExit {
     bool guard;          /* in any case, also in the same page: where a call comes back */
 } JitExit;
 
-/* An instruction of a block. */
+/* An instruction of a block. There are as many of these as of anything: 8 bytes. */
 typedef struct JitInsn {
-    uint32_t code;  /* offset from the block's code where it begins */
-    uint16_t guest; /* offset from the block's rip */
-    uint8_t len;
-    bool in_slot;     /* where host code may fault in it: its flags are in the slot, else in the host's */
-    bool in_group;    /* what a group's check has found is relied on in it: C does not come back to here */
-    const Insn *insn; /* NULL: decode again from the block's copy of the bytes */
+    uint32_t insn; /* decoded: its place in the arena; 0: decode again from the block's copy of the bytes */
+    uint16_t code; /* offset from the block's code where it begins */
+    uint16_t guest : 10 /* offset from the block's rip */, len : 4;
+    uint16_t in_slot : 1;  /* where host code may fault in it: its flags are in the slot, else in the host's */
+    uint16_t in_group : 1; /* what a group's check has found is relied on in it: C does not come back to here */
 } JitInsn;
 
 struct Block {
@@ -161,7 +162,7 @@ enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CA
 
 /* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
-enum { HASH_BITS = 15, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 15 };
+enum { HASH_BITS = 17, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
 
 struct JitCpu {
     X86CPU *c;
@@ -173,6 +174,7 @@ struct JitCpu {
     const void *(*enter)(X86CPU *c, const void *code);
     uint8_t *arena;
     size_t arena_size, arena_used;
+    size_t code_there, arena_there; /* bytes that the host has given pages for already */
     uint8_t *stacks;
     Block **sorted; /* by code */
     unsigned n_blocks, max_blocks;
@@ -215,6 +217,7 @@ JitCallee jit_do_fault, jit_do_sentinel;
 /* jit-cache.c */
 bool jit_stack_overflow(JitCpu *j, uintptr_t addr); /* addr is in the guard below a return stack */
 void *jit_arena(JitCpu *j, size_t size);            /* NULL: full */
+void jit_memory_there(JitCpu *j);                   /* for a block: jit-init.c. Outside */
 Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode);
 PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */

@@ -148,6 +148,7 @@ void jit_make_thunks(JitCpu *j)
     for (unsigned k = 0; k < CLASSES; k++) {
         j->thunk_ret_miss[k] = emit_at(e);
         emit_store(e, 8, rm_gs(G_HOT(target)), T1);
+        emit_alu_imm(e, ALU_ADD, 8, rm_gs(G_HOT(return_misses)), 1);
         emit_lea(e, 8, H_RSP, rm_mem(H_RSP, 16));
         emit_alu(e, ALU_CMP, 8, H_RSP, rm_gs(G_HOT(class[0].base) + (int32_t)(k * sizeof(JitClass))));
         uint8_t *in = emit_jcc8_fwd(e, CC_BE);

@@ -388,7 +388,7 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
         t->rip[t->n] = c->rip + (off - start);
         if (t->code_size != 8)
             t->rip[t->n] = (uint32_t)t->rip[t->n];
-        t->info[t->n] = (JitInsn){.guest = (uint16_t)(off - start), .len = i->len};
+        t->info[t->n] = (JitInsn){.guest = (off - start) & 1023, .len = i->len & 15};
         for (unsigned k = 0; k < i->len; k++)
             bytes[off - start + k] = p[k];
         off += i->len;
@@ -516,17 +516,6 @@ static void emit_entry(Tr *t)
     }
 }
 
-static const Insn *keep(Tr *t, const Insn *i)
-{
-    Insn *k = jit_arena(t->j, sizeof(*k));
-
-    if (k)
-        *k = *i;
-    else
-        t->failed = true;
-    return k;
-}
-
 static void emit_insns(Tr *t)
 {
     uint32_t limit = emit_at(&t->e) + BLOCK_ROOM / 2;
@@ -541,7 +530,7 @@ static void emit_insns(Tr *t)
             break;
         }
         t->at = n;
-        t->info[n].code = emit_at(&t->e) - t->b->code;
+        t->info[n].code = (uint16_t)(emit_at(&t->e) - t->b->code);
         t->info[n].in_slot = t->flags == IN_SLOT;
         /* C comes back to no place where more is known than it can tell. */
         t->info[n].in_group = t->in_group[n] || t->verify;
@@ -567,14 +556,13 @@ static void emit_insns(Tr *t)
             on = tr_flow(t, i);
             break;
         default:
-            t->info[n].insn = keep(t, i);
             tr_exec(t);
             /* What may go elsewhere is looked up when it has been executed. */
             on = !ends(t, i, PLAN_EXEC) ||
                  (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
         }
     }
-    t->info[t->n].code = emit_at(&t->e) - t->b->code;
+    t->info[t->n].code = (uint16_t)(emit_at(&t->e) - t->b->code);
     t->at = t->n - 1;
     if (on)
         tr_jump(t, t->rip[t->n]);
@@ -592,6 +580,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
         jit_flush_all(c);
         return NULL;
     }
+    jit_memory_there(j);
     made.cs_base = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].base;
     made.cs_limit = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].limit;
     t->c = c;

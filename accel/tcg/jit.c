@@ -273,7 +273,7 @@ static const SiteData *site(X86CPU *c, uint32_t data)
 static const Insn *insn_of(X86CPU *c, Block *b, JitInsn *n, Insn *room)
 {
     if (n->insn)
-        return n->insn;
+        return jit_deref(JIT(c), n->insn);
     unsigned size = b->mode & TM_CODE64 ? 8 : b->mode & TM_CODE32 ? 4 : 2;
 
     insn_decode(room, b->bytes + n->guest, n->len, size, !(b->mode & TM_PE), c->config.features);
@@ -282,7 +282,7 @@ static const Insn *insn_of(X86CPU *c, Block *b, JitInsn *n, Insn *room)
     if (!kept)
         return room;
     *kept = *room;
-    n->insn = kept;
+    n->insn = jit_ref(JIT(c), kept);
     return kept;
 }
 

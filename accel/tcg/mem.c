@@ -213,14 +213,147 @@ static void code_tlb_note(TcgCpu *t, const CodeTlbEntry *e)
         t->code_tlb_touched++;
 }
 
-void tcg_flush_tlb(X86CPU *c, bool global_too)
+/* PCIDs. */
+
+static PcidContext *context_of(TcgCpu *t, unsigned pcid)
+{
+    for (unsigned n = 0; t->pcids && n < PCID_CONTEXTS; n++) {
+        if (t->pcids->context[n].valid && t->pcids->context[n].pcid == pcid)
+            return &t->pcids->context[n];
+    }
+    return NULL;
+}
+
+void tcg_flush_pcid(X86CPU *c, unsigned pcid)
+{
+    PcidContext *x = context_of(TCG(c), pcid);
+
+    if (x)
+        x->valid = false;
+}
+
+void tcg_forget_pcids(X86CPU *c)
+{
+    PcidContexts *p = TCG(c)->pcids;
+
+    for (unsigned n = 0; p && n < PCID_CONTEXTS; n++)
+        p->context[n].valid = false;
+}
+
+/* Take what is not global out of the TLBs. More than a context has room for is not worth it. */
+static void pcid_save(TcgCpu *t, unsigned pcid)
+{
+    PcidContexts *p = t->pcids;
+    PcidContext *x = &p->context[0];
+    unsigned touched = 0;
+
+    for (unsigned m = 0; m < MMU_MODES; m++)
+        touched += t->tlb_touched[m];
+    if (touched > PCID_ENTRIES || t->code_tlb_touched > PCID_CODE_ENTRIES)
+        return;
+    for (unsigned n = 1; n < PCID_CONTEXTS && x->valid; n++) {
+        if (!p->context[n].valid || p->context[n].when < x->when)
+            x = &p->context[n];
+    }
+    x->pcid = (uint16_t)pcid;
+    x->when = ++p->clock;
+    x->n = x->n_code = 0;
+    for (unsigned m = 0; m < MMU_MODES; m++) {
+        for (unsigned n = 0; n < t->tlb_touched[m]; n++) {
+            unsigned at = t->tlb_touched_index[m][n];
+            TlbEntry *e = &t->tlb[m][at];
+
+            /* Two pages after one another may have had the same entry: it is listed twice. */
+            if (e->phys & TLB_GLOBAL || (e->read == TLB_INVALID(at) && e->write == TLB_INVALID(at)))
+                continue;
+            x->at[x->n] = (uint16_t)(m << TLB_BITS | at);
+            x->entry[x->n++] = *e;
+            tlb_clear(e, at);
+        }
+    }
+    for (unsigned n = 0; n < t->code_tlb_touched; n++) {
+        unsigned at = t->code_tlb_touched_index[n];
+        CodeTlbEntry *e = &t->code_tlb[at];
+
+        if (e->phys & TLB_GLOBAL || !e->id)
+            continue;
+        x->code_at[x->n_code] = (uint16_t)at;
+        x->code[x->n_code++] = *e;
+        code_tlb_clear(t->code_tlb, e);
+    }
+    x->valid = true;
+    p->saved += x->n;
+}
+
+/* The other way. A page may have become one of code meanwhile. */
+static void pcid_restore(X86CPU *c, PcidContext *x)
 {
     TcgCpu *t = TCG(c);
 
+    for (unsigned n = 0; n < x->n; n++) {
+        unsigned m = x->at[n] >> TLB_BITS, at = x->at[n] & (TLB_ENTRIES - 1);
+        const TlbEntry *from = &x->entry[n];
+        TlbEntry *e = &t->tlb[m][at];
+        const TcgRamSection *s = from->write == TLB_INVALID(at) ? NULL : section_of(c, from->phys & PAGE_MASK);
+
+        e->write = TLB_INVALID(at);
+        e->host = from->host;
+        e->phys = from->phys;
+        e->read = from->read;
+        tlb_note(t, m, e);
+        if (!s)
+            continue;
+        /* As in translate(). */
+        __atomic_store_n(&e->write, from->write, __ATOMIC_SEQ_CST);
+        if (page_has_code(s, from->host))
+            e->write = TLB_INVALID(at);
+    }
+    for (unsigned n = 0; n < x->n_code; n++) {
+        CodeTlbEntry *e = &t->code_tlb[x->code_at[n]];
+
+        *e = x->code[n];
+        code_tlb_note(t, e);
+    }
+    x->valid = false;
+    t->pcids->restored += x->n;
+}
+
+static void flush_present(TcgCpu *t, bool global_too)
+{
     for (unsigned m = 0; m < MMU_MODES; m++)
         tlb_flush_set(t, m, global_too);
     code_tlb_flush(t, global_too);
     t->tlb_flushes++;
+}
+
+void tcg_switch_pcid(X86CPU *c, unsigned from, unsigned to, bool keep)
+{
+    TcgCpu *t = TCG(c);
+
+    if (!t->pcids || from == to) {
+        if (!t->pcids || !keep)
+            tcg_flush_tlb(c, false);
+        return;
+    }
+    PcidContext *x = context_of(t, to);
+
+    if (x && !keep)
+        x->valid = false;
+    pcid_save(t, from); /* in the oldest one's place, which may be x */
+    flush_present(t, false);
+    if (keep && x && x->valid && x->pcid == to)
+        pcid_restore(c, x);
+    if (t->jit)
+        jit_tlb_flushed(c);
+}
+
+void tcg_flush_tlb(X86CPU *c, bool global_too)
+{
+    TcgCpu *t = TCG(c);
+
+    if (global_too)
+        tcg_forget_pcids(c);
+    flush_present(t, global_too);
     if (t->jit)
         jit_tlb_flushed(c);
 }

@@ -156,10 +156,17 @@ HANDLER(INVPCID)
     if (type > 3 || pcid >> 12 || (type < 2 && pcid && !(c->cr4 & CR4_PCIDE)) ||
         (type == 0 && !tcg_canonical_max(c, address)))
         gp0(c);
-    if (type == 0)
+    bool present = pcid == (c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0);
+
+    if (type < 2 && !present) {
+        tcg_flush_pcid(c, (unsigned)pcid);
+    } else if (type == 0) {
         tcg_flush_page(c, address & TCG(c)->lin_mask);
-    else
+    } else {
+        if (type == 3)
+            tcg_forget_pcids(c);
         tcg_flush_tlb(c, type == 2);
+    }
 }
 
 HANDLER(INVD)

@@ -156,6 +156,24 @@ typedef struct CodeTlbEntry {
 #define CODE_TLB_TOUCHED_MAX 256
 #define TLB_NONE             (~(uint64_t)0)
 
+/*
+ * What the TLBs had of a PCID (entries that are not global) when CR3 went to another one, to be put back with it:
+ * mem.c. Valid until something invalidates that PCID's entries, or all.
+ */
+enum { PCID_CONTEXTS = 8, PCID_ENTRIES = 224, PCID_CODE_ENTRIES = 64 };
+typedef struct PcidContext {
+    bool valid;
+    uint16_t pcid, n, n_code;
+    uint64_t when;                                         /* it was saved: PcidContexts.clock */
+    uint16_t at[PCID_ENTRIES], code_at[PCID_CODE_ENTRIES]; /* at: MMU mode << TLB_BITS | index */
+    TlbEntry entry[PCID_ENTRIES];
+    CodeTlbEntry code[PCID_CODE_ENTRIES];
+} PcidContext;
+typedef struct PcidContexts {
+    uint64_t clock, saved, restored; /* the latter two: entries, for `info jit` */
+    PcidContext context[PCID_CONTEXTS];
+} PcidContexts;
+
 typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
 
@@ -218,6 +236,7 @@ typedef struct TcgCpu {
     uint64_t apic_page; /* guest-physical, of this CPU's local APIC where it is not at FEE00000h; TLB_NONE: it is */
     TcgRamMap *ram_map; /* borrowed while the thread is between two looks at requests */
     JitCpu *jit;
+    PcidContexts *pcids; /* NULL: each write to CR3 forgets what is not global */
     /* Pages of code that were written; map.c's lock. */
     const uint8_t *code_requests[64];
     unsigned n_code_requests;
@@ -367,6 +386,10 @@ void tcg_wait_bus_lock(X86CPU *c); /* until it is free; the caller counts as out
 /* TLB */
 void tcg_flush_tlb(X86CPU *c, bool global_too); /* own thread; global_too false: entries of global pages may stay */
 void tcg_flush_page(X86CPU *c, uint64_t lin);   /* INVLPG */
+/* CR3 was written while CR4.PCIDE is set. keep: what is known of the new PCID stays (bit 63). */
+void tcg_switch_pcid(X86CPU *c, unsigned from, unsigned to, bool keep);
+void tcg_flush_pcid(X86CPU *c, unsigned pcid); /* one that is not the present one */
+void tcg_forget_pcids(X86CPU *c);              /* all but the present one */
 void tcg_mem_init(X86CPU *c);
 /* The translator's first try on a TLB miss: fill the entry of lin for the access. true: the entry now lets [lin,
  * lin+size) through, or *host is where the access can be done this once; false: only the instruction's handler can do

@@ -5,7 +5,7 @@
  * that two CPUs and the guest's own locked instructions agree.
  *
  * Differences from hardware: paging-structure caches do not exist (each walk starts at CR3; PAE's four pointers are
- * registers), PCIDs are accepted and TLB entries never outlive a write of CR3.
+ * registers).
  */
 #include "accel/tcg/mmu.h"
 
@@ -79,9 +79,15 @@ typedef struct Path {
     bool wide, user, write, nx;
 } Path;
 
+/* What all levels of a path allow. */
+typedef struct Rights {
+    bool user, write, nx;
+    uint64_t leaf; /* the last level's entry */
+} Rights;
+
 /* What the rights of all levels and the CPU's mode make of the access. Returns the error code, 0: allowed; fills the
  * other kinds in. */
-static uint32_t check_rights(X86CPU *c, const Path *p, unsigned kind, unsigned mmu, Walk *w)
+static uint32_t check_rights(X86CPU *c, const Rights *p, unsigned kind, unsigned mmu, Walk *w)
 {
     bool user = mmu == MMU_USER;
     uint32_t err = PF_P;
@@ -101,7 +107,7 @@ static uint32_t check_rights(X86CPU *c, const Path *p, unsigned kind, unsigned m
         }
     }
     if (p->user && c->cr4 & CR4_PKE && c->efer & EFER_LMA) {
-        unsigned key = p->e[p->n - 1].val >> 59 & 15;
+        unsigned key = p->leaf >> 59 & 15;
         uint32_t pkru = c->pkru >> key * 2;
         bool no_read = pkru & 1, no_write = pkru & 1 || (pkru & 2 && (user || c->cr0 & CR0_WP));
 
@@ -115,8 +121,8 @@ static uint32_t check_rights(X86CPU *c, const Path *p, unsigned kind, unsigned m
     }
     w->read = read;
     w->exec = exec;
-    w->global = c->cr4 & CR4_PGE && p->e[p->n - 1].val & PTE_G;
-    w->write = write && p->e[p->n - 1].val & PTE_D;
+    w->global = c->cr4 & CR4_PGE && p->leaf & PTE_G;
+    w->write = write && p->leaf & PTE_D;
     bool ok = kind == WALK_READ ? read : kind == WALK_WRITE ? write : exec;
 
     return ok ? 0 : err;
@@ -144,7 +150,8 @@ typedef enum Step { STEP_OK, STEP_FAULT, STEP_AGAIN } Step;
 /* The walk is at its leaf, which maps `size` bytes at base. */
 static Step finish(X86CPU *c, Path *p, uint64_t lin, uint64_t base, uint64_t size, unsigned kind, unsigned mmu, Walk *w)
 {
-    uint32_t err = check_rights(c, p, kind, mmu, w);
+    Rights rights = {.user = p->user, .write = p->write, .nx = p->nx, .leaf = p->e[p->n - 1].val};
+    uint32_t err = check_rights(c, &rights, kind, mmu, w);
 
     if (err) {
         fail(c, kind, mmu, err, w);
@@ -201,18 +208,22 @@ static Step walk_32(X86CPU *c, uint32_t lin, unsigned kind, unsigned mmu, Walk *
     return finish(c, &p, lin, p.e[1].val & 0xfffff000, PAGE_SIZE, kind, mmu, w);
 }
 
+static uint64_t reserved_bits(const X86CPU *c)
+{
+    unsigned phys_bits = c->config.phys_bits ? MIN(c->config.phys_bits, 52U) : 40;
+
+    return (PTE_ADDR & ~(BIT64(phys_bits) - 1)) | (c->efer & EFER_NXE ? 0 : PTE_NX);
+}
+
 static Step walk_wide(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
 {
     bool lma = c->efer & EFER_LMA;
-    unsigned phys_bits = c->config.phys_bits ? MIN(c->config.phys_bits, 52U) : 40;
     Path p = {.wide = true, .user = true, .write = true};
-    uint64_t table, reserved = PTE_ADDR & ~(BIT64(phys_bits) - 1);
+    uint64_t table, reserved = reserved_bits(c);
     int shift;
 
     if (!lma)
         reserved |= 0x7ff0000000000000ULL;
-    if (!(c->efer & EFER_NXE))
-        reserved |= PTE_NX;
     if (lma) {
         shift = c->cr4 & CR4_LA57 ? 48 : 39;
         table = c->cr3 & PTE_ADDR;
@@ -252,6 +263,43 @@ static Step walk_wide(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk
     }
 }
 
+/* What nearly every walk in long mode is: tables in RAM, nothing to set in them, allowed. false: walk_wide() has to
+ * see. */
+static bool walk_quick(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
+{
+    uint64_t table = c->cr3 & PTE_ADDR, reserved = reserved_bits(c), all = ~(uint64_t)0, any = 0, v;
+    unsigned shift = c->cr4 & CR4_LA57 ? 48 : 39;
+
+    if (!(c->efer & EFER_LMA))
+        return false;
+    for (;; shift -= 9) {
+        const uint8_t *page = tcg_phys_page(c, table, NULL);
+
+        if (!page)
+            return false;
+        v = __atomic_load_n((const uint64_t *)(const void *)(page + (lin >> shift & 511) * 8), __ATOMIC_RELAXED);
+        all &= v;
+        any |= v;
+        if (~v & (PTE_P | PTE_A) || v & reserved)
+            return false;
+        table = v & PTE_ADDR;
+        if (shift == 12)
+            break;
+        if (!(v & PTE_PS))
+            continue;
+        if ((shift != 21 && (shift != 30 || !tcg_has(c, F_8000_0001_EDX, 26))) ||
+            v & (BIT64(shift) - 1) & ~(uint64_t)0x1fff)
+            return false;
+        break;
+    }
+    Rights rights = {.user = all & PTE_U, .write = all & PTE_W, .nx = any & PTE_NX, .leaf = v};
+
+    if ((kind == WALK_WRITE && !(v & PTE_D)) || check_rights(c, &rights, kind, mmu, w))
+        return false;
+    w->gpa = (table & ~(BIT64(shift) - 1)) + (lin & (BIT64(shift) - 1) & PAGE_MASK);
+    return true;
+}
+
 bool tcg_walk(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
 {
     Step s;
@@ -260,6 +308,8 @@ bool tcg_walk(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
         *w = (Walk){.gpa = lin & PAGE_MASK, .read = true, .write = true, .exec = true};
         return true;
     }
+    if (walk_quick(c, lin, kind, mmu, w))
+        return true;
     do {
         s = c->cr4 & CR4_PAE ? walk_wide(c, lin, kind, mmu, w) : walk_32(c, (uint32_t)lin, kind, mmu, w);
     } while (s == STEP_AGAIN);

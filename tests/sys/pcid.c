@@ -102,6 +102,25 @@ static void flushed(const char *s, unsigned how, unsigned bits)
         inv(NULL, 1, cr3 & 0xfff, 0);
         wrcr3(cr3 | 1UL << 63);
         break;
+    case 11: /* all of them, while another is there */
+    case 12:
+        wrcr3((cr3 ^ 1) | 1UL << 63);
+        inv(NULL, how == 11 ? 3 : 2, 0, 0);
+        wrcr3(cr3 | 1UL << 63);
+        break;
+    case 13:
+        wrcr3((cr3 ^ 1) | 1UL << 63);
+        wrcr4(rdcr4() ^ CR4_PGE);
+        wrcr4(rdcr4() ^ CR4_PGE);
+        wrcr3(cr3 | 1UL << 63);
+        break;
+    case 14: /* through more of them than anybody keeps, and back with a flush */
+        for (unsigned n = 0; n < 20; n++) {
+            wrcr3(((cr3 & ~0xfffUL) | (0x100 + n)) | 1UL << 63);
+            (void)seen();
+        }
+        wrcr3(cr3);
+        break;
     }
     field("then", seen());
     end();
@@ -173,6 +192,10 @@ int main(void)
     flushed("flush by invpcid 3", 8, 0);
     flushed("flush by invpcid 0 of another", 9, 0);
     flushed("flush by invpcid 1 of another", 10, 0);
+    flushed("flush by invpcid 3 from another", 11, 0);
+    flushed("flush by invpcid 2 from another", 12, PT_G);
+    flushed("CR4.PGE changes under another", 13, 0);
+    flushed("mov to cr3 after twenty others", 14, 0);
     inv("invpcid 0", 0, 5, VA);
     inv("invpcid 0, an address that is not canonical", 0, 5, 0x8000000000000000);
     inv("invpcid 1, an address that is not canonical", 1, 5, 0x8000000000000000);
