@@ -19,6 +19,7 @@
 enum { F_MULTIPORT = 1, F_EMERG_WRITE = 2 };
 enum { C_MAX_PORTS = 4, C_EMERG = 8, CONFIG_LEN = 12 };
 enum { QUEUE = 128, CONTROL_QUEUE = 32, PORTS_MAX = 511, MESSAGE = 8, NAME_MAX_LEN = 256, RECEIVE_MAX = 4096 };
+enum { SEND_AT_ONCE = 1 << 20 }; /* bytes, before others get their turn */
 #define NR_ANY UINT32_MAX
 typedef enum Control {
     DEVICE_READY,
@@ -110,13 +111,19 @@ static void sent_all(SerialPort *p)
 static void flush(SerialPort *p)
 {
     uint8_t buf[4096];
+    size_t done = 0;
     if (p->watch || !p->out || !virtq_ready(p->out) || !virtio_driver_ok(&p->serial->v))
         return;
     while (p->sending || (p->sending = virtq_pop(p->out, sizeof(VirtReq)))) {
         bool drop = !p->host_open; /* nobody listens */
         while (!drop && p->sent < p->sending->out_len) {
+            if (done >= SEND_AT_ONCE) {
+                virtq_kick_again(p->out);
+                return;
+            }
             size_t n = iov_to_buf(p->sending->out, (int)p->sending->n_out, p->sent, buf, sizeof(buf));
             ssize_t got = char_write(&p->chr, buf, n);
+            done += n;
             if (got > 0)
                 p->sent += (size_t)got;
             if (got >= (ssize_t)n)

@@ -70,6 +70,42 @@ static void test_pages(gconstpointer legacy)
     qtest_quit(q);
 }
 
+/* 64 times a GiB of page numbers: others get their turn between, and what is too much in one request stays. */
+static void test_flood(void)
+{
+    QTest *q = qtest_start(ARGS);
+    if (skipped(q))
+        return;
+    enum { PARTS = 1024, REQUESTS = 64 };
+    VDev *d = vdev_open(q, DEVFN, false);
+    vdev_negotiate(d, VF_VERSION_1 | VF_INDIRECT);
+    VQueue *in = vqueue_new(d, INFLATE);
+    vdev_driver_ok(d);
+    uint8_t table[16 * PARTS];
+    uint64_t at = vdev_alloc(d, sizeof(table), 16);
+    for (unsigned i = 0; i < PARTS; i++) {
+        stq_le(table + 16 * i, SPOT);
+        stl_le(table + 16 * i + 8, MIB);
+        stw_le(table + 16 * i + 12, i < PARTS - 1);
+        stw_le(table + 16 * i + 14, (uint16_t)(i + 1));
+    }
+    qtest_memwrite(q, at, table, sizeof(table));
+    qtest_memset(q, SPOT, 0xff, MIB); /* no page that there is */
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        vqueue_write_desc(in, i, at, sizeof(table), 4, 0);
+        vqueue_publish(in, (uint16_t)i);
+    }
+    int64_t start = g_get_monotonic_time();
+    vqueue_kick(in);
+    json_unref(qtest_qmp(q, "{'execute': 'query-status'}"));
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * G_USEC_PER_SEC);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        vqueue_wait(in, NULL);
+    vqueue_free(in);
+    vdev_free(d);
+    qtest_quit(q);
+}
+
 static void test_stats(void)
 {
     QTest *q = qtest_start(ARGS);
@@ -153,6 +189,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/virtio-balloon-pci/modern", NULL, test_pages);
     g_test_add_data_func("/virtio-balloon-pci/legacy", "", test_pages);
+    g_test_add_func("/virtio-balloon-pci/flood", test_flood);
     g_test_add_func("/virtio-balloon-pci/stats", test_stats);
     g_test_add_data_func("/virtio-balloon-pci/reporting", NULL, test_reporting);
     g_test_add_data_func("/virtio-balloon-pci/reporting-poison", "", test_reporting);
