@@ -312,6 +312,11 @@ static void mark_all(uint8_t val)
         if (!q->size) /* one that has just been reset counts */
             continue;
         memset(may + used_place(n), val, 4 + 8 * (size_t)q->size + (m.event_idx ? 2 : 0));
+        for (unsigned i = 0; m.v->broken && i < q->size; i++) { /* it may have been at any that it cannot give back */
+            uint64_t all = UINT64_MAX;
+            for (unsigned k = 0; q->heads[i].out && k < q->heads[i].n; k++)
+                mark(&q->heads[i].parts[k], &all, val);
+        }
         uint16_t idx = ram16(used_place(n) + 2);
         for (uint16_t i = q->used_seen; i != idx; i++) {
             uint64_t at = used_place(n) + 4 + 8 * (uint64_t)(i % q->size);
@@ -821,6 +826,7 @@ static void works(void)
     }
     m.hostile = false;
     m.peer_takes = true;
+    net_ready(&m.peer);
     net_set_link(&m.peer, true);
     net_set_link(m.peer.peer, true); /* a stream may have taken it away */
     setup(0);
