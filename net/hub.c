@@ -103,7 +103,10 @@ NetClient *net_hub_port_new(int32_t hub, NetClient *peer, Error **errp)
 
 void net_print_client(GString *out, const NetClient *nc)
 {
-    g_string_append_printf(out, "%s: index=0,type=%s,%s\n", nc->name, nc->ops->type, nc->info ? nc->info : "");
+    unsigned index = 0;
+    while (nc->first && net_queue(nc->first, index) != nc)
+        index++;
+    g_string_append_printf(out, "%s: index=%u,type=%s,%s\n", nc->name, index, nc->ops->type, nc->info ? nc->info : "");
 }
 
 void net_print_hubs(GString *out)

@@ -48,9 +48,72 @@ static void let_go_on(NetClient *nc)
         peer->ops->writable(peer);
 }
 
+/* ---- further queues ---- */
+
+static NetClient *first_of(NetClient *nc)
+{
+    return nc->first ? nc->first : nc;
+}
+
+unsigned net_queues(const NetClient *nc)
+{
+    return 1 + (nc->queues ? nc->queues->len : 0);
+}
+
+NetClient *net_queue(const NetClient *nc, unsigned n)
+{
+    if (!n)
+        return (NetClient *)nc;
+    return n < net_queues(nc) ? g_ptr_array_index(nc->queues, n - 1) : NULL;
+}
+
+static void connect_queue(NetClient *a, NetClient *b)
+{
+    if (a && b && !a->peer && !b->peer) {
+        a->peer = b;
+        b->peer = a;
+    }
+}
+
+void net_add_queue(NetClient *nc, NetClient *q)
+{
+    ASSERT_VM_LOCKED();
+    assert(!nc->first);
+    q->ops = nc->ops;
+    q->name = g_strdup(nc->name);
+    q->conf = nc->conf;
+    q->first = nc;
+    q->takes = nc->takes;
+    q->link_down = nc->link_down;
+    g_queue_init(&q->incoming);
+    if (!nc->queues)
+        nc->queues = g_ptr_array_new();
+    g_ptr_array_add(nc->queues, q);
+    if (nc->peer)
+        connect_queue(q, net_queue(nc->peer, nc->queues->len));
+}
+
+void net_del_queues(NetClient *nc)
+{
+    for (guint i = 0; nc->queues && i < nc->queues->len; i++) {
+        NetClient *q = g_ptr_array_index(nc->queues, i), *peer = q->peer;
+        net_purge(q);
+        let_go_on(q);
+        if (peer) {
+            peer->peer = NULL;
+            peer->peer_waits = false;
+        }
+        q->peer = NULL;
+        g_clear_pointer(&q->name, g_free);
+        g_clear_pointer(&q->info, g_free);
+    }
+    g_clear_pointer(&nc->queues, g_ptr_array_unref);
+}
+
 void net_fini(NetClient *nc)
 {
     ASSERT_VM_LOCKED();
+    net_del_queues(nc);
     net_filters_gone(nc);
     net_purge(nc);
     let_go_on(nc);
@@ -82,8 +145,8 @@ void net_set_info(NetClient *nc, const char *fmt, ...)
 void net_connect(NetClient *a, NetClient *b)
 {
     assert(!a->peer && !b->peer && a != b);
-    a->peer = b;
-    b->peer = a;
+    for (unsigned i = 0; net_queue(a, i) && net_queue(b, i); i++)
+        connect_queue(net_queue(a, i), net_queue(b, i));
 }
 
 bool net_foreach(bool (*fn)(NetClient *nc, void *opaque), void *opaque)
@@ -223,7 +286,7 @@ bool net_send(NetClient *from, const NetPacket *p)
     if (!link_up(from) || !p->size || p->size > NET_PACKET_MAX)
         return true;
     NetClient *to = from->peer;
-    net_filters_pass(from, to, p);
+    net_filters_pass(first_of(from), first_of(to), p);
     bool was = from->busy;
     from->busy = true; /* an answer comes when this is done */
     unsigned missing = wants(&p->off) & ~to->takes;
@@ -254,18 +317,21 @@ void net_ready(NetClient *nc)
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
     for (guint i = 0; running && i < clients->len; i++)
-        flush(g_ptr_array_index(clients, i));
+        for (unsigned n = 0; i < clients->len && net_queue(g_ptr_array_index(clients, i), n); n++)
+            flush(net_queue(g_ptr_array_index(clients, i), n));
 }
 
 void net_set_link(NetClient *nc, bool up)
 {
     if (nc->link_down == !up)
         return;
-    nc->link_down = !up;
-    if (!up)
-        net_purge(nc);
+    for (unsigned i = 0; net_queue(nc, i); i++) {
+        net_queue(nc, i)->link_down = !up;
+        if (!up)
+            net_purge(net_queue(nc, i));
+    }
     if (nc->ops->link_changed)
         nc->ops->link_changed(nc);
-    if (!up)
-        let_go_on(nc);
+    for (unsigned i = 0; !up && net_queue(nc, i); i++)
+        let_go_on(net_queue(nc, i));
 }

@@ -7,6 +7,9 @@
  * ops->writable() tells when it may again. A sender that does not care is held to NET_QUEUE_MAX packets; the rest is
  * lost. Nothing is received while the VM is stopped, and by none while it is sending itself.
  *
+ * A client may have several queues, each a NetClient of its own behind the first, which is the one in the list: a
+ * packet goes to the same queue of the peer. The first has the name, the filters and the link for all of them.
+ *
  * All under the VM lock. A peer's packets are hostile, whatever end they come from: at most NET_PACKET_MAX bytes,
  * nothing else is sure.
  */
@@ -55,6 +58,7 @@ typedef struct NetOps {
     Json *(*rx_filter)(NetClient *nc);   /* query-rx-filter's entry, without "name" */
     bool (*announce)(NetClient *nc);     /* a card's: its guest will tell the network where it is; false: it cannot */
     bool (*set_offload)(NetClient *nc, unsigned takes); /* a back end's: the peer takes these from it now */
+    void (*enable)(NetClient *nc, bool on);             /* a back end's further queue, off at first: it is used */
 } NetOps;
 
 struct NetClient {
@@ -67,7 +71,9 @@ struct NetClient {
     bool is_netdev;  /* made by -netdev, netdev_add, not by -net */
     bool link_down;
     unsigned takes;
-    bool checked; /* packets of it have right checksums, or none that matters: the host's own stack made them */
+    NetClient *first;  /* of a further queue; NULL: it is the first */
+    GPtrArray *queues; /* of NetClient *, further ones; NULL: none */
+    bool checked;      /* packets of it have right checksums, or none that matters: the host's own stack made them */
     /* the core's */
     GQueue incoming; /* of a private type: what waits for it */
     size_t waiting_bytes;
@@ -94,6 +100,12 @@ void net_fini(NetClient *nc); /* leaves its peer without one; the struct is the 
 void net_set_info(NetClient *nc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void net_connect(NetClient *a, NetClient *b);
 NetClient *net_find(const char *name); /* NULL where none */
+/* q, zeroed and the caller's, becomes nc's next queue; it meets the same one of nc's peer. They end with nc, or with
+ * net_del_queues(). */
+void net_add_queue(NetClient *nc, NetClient *q);
+void net_del_queues(NetClient *nc);
+unsigned net_queues(const NetClient *nc);              /* at least 1 */
+NetClient *net_queue(const NetClient *nc, unsigned n); /* 0: nc itself; NULL: it has none of that number */
 /* Called for each; stops where fn returns false. */
 bool net_foreach(bool (*fn)(NetClient *nc, void *opaque), void *opaque);
 

@@ -122,10 +122,13 @@ static bool print_alone(NetClient *nc, void *out)
 {
     if (net_is_hub_port(nc) || (nc->peer && net_is_hub_port(nc->peer)) || (!nc->conf && nc->peer && nc->peer->conf))
         return true;
-    net_print_client(out, nc);
-    if (nc->peer && nc->conf) {
-        g_string_append(out, " \\ ");
-        net_print_client(out, nc->peer);
+    for (unsigned i = 0; net_queue(nc, i); i++) {
+        const NetClient *q = net_queue(nc, i);
+        net_print_client(out, q);
+        if (q->peer && nc->conf) {
+            g_string_append(out, " \\ ");
+            net_print_client(out, q->peer);
+        }
     }
     return true;
 }

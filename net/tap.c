@@ -2,6 +2,9 @@
 /*
  * -netdev tap: a host's TAP interface (Linux's Documentation/networking/tuntap.rst), opened here or handed over by
  * descriptor. With a virtio header of 10 bytes before each packet (vnet_hdr) checksums and segmentation pass through.
+ *
+ * queues=N (or fds=A:B...): a descriptor for each queue of one interface. The kernel sends a flow's packets to the
+ * queue that it last came from, and to none that is detached: further queues are until a card uses them (tap_enable()).
  */
 #include "net/internal.h"
 
@@ -19,12 +22,13 @@
 #define TUN_DEVICE  "/dev/net/tun"
 #define SCRIPT_UP   "/etc/qemu-ifup"
 #define SCRIPT_DOWN "/etc/qemu-ifdown"
-enum { READ_ROUNDS = 64, HEADER = sizeof(struct virtio_net_hdr) };
+enum { READ_ROUNDS = 64, HEADER = sizeof(struct virtio_net_hdr), QUEUES_MAX = 256 };
 
 typedef struct TapNet {
     NetClient nc;
     int fd;
-    bool vnet_hdr;
+    bool vnet_hdr, detached;
+    GPtrArray *further; /* of TapNet *; the first's */
     unsigned in_watch, out_watch;
     char *ifname, *down_script;
     uint8_t buf[HEADER + NET_PACKET_MAX];
@@ -73,7 +77,7 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
 static void tap_writable(NetClient *nc)
 {
     TapNet *t = TAP(nc);
-    if (!t->in_watch)
+    if (!t->in_watch && !t->detached)
         t->in_watch = fd_watch(t->fd, G_IO_IN, readable, t);
 }
 
@@ -96,6 +100,8 @@ static bool tap_receive(NetClient *nc, const NetPacket *p)
                                .csum_start = p->off.csum_start,
                                .csum_offset = p->off.csum_offset};
     int head = t->vnet_hdr, n = MIN(p->n, NET_PARTS_MAX);
+    if (t->detached)
+        return true;
     if (t->out_watch)
         return false;
     iov[0] = (struct iovec){&h, HEADER};
@@ -120,6 +126,34 @@ static bool tap_set_offload(NetClient *nc, unsigned takes)
     return !ioctl(t->fd, TUNSETOFFLOAD, f);
 }
 
+static void stop_watching(TapNet *t)
+{
+    if (t->in_watch)
+        g_source_remove(t->in_watch);
+    if (t->out_watch)
+        g_source_remove(t->out_watch);
+    t->in_watch = t->out_watch = 0;
+}
+
+static void tap_enable(NetClient *nc, bool on)
+{
+    TapNet *t = TAP(nc);
+    struct ifreq ifr = {.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+    if (t->detached == !on)
+        return;
+    if (ioctl(t->fd, TUNSETQUEUE, &ifr) < 0) {
+        warn_report("tap: %s: a queue cannot be %s: %s", nc->name, on ? "attached" : "detached", strerror(errno));
+        return;
+    }
+    t->detached = !on;
+    if (on) {
+        tap_writable(nc);
+        return;
+    }
+    stop_watching(t);
+    net_purge(nc);
+}
+
 /* ---- scripts ---- */
 
 static bool run_script(const char *script, const char *ifname, Error **errp)
@@ -138,10 +172,9 @@ static void tap_cleanup(NetClient *nc)
 {
     TapNet *t = TAP(nc);
     Error *err = NULL;
-    if (t->in_watch)
-        g_source_remove(t->in_watch);
-    if (t->out_watch)
-        g_source_remove(t->out_watch);
+    stop_watching(t);
+    net_del_queues(nc);
+    g_clear_pointer(&t->further, g_ptr_array_unref);
     if (t->down_script && !run_script(t->down_script, t->ifname, &err))
         error_report_err(err);
     if (t->fd >= 0)
@@ -156,7 +189,28 @@ static const NetOps tap_ops = {
     .writable = tap_writable,
     .cleanup = tap_cleanup,
     .set_offload = tap_set_offload,
+    .enable = tap_enable,
 };
+
+static void further_free(void *p)
+{
+    TapNet *t = p;
+    stop_watching(t);
+    if (t->fd >= 0)
+        close(t->fd);
+    g_free(t);
+}
+
+static TapNet *further_new(TapNet *first)
+{
+    TapNet *t = g_new0(TapNet, 1);
+    t->fd = -1;
+    if (!first->further)
+        first->further = g_ptr_array_new_with_free_func(further_free);
+    g_ptr_array_add(first->further, t);
+    net_add_queue(&first->nc, &t->nc);
+    return t;
+}
 
 /* ---- making ---- */
 
@@ -187,41 +241,75 @@ static const char *script_of(const Json *opts, const char *key, const char *usua
     return s ? s : usual;
 }
 
-static bool open_interface(TapNet *t, const Json *opts, Error **errp)
+/* One queue of the interface that *ifr names, which is made where it is not there. */
+static bool open_queue(TapNet *t, const Json *opts, struct ifreq *ifr, Error **errp)
 {
-    const char *name = json_get_str(opts, "ifname");
-    const char *up = script_of(opts, "script", SCRIPT_UP), *down = script_of(opts, "downscript", SCRIPT_DOWN);
-    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
     unsigned features = 0;
-    if (name && strlen(name) >= IFNAMSIZ)
-        return error_set(errp, "ifname=%s is too long: at most %d characters", name, IFNAMSIZ - 1);
     t->fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (t->fd < 0)
         return error_set_errno(errp, errno, "could not open %s", TUN_DEVICE);
     if (ioctl(t->fd, TUNGETFEATURES, &features) < 0)
         features = 0;
+    if (ifr->ifr_flags & IFF_MULTI_QUEUE && !(features & IFF_MULTI_QUEUE))
+        return error_set(errp, "multiqueue required, but no kernel support for IFF_MULTI_QUEUE available");
     t->vnet_hdr = net_opt_bool(opts, "vnet_hdr", true) && features & IFF_VNET_HDR;
     if (!t->vnet_hdr && net_opt_bool(opts, "vnet_hdr", false))
         return error_set(errp, "vnet_hdr=1 requested, but no kernel support for IFF_VNET_HDR available");
     if (t->vnet_hdr)
-        ifr.ifr_flags |= IFF_VNET_HDR;
+        ifr->ifr_flags |= IFF_VNET_HDR;
+    if (ioctl(t->fd, TUNSETIFF, ifr) < 0)
+        return error_set_errno(errp, errno, "could not configure %s (%s)", TUN_DEVICE, ifr->ifr_name);
+    return true;
+}
+
+static bool open_interface(TapNet *t, const Json *opts, unsigned queues, Error **errp)
+{
+    const char *name = json_get_str(opts, "ifname");
+    const char *up = script_of(opts, "script", SCRIPT_UP), *down = script_of(opts, "downscript", SCRIPT_DOWN);
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    if (name && strlen(name) >= IFNAMSIZ)
+        return error_set(errp, "ifname=%s is too long: at most %d characters", name, IFNAMSIZ - 1);
+    if (queues > 1)
+        ifr.ifr_flags |= IFF_MULTI_QUEUE;
     g_strlcpy(ifr.ifr_name, name ? name : "tap%d", IFNAMSIZ);
-    if (ioctl(t->fd, TUNSETIFF, &ifr) < 0)
-        return error_set_errno(errp, errno, "could not configure %s (%s)", TUN_DEVICE, ifr.ifr_name);
+    if (!open_queue(t, opts, &ifr, errp))
+        return false;
     t->ifname = g_strdup(ifr.ifr_name);
     if (up && !run_script(up, t->ifname, errp))
         return false;
     t->down_script = g_strdup(down);
     net_set_info(&t->nc, "ifname=%s,script=%s,downscript=%s", t->ifname, up ? up : "no", down ? down : "no");
+    for (unsigned i = 1; i < queues; i++) {
+        TapNet *q = further_new(t);
+        if (!open_queue(q, opts, &ifr, errp))
+            return false;
+        net_set_info(&q->nc, "%s", t->nc.info);
+    }
     return true;
 }
 
-static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
+/* fd=N, or fds=A:B..., which are queues of one interface. */
+static bool open_fds(TapNet *t, const char *text, Error **errp)
 {
-    static const char *const vhost[] = {"vhostfd", "vhostfds"}, *const with_fd[] = {"ifname", "script", "downscript"};
-    TapNet *t = TAP(nc);
+    g_auto(GStrv) fds = g_strsplit(text, ":", -1);
+    if (g_strv_length(fds) > QUEUES_MAX)
+        return error_set(errp, "fds=: at most %d queues", QUEUES_MAX);
+    for (unsigned i = 0; fds[i]; i++) {
+        TapNet *q = i ? further_new(t) : t;
+        if (!open_fd(q, fds[i], errp))
+            return false;
+        if (q->vnet_hdr != t->vnet_hdr)
+            return error_set(errp, "vnet_hdr not consistent across given tap fds");
+    }
+    return true;
+}
+
+static bool check_opts(const Json *opts, Error **errp)
+{
+    static const char *const vhost[] = {"vhostfd", "vhostfds"}, *const with_fd[] = {"ifname", "script", "downscript",
+                                                                                    "vnet_hdr", "queues"};
     const char *fd = json_get_str(opts, "fd"), *fds = json_get_str(opts, "fds");
-    t->fd = -1;
+    int64_t queues = net_opt_int(opts, "queues", 1);
     for (size_t i = 0; i < ARRAY_SIZE(vhost); i++)
         if (json_get(opts, vhost[i]))
             return error_set(errp, "%s: vhost is not supported yet", vhost[i]);
@@ -229,20 +317,32 @@ static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
         return error_set(errp, "vhostforce=on: vhost is not supported yet");
     if (net_opt_bool(opts, "vhost", false))
         warn_report("tap: vhost=on is not supported yet; packets go through this process");
-    if (net_opt_int(opts, "queues", 1) != 1 || (fds && strchr(fds, ':')))
-        return error_set(errp, "tap: more than one queue is not supported yet");
+    if (queues < 1 || queues > QUEUES_MAX)
+        return error_set(errp, "queues=%" PRIi64 ": a tap interface has 1 to %d queues", queues, QUEUES_MAX);
     for (size_t i = 0; (fd || fds) && i < ARRAY_SIZE(with_fd); i++)
         if (json_get(opts, with_fd[i]))
-            return error_set(errp, "ifname=, script=, downscript=, vnet_hdr= are invalid with fd=");
-    if (fd && fds)
-        return error_set(errp, "fd= and fds= exclude each other");
-    bool ok = fd || fds ? open_fd(t, fd ? fd : fds, errp) : open_interface(t, opts, errp);
+            return error_set(errp, "ifname=, script=, downscript=, vnet_hdr=, queues= are invalid with fd= and fds=");
+    return !(fd && fds) || error_set(errp, "fd= and fds= exclude each other");
+}
+
+static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
+{
+    TapNet *t = TAP(nc);
+    const char *fd = json_get_str(opts, "fd"), *fds = json_get_str(opts, "fds");
+    t->fd = -1;
+    bool ok =
+        check_opts(opts, errp) && (fd || fds ? open_fds(t, fd ? fd : fds, errp)
+                                             : open_interface(t, opts, (unsigned)net_opt_int(opts, "queues", 1), errp));
     if (!ok) {
         tap_cleanup(nc);
         return false;
     }
-    if (t->vnet_hdr)
-        nc->takes = NET_TAKES_CSUM | NET_TAKES_TSO4 | NET_TAKES_TSO6 | NET_TAKES_ECN;
+    for (unsigned i = 0; net_queue(nc, i); i++) {
+        if (t->vnet_hdr)
+            net_queue(nc, i)->takes = NET_TAKES_CSUM | NET_TAKES_TSO4 | NET_TAKES_TSO6 | NET_TAKES_ECN;
+        if (i)
+            tap_enable(net_queue(nc, i), false);
+    }
     tap_writable(nc);
     return true;
 }

@@ -9,6 +9,7 @@
 enum { CLASS_RX = 0, CLASS_MAC = 1, CLASS_VLAN = 2, CLASS_ANNOUNCE = 3, CLASS_MQ = 4, CLASS_OFFLOADS = 5 };
 enum { RX_PROMISC, RX_ALL_MULTI, RX_ALL_UNI, RX_NO_MULTI, RX_NO_UNI, RX_NO_BCAST, RX_MODES };
 enum { MAC_TABLE_SET = 0, MAC_ADDR_SET = 1, VLAN_ADD = 0, VLAN_DEL = 1, COMMAND_HEADER = 2 };
+enum { MQ_PAIRS_SET = 0 }; /* 1 and 2: RSS and hash reports, which are not offered */
 enum { ETH_TYPE = 12, ETH_VLAN = 0x8100 };
 
 /* What is left of a command's bytes. */
@@ -37,7 +38,7 @@ static bool set_mode(VirtioNet *s, uint8_t cmd, Cursor *c)
         !take(c, &on, 1))
         return false;
     *modes[cmd] = on;
-    net_rx_filter_changed(&s->nic);
+    net_rx_filter_changed(virtio_net_nic(s));
     return true;
 }
 
@@ -83,13 +84,13 @@ static bool set_mac(VirtioNet *s, uint8_t cmd, Cursor *c)
         ok = c->r->out_len - c->off == NET_MAC_LEN && take(c, mac, NET_MAC_LEN);
         if (ok) {
             memcpy(s->mac, mac, NET_MAC_LEN);
-            net_nic_mac_changed(&s->nic, mac);
+            net_nic_mac_changed(virtio_net_nic(s), mac);
         }
     } else {
         ok = cmd == MAC_TABLE_SET && virtio_has(&s->v, NET_F_CTRL_RX) && set_table(s, c);
     }
     if (ok)
-        net_rx_filter_changed(&s->nic);
+        net_rx_filter_changed(virtio_net_nic(s));
     return ok;
 }
 
@@ -103,7 +104,7 @@ static bool set_vlan(VirtioNet *s, uint8_t cmd, Cursor *c)
         s->vlans[vid / 8] |= (uint8_t)(1U << vid % 8);
     else
         s->vlans[vid / 8] &= (uint8_t) ~(1U << vid % 8);
-    net_rx_filter_changed(&s->nic);
+    net_rx_filter_changed(virtio_net_nic(s));
     return true;
 }
 
@@ -125,6 +126,16 @@ static bool set_offloads(VirtioNet *s, uint8_t cmd, Cursor *c)
     return true;
 }
 
+static bool set_pairs(VirtioNet *s, uint8_t cmd, Cursor *c)
+{
+    uint8_t raw[2];
+    if (cmd != MQ_PAIRS_SET || !virtio_has(&s->v, NET_F_MQ) || !take(c, raw, 2) || !lduw_le(raw) ||
+        lduw_le(raw) > s->n_pairs)
+        return false;
+    virtio_net_use_pairs(s, lduw_le(raw));
+    return true;
+}
+
 static bool command(VirtioNet *s, const VirtReq *r)
 {
     uint8_t head[COMMAND_HEADER];
@@ -142,8 +153,10 @@ static bool command(VirtioNet *s, const VirtReq *r)
         return announced(s, head[1]);
     case CLASS_OFFLOADS:
         return set_offloads(s, head[1], &c);
+    case CLASS_MQ:
+        return set_pairs(s, head[1], &c);
     default:
-        return false; /* CLASS_MQ: not offered */
+        return false;
     }
 }
 
@@ -217,7 +230,7 @@ static Json *mac_list(const VirtioNet *s, uint32_t from, uint32_t n)
 
 Json *virtio_net_rx_filter(NetClient *nc)
 {
-    const VirtioNet *s = container_of(nc, VirtioNet, nic);
+    const VirtioNet *s = virtio_net_of(nc);
     const RxMode *m = &s->rx_mode;
     Json *v = json_object(), *vlans = json_array();
     g_autofree char *mac = net_mac_text(s->mac);
@@ -258,6 +271,10 @@ static void put_state(VmWriter *w, const void *field, const VmField *f)
     const bool flags[] = {s->multicast_over, s->unicast_over, m->all_uni, m->no_multi, m->no_uni, m->no_bcast, false};
     for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
         vm_put_be(w, flags[i], 1);
+    if (s->n_pairs > 1) {
+        vm_put_be(w, s->n_pairs, 2);
+        vm_put_be(w, s->used_pairs, 2);
+    }
     if (virtio_has(&s->v, NET_F_CTRL_GUEST_OFFLOADS))
         vm_put_be(w, s->offloads, 8);
 }
@@ -266,7 +283,8 @@ static bool get_state(VmReader *r, void *field, const VmField *f, Error **errp)
 {
     VirtioNet *s = field;
     RxMode *m = &s->rx_mode;
-    uint64_t waiting, mergeable, status, promisc, all_multi, n, header, flag[7], offloads = 0;
+    uint64_t waiting, mergeable, status, promisc, all_multi, n, header, flag[7], offloads = 0, pairs = 1,
+                                                                                 used_pairs = 1;
     if (!vm_get(r, s->mac, NET_MAC_LEN, errp) || !vm_get_be(r, &waiting, 4, errp) ||
         !vm_get_be(r, &mergeable, 4, errp) || !vm_get_be(r, &status, 2, errp) || !vm_get_be(r, &promisc, 1, errp) ||
         !vm_get_be(r, &all_multi, 1, errp) || !vm_get_be(r, &n, 4, errp))
@@ -285,6 +303,11 @@ static bool get_state(VmReader *r, void *field, const VmField *f, Error **errp)
     for (size_t i = 0; i < ARRAY_SIZE(flag); i++)
         if (!vm_get_be(r, &flag[i], 1, errp))
             return false;
+    if (s->n_pairs > 1 && (!vm_get_be(r, &pairs, 2, errp) || !vm_get_be(r, &used_pairs, 2, errp)))
+        return false;
+    if (pairs != s->n_pairs || !used_pairs || used_pairs > pairs)
+        return error_set(errp, "%u of %u pairs of queues, here are %u", (unsigned)used_pairs, (unsigned)pairs,
+                         s->n_pairs);
     if (virtio_has(&s->v, NET_F_CTRL_GUEST_OFFLOADS)) {
         if (!vm_get_be(r, &offloads, 8, errp))
             return false;
@@ -301,6 +324,7 @@ static bool get_state(VmReader *r, void *field, const VmField *f, Error **errp)
     for (s->n_unicast = 0; s->n_unicast < used && !(s->macs[s->n_unicast][0] & 1);)
         s->n_unicast++;
     s->n_multicast = used - s->n_unicast;
+    s->loaded_pairs = (uint16_t)used_pairs;
     s->loaded_offloads = offloads;
     memcpy(s->loaded_vlans, s->vlans, sizeof(s->vlans));
     return true;
@@ -319,7 +343,9 @@ bool virtio_net_post_load(VirtioDevice *v, Error **errp)
     VirtioNet *s = VIRTIO_NET(v);
     memcpy(s->vlans, s->loaded_vlans, sizeof(s->vlans));
     virtio_net_apply_offloads(s, s->loaded_offloads);
-    net_nic_mac_changed(&s->nic, s->mac);
-    s->nic.link_down = !(s->status & NET_S_LINK_UP);
+    virtio_net_use_pairs(s, s->loaded_pairs);
+    net_nic_mac_changed(virtio_net_nic(s), s->mac);
+    for (unsigned i = 0; i < s->n_pairs; i++)
+        s->pairs[i].nic.link_down = !(s->status & NET_S_LINK_UP);
     return true;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virtio-net: a network card (virtio 1.2, section 5.1): one pair of queues and the control queue.
+ * virtio-net: a network card (virtio 1.2, section 5.1): pairs of queues, one for each queue of the back end, and the
+ * control queue, which is behind those that the driver knows of: the first pair, and with MQ all.
  *
  * A packet in a queue is a header (see H_*; 12 bytes with mergeable buffers or virtio 1.0, else 10) and the frame. The
  * header's checksum and segmentation work goes through to a back end that takes it; net.c does it for one that does
  * not, so that the features are offered whatever the back end is. Everything runs in the main loop.
  *
- * Not there: UDP fragmentation and segmentation, RSS, hash reports, more than one pair of queues, failover.
+ * Not there: UDP fragmentation and segmentation, RSS, hash reports, failover.
  */
 #include "hw/virtio/pci.h"
 
@@ -15,8 +16,8 @@
 enum { H_FLAGS = 0, H_GSO = 1, H_HDR_LEN = 2, H_GSO_SIZE = 4, H_CSUM_START = 6, H_CSUM_OFFSET = 8, H_BUFFERS = 10 };
 enum { HEADER = 12, HEADER_OLD = 10 };
 enum { C_MAC = 0, C_STATUS = 6, C_PAIRS = 8, C_MTU = 10, C_SPEED = 12, C_DUPLEX = 16 };
-enum { C_SIZE_STATUS = 8, C_SIZE_MTU = 12, C_SIZE_SPEED = 17 };
-enum { CTRL_QUEUE_SIZE = 64, TX_BURST_MIN = 1 };
+enum { C_SIZE_STATUS = 8, C_SIZE_PAIRS = 10, C_SIZE_MTU = 12, C_SIZE_SPEED = 17 };
+enum { CTRL_QUEUE_SIZE = 64, TX_BURST_MIN = 1, PAIRS_MAX = (VIRTIO_QUEUES_MAX - 1) / 2 };
 
 /* ---- features ---- */
 
@@ -31,11 +32,25 @@ static unsigned takes_of(uint64_t features)
 
 void virtio_net_apply_offloads(VirtioNet *s, uint64_t offloads)
 {
-    NetClient *peer = s->nic.peer;
     s->offloads = offloads;
-    s->nic.takes = takes_of(offloads);
-    if (peer && peer->ops->set_offload)
-        peer->ops->set_offload(peer, s->nic.takes);
+    for (unsigned i = 0; i < s->n_pairs; i++) {
+        NetClient *nic = &s->pairs[i].nic, *peer = nic->peer;
+        nic->takes = takes_of(offloads);
+        if (peer && peer->ops->set_offload)
+            peer->ops->set_offload(peer, nic->takes);
+    }
+}
+
+void virtio_net_use_pairs(VirtioNet *s, unsigned n)
+{
+    s->used_pairs = (uint16_t)n;
+    for (unsigned i = 1; i < s->n_pairs; i++) {
+        NetClient *nic = &s->pairs[i].nic, *peer = nic->peer;
+        if (i >= n)
+            net_purge(nic);
+        if (peer && peer->ops->enable)
+            peer->ops->enable(peer, i < n);
+    }
 }
 
 static bool get_features(VirtioDevice *v, uint64_t *f, Error **errp)
@@ -55,14 +70,14 @@ static bool get_features(VirtioDevice *v, uint64_t *f, Error **errp)
     if (s->speed != SPEED_UNKNOWN || s->duplex)
         *f |= BIT64(NET_F_SPEED_DUPLEX);
     *f &= ~(BIT64(NET_F_GUEST_UFO) | BIT64(NET_F_HOST_UFO) | BIT64(NET_F_GUEST_USO4) | BIT64(NET_F_GUEST_USO6) |
-            BIT64(NET_F_HOST_USO) | BIT64(NET_F_MQ));
+            BIT64(NET_F_HOST_USO));
     /* What needs another (section 5.1.3.1). */
     if (!(*f & BIT64(NET_F_CSUM)))
         *f &= ~(BIT64(NET_F_HOST_TSO4) | BIT64(NET_F_HOST_TSO6) | BIT64(NET_F_HOST_ECN));
     if (!(*f & BIT64(NET_F_GUEST_CSUM)))
         *f &= ~(BIT64(NET_F_GUEST_TSO4) | BIT64(NET_F_GUEST_TSO6) | BIT64(NET_F_GUEST_ECN));
     if (!(*f & BIT64(NET_F_CTRL_VQ)))
-        *f &= ~(BIT64(NET_F_CTRL_RX) | BIT64(NET_F_CTRL_VLAN) | BIT64(NET_F_CTRL_RX_EXTRA) |
+        *f &= ~(BIT64(NET_F_CTRL_RX) | BIT64(NET_F_CTRL_VLAN) | BIT64(NET_F_CTRL_RX_EXTRA) | BIT64(NET_F_MQ) |
                 BIT64(NET_F_GUEST_ANNOUNCE) | BIT64(NET_F_CTRL_MAC_ADDR) | BIT64(NET_F_CTRL_GUEST_OFFLOADS));
     return true;
 }
@@ -84,7 +99,7 @@ static void get_config(VirtioDevice *v, uint8_t *c)
     uint8_t full[C_SIZE_SPEED] = {0};
     memcpy(full + C_MAC, s->mac, NET_MAC_LEN);
     stw_le(full + C_STATUS, s->status);
-    stw_le(full + C_PAIRS, 1);
+    stw_le(full + C_PAIRS, (uint16_t)s->n_pairs);
     stw_le(full + C_MTU, s->mtu);
     stl_le(full + C_SPEED, (uint32_t)s->speed);
     full[C_DUPLEX] = s->duplex ? !strcmp(s->duplex, "full") : 0xff;
@@ -98,12 +113,12 @@ static void set_config(VirtioDevice *v, const uint8_t *c)
     if (virtio_has(v, NET_F_CTRL_MAC_ADDR) || virtio_has(v, VIRTIO_F_VERSION_1) || !memcmp(c, s->mac, NET_MAC_LEN))
         return;
     memcpy(s->mac, c, NET_MAC_LEN);
-    net_nic_mac_changed(&s->nic, s->mac);
+    net_nic_mac_changed(virtio_net_nic(s), s->mac);
 }
 
 static void link_changed(NetClient *nc)
 {
-    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    VirtioNet *s = virtio_net_of(nc);
     uint16_t old = s->status;
     if (nc->link_down)
         s->status &= (uint16_t)~NET_S_LINK_UP;
@@ -115,7 +130,7 @@ static void link_changed(NetClient *nc)
 
 static bool announce(NetClient *nc)
 {
-    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    VirtioNet *s = virtio_net_of(nc);
     if (!virtio_has(&s->v, NET_F_GUEST_ANNOUNCE) || !virtio_has(&s->v, NET_F_CTRL_VQ) || !virtio_driver_ok(&s->v))
         return false;
     s->status |= NET_S_ANNOUNCE;
@@ -125,39 +140,44 @@ static bool announce(NetClient *nc)
 
 /* ---- from the network ---- */
 
+static NetPair *pair_of(VirtioNet *s, const VirtQueue *q)
+{
+    return &s->pairs[virtq_index(q) / 2];
+}
+
 /* Buffers for a packet of that many bytes with its headers, in s->bufs. 0: not now. -1: never. */
-static int take_buffers(VirtioNet *s, size_t total)
+static int take_buffers(VirtioNet *s, VirtQueue *rx, size_t total)
 {
     int max = virtio_has(&s->v, NET_F_MRG_RXBUF) ? RX_BUFFERS_MAX : 1, n = 0;
     size_t have = 0;
     VirtReq *r;
-    while (have < total && n < max && (r = virtq_pop(s->rx, sizeof(VirtReq)))) {
+    while (have < total && n < max && (r = virtq_pop(rx, sizeof(VirtReq)))) {
         s->bufs[n++] = r;
         have += r->in_len;
         if (n == 1 && r->in_len < s->header)
             virtio_error(&s->v, "a receive buffer of %" PRIu64 " bytes has no room for a header", r->in_len);
     }
-    if (have >= total && virtq_ready(s->rx))
+    if (have >= total && virtq_ready(rx))
         return n;
-    bool never = n == max || !virtq_ready(s->rx);
+    bool never = n == max || !virtq_ready(rx);
     while (n)
         virtq_unpop(s->bufs[--n]);
     return never ? -1 : 0;
 }
 
-static bool rx_buffers(VirtioNet *s, size_t total, int *n)
+static bool rx_buffers(VirtioNet *s, VirtQueue *rx, size_t total, int *n)
 {
-    *n = take_buffers(s, total);
+    *n = take_buffers(s, rx, total);
     if (*n)
         return true;
-    virtq_set_notification(s->rx, true);
-    *n = take_buffers(s, total); /* what came just before */
+    virtq_set_notification(rx, true);
+    *n = take_buffers(s, rx, total); /* what came just before */
     if (*n)
-        virtq_set_notification(s->rx, false);
+        virtq_set_notification(rx, false);
     return *n;
 }
 
-static void make_header(const VirtioNet *s, const NetPacket *p, uint8_t *h, int buffers)
+static void make_header(const NetClient *nc, const NetPacket *p, uint8_t *h, int buffers)
 {
     const NetOffload *o = &p->off;
     memset(h, 0, HEADER);
@@ -167,9 +187,9 @@ static void make_header(const VirtioNet *s, const NetPacket *p, uint8_t *h, int 
     stw_le(h + H_GSO_SIZE, o->gso_size);
     stw_le(h + H_CSUM_START, o->csum_start);
     stw_le(h + H_CSUM_OFFSET, o->csum_offset);
-    if (!o->flags && s->nic.peer && s->nic.peer->checked)
+    if (!o->flags && nc->peer && nc->peer->checked)
         h[H_FLAGS] = NET_DATA_VALID;
-    if (!(s->nic.takes & NET_TAKES_CSUM))
+    if (!(nc->takes & NET_TAKES_CSUM))
         h[H_FLAGS] &= (uint8_t)~NET_DATA_VALID;
     stw_le(h + H_BUFFERS, (uint16_t)buffers);
 }
@@ -191,17 +211,19 @@ static size_t copy_part(const NetPacket *p, size_t *off, const struct iovec *to,
 
 static bool net_receive(NetClient *nc, const NetPacket *p)
 {
-    VirtioNet *s = container_of(nc, VirtioNet, nic);
+    VirtioNet *s = virtio_net_of(nc);
+    VirtQueue *rx = container_of(nc, NetPair, nic)->rx;
     uint8_t h[HEADER];
     size_t off = 0;
     int n;
-    if (!virtio_driver_ok(&s->v) || !virtq_ready(s->rx) || !virtio_net_wants(s, p))
+    if (!virtio_driver_ok(&s->v) || !virtq_ready(rx) || !virtio_net_wants(s, p) ||
+        virtq_index(rx) >= 2U * s->used_pairs)
         return true;
-    if (!rx_buffers(s, s->header + p->size, &n))
+    if (!rx_buffers(s, rx, s->header + p->size, &n))
         return false;
     if (n < 0)
         return true;
-    make_header(s, p, h, n);
+    make_header(nc, p, h, n);
     for (int i = 0; i < n; i++) {
         VirtReq *r = s->bufs[i];
         size_t head = i ? 0 : s->header;
@@ -210,14 +232,14 @@ static bool net_receive(NetClient *nc, const NetPacket *p)
         size_t len = head + copy_part(p, &off, r->in, r->n_in, head);
         virtq_fill(r, (uint32_t)len, (unsigned)i);
     }
-    virtq_flush(s->rx, (unsigned)n);
-    virtq_notify(s->rx);
+    virtq_flush(rx, (unsigned)n);
+    virtq_notify(rx);
     return true;
 }
 
 static void handle_rx(VirtioDevice *v, VirtQueue *q)
 {
-    net_ready(&VIRTIO_NET(v)->nic);
+    net_ready(&pair_of(VIRTIO_NET(v), q)->nic);
 }
 
 /* ---- to the network ---- */
@@ -244,14 +266,15 @@ static bool read_header(VirtioNet *s, const VirtReq *r, NetOffload *o)
 static void handle_tx(VirtioDevice *v, VirtQueue *q)
 {
     VirtioNet *s = VIRTIO_NET(v);
+    NetPair *pair = pair_of(s, q);
     struct iovec iov[NET_PARTS_MAX];
     int32_t burst = MAX(s->tx_burst, TX_BURST_MIN);
     bool go_on = true;
     if (!virtio_driver_ok(v) && !v->legacy_kicked)
         return;
-    if (s->tx_stopped && !net_can_send(&s->nic))
+    if (pair->tx_stopped && !net_can_send(&pair->nic))
         return;
-    s->tx_stopped = false;
+    pair->tx_stopped = false;
     do {
         virtq_set_notification(q, false);
         VirtReq *r;
@@ -264,14 +287,14 @@ static void handle_tx(VirtioDevice *v, VirtQueue *q)
             p.size = r->out_len - s->header;
             if (p.size && p.size <= NET_PACKET_MAX) {
                 p.n = iov_slice(iov, r->out, (int)r->n_out, s->header, p.size);
-                go_on = net_send(&s->nic, &p);
+                go_on = net_send(&pair->nic, &p);
             }
             virtq_push(r, 0);
             burst--;
         }
         virtq_notify(q);
         if (!go_on) {
-            s->tx_stopped = true; /* tx_again() goes on */
+            pair->tx_stopped = true; /* tx_again() goes on */
             return;
         }
         if (burst <= 0) {
@@ -284,10 +307,10 @@ static void handle_tx(VirtioDevice *v, VirtQueue *q)
 
 static void tx_again(NetClient *nc)
 {
-    VirtioNet *s = container_of(nc, VirtioNet, nic);
-    if (s->tx_stopped && s->v.started) {
-        s->tx_stopped = false;
-        virtq_kick_again(s->tx);
+    NetPair *pair = container_of(nc, NetPair, nic);
+    if (pair->tx_stopped && pair->s->v.started) {
+        pair->tx_stopped = false;
+        virtq_kick_again(pair->tx);
     }
 }
 
@@ -305,8 +328,11 @@ static const NetOps net_ops = {
 static void net_start(VirtioDevice *v)
 {
     VirtioNet *s = VIRTIO_NET(v);
-    virtq_set_notification(s->rx, true);
-    net_ready(&s->nic);
+    for (unsigned i = 0; i < s->n_pairs; i++) {
+        if (virtq_ready(s->pairs[i].rx))
+            virtq_set_notification(s->pairs[i].rx, true);
+        net_ready(&s->pairs[i].nic);
+    }
 }
 
 static void net_reset(VirtioDevice *v)
@@ -319,12 +345,15 @@ static void net_reset(VirtioDevice *v)
     memset(s->macs, 0, sizeof(s->macs));
     memset(s->vlans, 0xff, sizeof(s->vlans));
     s->header = HEADER_OLD;
-    s->tx_stopped = false;
     memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
-    if (s->nic.conf) {
+    for (unsigned i = 0; i < s->n_pairs; i++)
+        s->pairs[i].tx_stopped = false;
+    if (virtio_net_nic(s)->conf) {
         virtio_net_apply_offloads(s, 0);
-        net_nic_mac_changed(&s->nic, s->mac);
-        net_purge(&s->nic);
+        virtio_net_use_pairs(s, 1);
+        net_nic_mac_changed(virtio_net_nic(s), s->mac);
+        for (unsigned i = 0; i < s->n_pairs; i++)
+            net_purge(&s->pairs[i].nic);
     }
 }
 
@@ -345,11 +374,23 @@ static bool check_props(VirtioNet *s, Error **errp)
     return true;
 }
 
+/* The control queue is behind the pairs that the driver knows of (section 5.1.2). */
+static void layout(VirtioDevice *v)
+{
+    VirtioNet *s = VIRTIO_NET(v);
+    unsigned ctrl = 2 * (virtio_has(v, NET_F_MQ) ? s->n_pairs : 1);
+    for (unsigned i = 0; i < v->n_queues; i++)
+        if (i == ctrl)
+            virtio_define_queue(v, i, CTRL_QUEUE_SIZE, virtio_net_handle_ctrl);
+        else
+            virtio_define_queue(v, i, i > ctrl ? 0 : i & 1 ? s->tx_size : s->rx_size, i & 1 ? handle_tx : handle_rx);
+}
+
 static uint16_t config_size(const VirtioNet *s)
 {
     if (s->speed != SPEED_UNKNOWN || s->duplex)
         return C_SIZE_SPEED;
-    return s->mtu ? C_SIZE_MTU : C_SIZE_STATUS;
+    return s->mtu ? C_SIZE_MTU : s->v.features & BIT64(NET_F_MQ) ? C_SIZE_PAIRS : C_SIZE_STATUS;
 }
 
 static bool net_realize(Device *dev, Error **errp)
@@ -359,20 +400,40 @@ static bool net_realize(Device *dev, Error **errp)
     if (!check_props(s, errp))
         return false;
     virtio_set_config_len(v, config_size(s));
-    s->rx = virtio_add_queue(v, s->rx_size, handle_rx);
-    s->tx = virtio_add_queue(v, s->tx_size, handle_tx);
-    s->ctrl = virtio_add_queue(v, CTRL_QUEUE_SIZE, virtio_net_handle_ctrl);
+    s->n_pairs = s->conf.peer ? net_queues(s->conf.peer) : 1;
+    if (s->n_pairs > PAIRS_MAX)
+        return error_set(errp, "Invalid number of queue pairs (= %u), must be a positive integer less than %d.",
+                         s->n_pairs, PAIRS_MAX + 1);
+    s->pairs = g_new0(NetPair, s->n_pairs);
+    s->used_pairs = 1;
+    for (unsigned i = 0; i < s->n_pairs; i++) {
+        s->pairs[i].s = s;
+        s->pairs[i].rx = virtio_add_queue(v, s->rx_size, handle_rx);
+        s->pairs[i].tx = virtio_add_queue(v, s->tx_size, handle_tx);
+    }
+    virtio_add_queue(v, CTRL_QUEUE_SIZE, virtio_net_handle_ctrl);
+    layout(v);
+    NetClient *nic = virtio_net_nic(s);
     Device *shown = v->proxy ? v->proxy : dev;
-    if (!net_nic_init(&s->nic, &net_ops, &s->conf, shown, shown->desc->name, errp))
+    if (!net_nic_init(nic, &net_ops, &s->conf, shown, shown->desc->name, errp))
         return false;
-    s->status = s->nic.link_down ? 0 : NET_S_LINK_UP;
+    for (unsigned i = 1; i < s->n_pairs; i++)
+        net_add_queue(nic, &s->pairs[i].nic);
+    s->status = nic->link_down ? 0 : NET_S_LINK_UP;
     memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
     return true;
 }
 
 static void net_unrealize(Device *dev)
 {
-    net_nic_fini(&VIRTIO_NET(VIRTIO_DEVICE(dev))->nic);
+    VirtioNet *s = VIRTIO_NET(VIRTIO_DEVICE(dev));
+    virtio_net_use_pairs(s, 1);
+    net_nic_fini(virtio_net_nic(s));
+}
+
+static void net_finalize(Device *dev)
+{
+    g_free(VIRTIO_NET(VIRTIO_DEVICE(dev))->pairs);
 }
 
 static const VmState net_vmstate = {.name = "virtio-net", .version = 11, .min_version = 11, .fields = virtio_vm_fields};
@@ -399,7 +460,7 @@ static const Prop net_props[] = {
     FEATURE("ctrl_rx_extra", NET_F_CTRL_RX_EXTRA, true, "further receive modes"),
     FEATURE("ctrl_mac_addr", NET_F_CTRL_MAC_ADDR, true, "MAC address by control queue"),
     FEATURE("ctrl_guest_offloads", NET_F_CTRL_GUEST_OFFLOADS, true, "the guest_ features may be switched"),
-    FEATURE("mq", NET_F_MQ, false, "not offered: there is one pair of queues"),
+    FEATURE("mq", NET_F_MQ, false, "pairs of queues, as many as the back end has"),
     FEATURE("rss", NET_F_RSS, false, "refused"),
     FEATURE("hash", NET_F_HASH_REPORT, false, "refused"),
     FEATURE("guest_rsc_ext", NET_F_RSC_EXT, false, "refused"),
@@ -428,6 +489,7 @@ static const VirtioInfo net_info = {
     .fw_name = "ethernet-phy@0",
     .legacy_features = BIT64(NET_F_GSO),
     .get_features = get_features,
+    .layout = layout,
     .features_set = features_set,
     .get_config = get_config,
     .set_config = set_config,
@@ -448,6 +510,7 @@ const DeviceDesc virtio_net_device = {
     .virtio = &net_info,
     .realize = net_realize,
     .unrealize = net_unrealize,
+    .finalize = net_finalize,
 };
 
 #define NET_PCI_PROPS VIRTIO_PCI_IOEVENTFD, VIRTIO_PCI_VECTORS(UINT32_MAX),

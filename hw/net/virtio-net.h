@@ -51,7 +51,16 @@ typedef struct RxMode {
     bool promisc, all_multi, all_uni, no_multi, no_uni, no_bcast;
 } RxMode;
 
-typedef struct VirtioNet {
+typedef struct VirtioNet VirtioNet;
+/* Two queues and the client that they are of. */
+typedef struct NetPair {
+    VirtioNet *s;
+    NetClient nic; /* that of the first pair is the card's */
+    VirtQueue *rx, *tx;
+    bool tx_stopped; /* the back end takes nothing */
+} NetPair;
+
+struct VirtioNet {
     VirtioDevice v;
     /* config */
     NetConf conf;
@@ -61,12 +70,12 @@ typedef struct VirtioNet {
     uint16_t rx_size, tx_size, mtu;
     bool mtu_bypass;
     /* wiring */
-    NetClient nic;
-    VirtQueue *rx, *tx, *ctrl;
+    NetPair *pairs; /* [n_pairs], as many as the back end has queues */
+    unsigned n_pairs;
     VirtReq *bufs[RX_BUFFERS_MAX]; /* of the packet that is being received */
     unsigned header;               /* bytes before a packet, as negotiated */
-    bool tx_stopped;               /* the back end takes nothing */
     /* state */
+    uint16_t used_pairs; /* by the driver: the first ones */
     uint8_t mac[NET_MAC_LEN];
     uint16_t status;
     RxMode rx_mode;
@@ -78,9 +87,19 @@ typedef struct VirtioNet {
     /* between load and post_load */
     uint64_t loaded_offloads;
     uint8_t loaded_vlans[VLANS / 8];
-} VirtioNet;
+    uint16_t loaded_pairs;
+};
 #define VIRTIO_NET(d) container_of(d, VirtioNet, v)
 
+static inline NetClient *virtio_net_nic(VirtioNet *s)
+{
+    return &s->pairs[0].nic;
+}
+static inline VirtioNet *virtio_net_of(NetClient *nc)
+{
+    return container_of(nc, NetPair, nic)->s;
+}
+void virtio_net_use_pairs(VirtioNet *s, unsigned n);
 void virtio_net_apply_offloads(VirtioNet *s, uint64_t offloads);
 void virtio_net_handle_ctrl(VirtioDevice *v, VirtQueue *q);
 bool virtio_net_wants(const VirtioNet *s, const NetPacket *p); /* the receive filter */

@@ -351,7 +351,7 @@ static uint64_t common_read(void *opaque, uint64_t off, unsigned size)
     case C_CONFIG_VECTOR:
         return v->config_vector;
     case C_QUEUES:
-        return v->n_queues;
+        return virtio_queues_there(v);
     case C_STATUS:
         return v->status;
     case C_GENERATION:

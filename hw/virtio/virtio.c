@@ -356,6 +356,8 @@ void virtio_reset(VirtioDevice *v)
         info->reset(v);
     v->broken = v->disabled = v->legacy_kicked = false;
     v->guest_features = 0;
+    if (info->layout)
+        info->layout(v);
     v->dma = &as_memory;
     v->queue_sel = 0;
     v->config_vector = VIRTIO_NO_VECTOR;
@@ -375,6 +377,8 @@ static void take_features(VirtioDevice *v, void *arg)
         virtq_unmap(&v->queues[i]); /* the areas' sizes change with them */
     v->guest_features = *(uint64_t *)arg & v->features;
     v->dma = virtio_has(v, VIRTIO_F_IOMMU_PLATFORM) ? v->transport->dma(v) : &as_memory;
+    if (VIRTIO_INFO(v)->layout)
+        VIRTIO_INFO(v)->layout(v);
     if (VIRTIO_INFO(v)->features_set)
         VIRTIO_INFO(v)->features_set(v);
 }
@@ -434,6 +438,8 @@ uint32_t virtio_queue_pfn(VirtioDevice *v, unsigned queue)
 void virtio_queue_set_rings(VirtioDevice *v, unsigned queue, Gpa desc, Gpa avail, Gpa used)
 {
     VirtQueue *q = virtio_queue(v, queue);
+    if (!q->size)
+        return;
     virtio_stop(v);
     virtq_unmap(q);
     q->desc = desc;
@@ -486,6 +492,25 @@ VirtQueue *virtio_add_queue(VirtioDevice *v, unsigned size, void (*fn)(VirtioDev
     *q = (VirtQueue){.v = v, .index = v->n_queues++, .fn = fn, .size_default = (uint16_t)size, .kick_fd = -1};
     clear_queue(q);
     return q;
+}
+
+void virtio_define_queue(VirtioDevice *v, unsigned n, unsigned size, void (*fn)(VirtioDevice *v, VirtQueue *q))
+{
+    VirtQueue *q = virtio_queue(v, n);
+    assert(!v->started && size <= VIRTIO_QUEUE_SIZE_MAX);
+    if (q->fn == fn && q->size_default == size)
+        return;
+    q->fn = fn;
+    q->size_default = (uint16_t)size;
+    clear_queue(q);
+}
+
+unsigned virtio_queues_there(const VirtioDevice *v)
+{
+    unsigned n = 0;
+    while (n < v->n_queues && v->queues[n].size_default)
+        n++;
+    return n;
 }
 
 bool virtio_attach(Device *proxy, const VirtioTransport *t, Bus *bus, const char *bus_type, Error **errp)

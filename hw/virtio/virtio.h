@@ -115,6 +115,9 @@ typedef struct VirtioInfo {
     uint64_t legacy_features; /* offered to legacy drivers only, besides VIRTIO_LEGACY_FEATURES */
     /* Features, with those of its properties in *features, that it offers; NULL: these. */
     bool (*get_features)(VirtioDevice *v, uint64_t *features, Error **errp);
+    /* Say by virtio_define_queue() which queues there are with v->guest_features; it is stopped. NULL: always the same.
+     */
+    void (*layout)(VirtioDevice *v);
     void (*features_set)(VirtioDevice *v); /* the driver chose v->guest_features; NULL: nothing to do */
     /* Fill config[0..v->config_len) with what it reads now; take what the driver wrote there. NULL: none. */
     void (*get_config)(VirtioDevice *v, uint8_t *config);
@@ -193,6 +196,9 @@ struct VirtioDevice {
 void virtio_set_config_len(VirtioDevice *v, uint16_t len);
 VirtQueue *virtio_add_queue(VirtioDevice *v, unsigned size, void (*fn)(VirtioDevice *v, VirtQueue *q));
 VirtQueue *virtio_queue(VirtioDevice *v, unsigned n);
+/* In layout(): the queue, one of those added in realize, is this; size 0: it is not there, nor those behind it. */
+void virtio_define_queue(VirtioDevice *v, unsigned n, unsigned size, void (*fn)(VirtioDevice *v, VirtQueue *q));
+unsigned virtio_queues_there(const VirtioDevice *v);
 /* The I/O thread for its queues, in use until the device goes; NULL: the one that all share. Without a call: the main
  * loop. */
 bool virtio_set_home(VirtioDevice *v, Object *iothread, Error **errp);

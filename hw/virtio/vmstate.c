@@ -23,8 +23,9 @@ static void put_virtio(VmWriter *w, const void *field, const VmField *f)
     vm_put_be(w, (uint32_t)v->guest_features, 4);
     vm_put_be(w, v->config_len, 4);
     vm_put(w, v->config, v->config_len);
-    vm_put_be(w, v->n_queues, 4);
-    for (unsigned i = 0; i < v->n_queues; i++) {
+    unsigned queues = virtio_queues_there(v);
+    vm_put_be(w, queues, 4);
+    for (unsigned i = 0; i < queues; i++) {
         const VirtQueue *q = &v->queues[i];
         vm_put_be(w, q->size, 4);
         vm_put_be(w, q->desc, 8);
@@ -43,9 +44,9 @@ static bool load_queues(VirtioDevice *v, VmReader *r, Error **errp)
     uint64_t n, size, desc, last;
     if (!vm_get_be(r, &n, 4, errp))
         return false;
-    if (n != v->n_queues)
-        return error_set(errp, "%u virtqueues, here are %u", (unsigned)n, v->n_queues);
-    for (unsigned i = 0; i < v->n_queues; i++) {
+    if (n != virtio_queues_there(v))
+        return error_set(errp, "%u virtqueues, here are %u", (unsigned)n, virtio_queues_there(v));
+    for (unsigned i = 0; i < n; i++) {
         VirtQueue *q = &v->queues[i];
         if (!vm_get_be(r, &size, 4, errp) || !vm_get_be(r, &desc, 8, errp) || !vm_get_be(r, &last, 2, errp))
             return false;
@@ -80,6 +81,8 @@ static bool load_head(VirtioDevice *v, VmReader *r, Error **errp)
     v->queue_sel = (uint16_t)sel;
     v->guest_features = features;
     v->broken = v->disabled = v->legacy_kicked = false;
+    if (VIRTIO_INFO(v)->layout)
+        VIRTIO_INFO(v)->layout(v);
     /* Another version's may be longer or shorter. */
     uint64_t mine = MIN(len, v->config_len);
     if (!vm_get(r, v->config, mine, errp))

@@ -63,7 +63,7 @@ static const struct {
     unsigned eager, whole;
     bool modern_only;
 } kinds[KINDS] = {
-    [NET] = {"virtio-net-pci", 0x06, 0},
+    [NET] = {"virtio-net-pci", 0, 0},
     [DISK] = {"virtio-blk-pci", 0x03, 0},
     [QCOW2] = {"virtio-blk-pci", 0x03, 0},
     [SERIAL] = {"virtio-serial-pci", 0x2a, 0},
@@ -106,7 +106,7 @@ static struct {
     uint32_t next_table, next_buffer;
     unsigned n_queues;
     Queue q[QUEUES];
-    NetClient peer;
+    NetClient peer, peer2;       /* of two queues */
     bool peer_takes, peer_stood; /* it did not at some time since setup() */
     unsigned peer_got;
     int port[2]; /* the port's peer, and its */
@@ -258,7 +258,7 @@ static void setup(unsigned how)
         }
         set_status(11);
     }
-    m.n_queues = MIN(m.v->n_queues, QUEUES);
+    m.n_queues = MIN(virtio_queues_there(m.v), QUEUES);
     for (unsigned n = 0; n < m.n_queues; n++)
         place_queue(n, sizes[how >> 5 & 3]);
     if (!(how & 16))
@@ -272,12 +272,17 @@ static unsigned net_header(void)
     return !m.legacy || virtio_has(m.v, 15) ? 12 : 10;
 }
 
+static unsigned net_ctrl(void)
+{
+    return virtio_has(m.v, 22) ? 4 : 2;
+}
+
 /* The device finds no sense in a request of these lengths. */
 static bool refuses(unsigned n, uint64_t out, uint64_t in)
 {
     switch (m.kind) {
     case NET:
-        return n == 0 ? in < net_header() : n == 1 ? out < net_header() || in : out < 2 || !in;
+        return n == net_ctrl() ? out < 2 || !in : n & 1 ? out < net_header() || in : in < net_header();
     case DISK:
     case QCOW2:
         return out < 16 || !in;
@@ -288,8 +293,8 @@ static bool refuses(unsigned n, uint64_t out, uint64_t in)
 
 static bool eager(unsigned n)
 {
-    if (m.kind == NET && n == 1 && (m.peer_stood || !m.peer_takes))
-        return false;
+    if (m.kind == NET)
+        return n == net_ctrl() || (n & 1 && !m.peer_stood && m.peer_takes);
     if (m.kind == SERIAL && !m.peer_takes)
         return false;
     return kinds[m.kind].eager >> n & 1;
@@ -619,12 +624,12 @@ static void from_outside(Input *in)
             m.peer_takes = !m.peer_takes;
             m.peer_stood |= !m.peer_takes;
             if (m.peer_takes)
-                net_ready(&m.peer);
+                net_ready(&m.peer), net_ready(&m.peer2);
         } else if (what & 0x40) {
             net_set_link(&m.peer, what & 0x80);
             m.peer_stood = true;
         } else {
-            net_send(&m.peer, &p);
+            net_send(what & 8 ? &m.peer2 : &m.peer, &p);
         }
         break;
     }
@@ -826,7 +831,7 @@ static void works(void)
     }
     m.hostile = false;
     m.peer_takes = true;
-    net_ready(&m.peer);
+    net_ready(&m.peer), net_ready(&m.peer2);
     net_set_link(&m.peer, true);
     net_set_link(m.peer.peer, true); /* a stream may have taken it away */
     setup(0);
@@ -905,6 +910,8 @@ static void make_device(Kind kind, const char *prop, const char *value)
     Device *dev = device_new_named(kinds[kind].name);
     if (prop && !device_set_text(dev, prop, value, &err))
         g_error("%s", error_text(err));
+    if (kind == NET && !device_set_text(dev, "mq", "on", &err))
+        g_error("%s", error_text(err));
     if ((kind == DISK || kind == QCOW2) && !device_set_text(dev, "num-queues", "2", &err))
         g_error("%s", error_text(err));
     if (!device_realize(dev, &pci_root->bus, &err))
@@ -919,6 +926,7 @@ static void make(void)
     region_log(bench_ram_region(), DIRTY_VGA, true);
     net_init(&m.peer, &peer_ops, "peer");
     m.peer.takes = NET_TAKES_CSUM | NET_TAKES_TSO4;
+    net_add_queue(&m.peer, &m.peer2);
     make_nodes();
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, m.port), ==, 0);
     g_autofree char *fd = g_strdup_printf("%d", m.port[1]);

@@ -3,6 +3,14 @@
 #include "tests/qtest/libnet.h"
 #include "tests/qtest/libvirtio.h"
 
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 enum { RX = 0, TX = 1, CTRL = 2, DEVFN = 4 << 3 };
 #define F_CSUM       BIT64(0)
 #define F_GUEST_CSUM BIT64(1)
@@ -407,6 +415,220 @@ static void test_hostile(void)
     stop(&n);
 }
 
+/* ---- several queues: a TAP interface, whose other end is a packet socket ---- */
+
+enum { PAIRS = 3 };
+#define TAP_NAME "qkvmtestmq"
+#define F_MQ     BIT64(22)
+
+static bool no_tap(void)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE, .ifr_name = TAP_NAME};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    bool ok = fd >= 0 && !ioctl(fd, TUNSETIFF, &ifr);
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        g_test_skip("no TAP interface with several queues can be made");
+    return !ok;
+}
+
+/* A packet socket on the interface, which comes up. */
+static int tap_socket(void)
+{
+    struct ifreq ifr = {.ifr_name = TAP_NAME};
+    struct timeval limit = {.tv_sec = 5};
+    int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(s, >=, 0);
+    g_assert_cmpint(ioctl(s, SIOCGIFINDEX, &ifr), ==, 0);
+    struct sockaddr_ll a = {
+        .sll_family = AF_PACKET, .sll_protocol = GUINT16_TO_BE(0x0800), .sll_ifindex = ifr.ifr_ifindex};
+    g_assert_cmpint(ioctl(s, SIOCGIFFLAGS, &ifr), ==, 0);
+    ifr.ifr_flags |= IFF_UP;
+    g_assert_cmpint(ioctl(s, SIOCSIFFLAGS, &ifr), ==, 0);
+    g_assert_cmpint(bind(s, (struct sockaddr *)&a, sizeof(a)), ==, 0);
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    return s;
+}
+
+typedef struct Multi {
+    Net n;
+    int host;
+    VQueue *rx[PAIRS], *tx[PAIRS];
+} Multi;
+
+static Multi multi_start(const char *netdev, uint64_t features)
+{
+    Multi m = {0};
+    m.n.q = qtest_start("-nodefaults -machine pc -m 64 -netdev tap,id=n,%s -device virtio-net-pci,netdev=n,addr=4,"
+                        "id=card,mq=on",
+                        netdev);
+    m.host = tap_socket();
+    m.n.d = vdev_open(m.n.q, DEVFN, false);
+    g_assert_true(vdev_features(m.n.d) & F_MQ);
+    g_assert_cmpuint(vdev_config(m.n.d, 8, 2), ==, PAIRS);
+    g_assert_cmpuint(qtest_readw(m.n.q, m.n.d->mem + VC_QUEUES), ==, 3);
+    vdev_negotiate(m.n.d, features);
+    m.n.header = 12;
+    return m;
+}
+
+static void multi_stop(Multi *m)
+{
+    for (unsigned i = 0; i < PAIRS; i++) {
+        if (m->rx[i])
+            vqueue_free(m->rx[i]);
+        if (m->tx[i])
+            vqueue_free(m->tx[i]);
+    }
+    vqueue_free(m->n.ctrl);
+    vdev_free(m->n.d);
+    qtest_quit(m->n.q);
+    close(m->host);
+}
+
+/* 64 bytes of UDP over IPv4, flow n of many. */
+static void flow_frame(uint8_t *f, const uint8_t *to, const uint8_t *from, unsigned n)
+{
+    static const uint8_t ip[] = {0x45, 0, 0, 50, 0, 0, 0, 0, 9, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2};
+    net_frame(f, 64, to, from, n);
+    stw_be(f + 12, 0x0800);
+    memcpy(f + 14, ip, sizeof(ip));
+    stw_be(f + 34, (uint16_t)(5000 + 77 * n));
+    stw_be(f + 36, 9);
+    stw_be(f + 38, 30);
+    stw_be(f + 40, 0);
+}
+
+static void multi_send(Multi *m, unsigned pair, uint8_t what)
+{
+    uint8_t out[64], in[2000];
+    Net n = m->n;
+    n.tx = m->tx[pair];
+    flow_frame(out, other, mac, what);
+    send_packet(&n, NULL, out, sizeof(out));
+    g_assert_cmpint(recv(m->host, in, sizeof(in), 0), ==, sizeof(out));
+    g_assert_cmpmem(in, sizeof(out), out, sizeof(out));
+}
+
+/* Host packets until one has come on each of the first n pairs, and none on another. */
+static void multi_receive(Multi *m, unsigned n)
+{
+    unsigned got[PAIRS] = {0}, pairs = 0;
+    for (unsigned i = 0; i < PAIRS; i++)
+        for (unsigned k = 0; m->rx[i] && k < 64; k++) {
+            uint64_t buf = vdev_alloc(m->n.d, 128, 16);
+            vqueue_add(m->rx[i], (VPart[]){{buf, 128, true}}, 1);
+            vqueue_kick(m->rx[i]);
+        }
+    for (unsigned i = 0; i < 60; i++) { /* the kernel spreads them by a hash of the flow */
+        uint8_t out[64];
+        flow_frame(out, mac, other, i);
+        g_assert_cmpint(send(m->host, out, sizeof(out), 0), ==, sizeof(out));
+    }
+    unsigned total = 0;
+    for (unsigned tries = 0; total < 60; tries++) {
+        g_assert_cmpuint(tries, <, 5000);
+        for (unsigned i = 0; i < PAIRS; i++)
+            while (m->rx[i] && vqueue_used(m->rx[i], NULL, NULL))
+                got[i]++, total++;
+        g_usleep(1000);
+    }
+    for (unsigned i = 0; i < PAIRS; i++) {
+        g_test_message("pair %u: %u packets", i, got[i]);
+        pairs += got[i] != 0;
+        g_assert_true(i < n || !got[i]);
+    }
+    g_assert_cmpuint(pairs, ==, n);
+}
+
+static void use_pairs(Multi *m, unsigned n, uint8_t answer)
+{
+    uint8_t raw[2];
+    stw_le(raw, (uint16_t)n);
+    g_assert_cmphex(command(&m->n, 4, 0, raw, 2), ==, answer);
+}
+
+static void run_multi(const char *netdev)
+{
+    Multi m = multi_start(netdev, VF_VERSION_1 | F_CTRL | F_MQ);
+    g_assert_cmpuint(qtest_readw(m.n.q, m.n.d->mem + VC_QUEUES), ==, 2 * PAIRS + 1);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        m.rx[i] = vqueue_new(m.n.d, 2 * i);
+        m.tx[i] = vqueue_new(m.n.d, 2 * i + 1);
+    }
+    m.n.ctrl = vqueue_new(m.n.d, 2 * PAIRS);
+    g_assert_cmpuint(m.n.ctrl->size, ==, 64);
+    vdev_driver_ok(m.n.d);
+    multi_receive(&m, 1);
+    use_pairs(&m, PAIRS, 0);
+    multi_receive(&m, PAIRS);
+    for (unsigned i = 0; i < PAIRS; i++)
+        multi_send(&m, i, (uint8_t)i);
+    use_pairs(&m, 0, 1);
+    use_pairs(&m, PAIRS + 1, 1);
+    g_assert_cmphex(command(&m.n, 4, 0, "\1", 1), ==, 1);   /* cut short */
+    g_assert_cmphex(command(&m.n, 4, 1, "\1\0", 2), ==, 1); /* RSS, which is not offered */
+    use_pairs(&m, 1, 0);
+    multi_receive(&m, 1);
+    g_autofree char *info = qtest_hmp(m.n.q, "info network");
+    g_assert_nonnull(strstr(info, "card: index=2,type=nic,\r\n \\ n: index=2,type=tap,"));
+    use_pairs(&m, 2, 0);
+    /* The link is all queues'. */
+    json_unref(qtest_qmp(m.n.q, "{'execute': 'set_link', 'arguments': {'name': 'n', 'up': false}}"));
+    uint8_t out[64] = {0};
+    Net n = m.n;
+    n.tx = m.tx[1];
+    send_packet(&n, NULL, out, sizeof(out));
+    json_unref(qtest_qmp(m.n.q, "{'execute': 'set_link', 'arguments': {'name': 'n', 'up': true}}"));
+    multi_send(&m, 1, 7);
+    multi_stop(&m);
+}
+
+static void test_multiqueue(void)
+{
+    if (!no_tap())
+        run_multi("ifname=" TAP_NAME ",script=no,downscript=no,queues=3");
+}
+
+/* The same interface by descriptors that somebody else has opened. */
+static void test_multiqueue_fds(void)
+{
+    int fds[PAIRS];
+    if (no_tap())
+        return;
+    for (unsigned i = 0; i < PAIRS; i++) {
+        struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE | IFF_VNET_HDR, .ifr_name = TAP_NAME};
+        fds[i] = open("/dev/net/tun", O_RDWR);
+        g_assert_cmpint(ioctl(fds[i], TUNSETIFF, &ifr), ==, 0);
+    }
+    g_autofree char *netdev = g_strdup_printf("fds=%d:%d:%d", fds[0], fds[1], fds[2]);
+    run_multi(netdev);
+    for (unsigned i = 0; i < PAIRS; i++)
+        close(fds[i]);
+}
+
+/* A driver that does not know of MQ has one pair, and its control queue at 2. */
+static void test_multiqueue_unused(void)
+{
+    if (no_tap())
+        return;
+    Multi m = multi_start("ifname=" TAP_NAME ",script=no,downscript=no,queues=3", VF_VERSION_1 | F_CTRL);
+    g_assert_cmpuint(qtest_readw(m.n.q, m.n.d->mem + VC_QUEUES), ==, 3);
+    m.rx[0] = vqueue_new(m.n.d, 0);
+    m.tx[0] = vqueue_new(m.n.d, 1);
+    m.n.ctrl = vqueue_new(m.n.d, 2);
+    g_assert_cmpuint(m.n.ctrl->size, ==, 64);
+    qtest_writew(m.n.q, m.n.d->mem + VC_QUEUE_SELECT, 3); /* is not there */
+    g_assert_cmpuint(qtest_readw(m.n.q, m.n.d->mem + VC_QUEUE_SIZE), ==, 0);
+    qtest_writew(m.n.q, m.n.d->mem + VC_QUEUE_ENABLE, 1);
+    vdev_driver_ok(m.n.d);
+    use_pairs(&m, 2, 1);
+    multi_receive(&m, 1);
+    multi_send(&m, 0, 1);
+    multi_stop(&m);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -418,6 +640,9 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/offload-ip4", test_offload4);
     g_test_add_func("/virtio-net/offload-ip6", test_offload6);
     g_test_add_func("/virtio-net/filter", test_filter);
+    g_test_add_func("/virtio-net/multiqueue", test_multiqueue);
+    g_test_add_func("/virtio-net/multiqueue-fds", test_multiqueue_fds);
+    g_test_add_func("/virtio-net/multiqueue-unused", test_multiqueue_unused);
     g_test_add_func("/virtio-net/link", test_link);
     g_test_add_func("/virtio-net/hostile", test_hostile);
     return g_test_run();
