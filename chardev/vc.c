@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vc: a text console of the display, where -serial, -parallel and -monitor go by default. -display web shows them; with
- * other displays what is written is kept, up to a screenful or some, for nobody.
+ * vc: a text console of the display, where -serial, -parallel and -monitor go by default. Web and VNC displays show
+ * them; what is written is kept, up to a screenful or some, for who looks later.
  */
 #include "chardev/vc.h"
 
@@ -19,6 +19,7 @@ typedef struct Reader {
     Vc *vc;
     int fd; /* -1: free. Set and cleared under the chardev's lock */
     unsigned watch, room_watch;
+    bool paused;  /* the guest takes no input */
     size_t at;    /* c.lock: of what was written, what it has got; */
     bool waiting; /* the socket was full: more comes when it has room */
 } Reader;
@@ -106,7 +107,7 @@ static void reader_end(Reader *r)
     g_mutex_lock(&r->vc->c.lock);
     close(r->fd);
     r->fd = -1;
-    r->waiting = false;
+    r->waiting = r->paused = false;
     g_mutex_unlock(&r->vc->c.lock);
     r->watch = r->room_watch = 0;
 }
@@ -118,15 +119,13 @@ static gboolean reader_input(gint fd, GIOCondition cond, gpointer opaque)
     size_t room = char_can_receive(&r->vc->c);
     ssize_t n;
 
-    if (!room && (cond & G_IO_IN)) {
-        /* The guest does not read: what is typed now is lost, as on a serial line. */
-        room = sizeof(buf);
-        n = recv(fd, buf, room, MSG_DONTWAIT);
-        if (n > 0)
-            return G_SOURCE_CONTINUE;
-    } else {
-        n = recv(fd, buf, MIN(room, sizeof(buf)), MSG_DONTWAIT);
+    if (!room && !(cond & (G_IO_HUP | G_IO_ERR))) {
+        /* The guest does not read: what is typed waits in the socket. */
+        r->paused = true;
+        r->watch = fd_watch(fd, G_IO_HUP | G_IO_ERR, reader_input, r);
+        return G_SOURCE_REMOVE;
     }
+    n = recv(fd, buf, MIN(room, sizeof(buf)), MSG_DONTWAIT);
     if (n > 0) {
         char_input(&r->vc->c, buf, (size_t)n);
         return G_SOURCE_CONTINUE;
@@ -135,6 +134,19 @@ static gboolean reader_input(gint fd, GIOCondition cond, gpointer opaque)
         return G_SOURCE_CONTINUE;
     reader_end(r);
     return G_SOURCE_REMOVE;
+}
+
+static void vc_update(Chardev *c)
+{
+    Vc *v = VC(c);
+
+    for (Reader *r = v->readers; r < v->readers + READERS; r++) {
+        if (r->fd < 0 || !r->paused)
+            continue;
+        r->paused = false;
+        g_source_remove(r->watch);
+        r->watch = fd_watch(r->fd, G_IO_IN | G_IO_HUP | G_IO_ERR, reader_input, r);
+    }
 }
 
 static bool vc_open(Chardev *c, const Json *opts, Error **errp)
@@ -200,10 +212,11 @@ int vc_attach(unsigned index)
 
 const CharDriver chardev_vc = {
     .name = "vc",
-    .summary = "a text console of the display (-display web shows it)",
+    .summary = "a text console of the display (web and VNC show it)",
     .size = sizeof(Vc),
     .options = (const char *const[]){"width", "height", "cols", "rows", NULL},
     .open = vc_open,
     .close = vc_close,
     .write = vc_write,
+    .update = vc_update,
 };

@@ -586,19 +586,18 @@ static bool make_ports(Machine *m, Error **errp)
             !add_port(m->parallels, ARRAY_SIZE(m->parallels), &parallels, o->where, "parallel", o->arg, errp))
             return false;
     }
-    /* A default port has a screen of its own where the display can show one; ours cannot yet: what is written vanishes.
-     */
+    /* Their text consoles: Ctrl-Alt-2, 3 and 4 at a VNC viewer. */
     const char *serial = "vc:80Cx24C", *monitor = "vc:80Cx24C";
     if (nographic) {
         serial = want_monitor ? "mon:stdio" : "stdio";
         monitor = want_serial ? NULL : "stdio";
     }
-    if (want_parallel &&
-        !add_port(m->parallels, 3, &parallels, "-parallel", "parallel", nographic ? "null" : "vc:80Cx24C", errp))
+    if (want_monitor && monitor && !one_monitor("-monitor", "compat_monitor0", monitor, false, false, errp))
         return false;
     if (want_serial && !add_port(m->serials, 4, &serials, "-serial", "serial", serial, errp))
         return false;
-    return !want_monitor || !monitor || one_monitor("-monitor", "compat_monitor0", monitor, false, false, errp);
+    return !want_parallel ||
+           add_port(m->parallels, 3, &parallels, "-parallel", "parallel", nographic ? "null" : "vc:80Cx24C", errp);
 }
 
 /* Back ends, in QEMU's order, and the machine's own card where no option says a word. */

@@ -2,6 +2,7 @@
 /* Surfaces, consoles and the listeners on them. */
 #include "ui/console.h"
 #include "ui/font.h"
+#include "ui/text-console.h"
 #include "hw/core/device.h"
 
 #define CURSOR_MAX 512
@@ -123,6 +124,26 @@ Console *console_new(Device *dev, unsigned head, const ConsoleOps *ops, void *op
     return con;
 }
 
+Console *console_new_beside(const ConsoleOps *ops, void *opaque)
+{
+    Console *con = g_new0(Console, 1);
+
+    con->ops = ops;
+    con->opaque = opaque;
+    con->surface = surface_new(1, 1);
+    return con;
+}
+
+const ConsoleOps *console_ops(const Console *con)
+{
+    return con->ops;
+}
+
+void *console_opaque(const Console *con)
+{
+    return con->opaque;
+}
+
 void console_free(Console *con)
 {
     while (con->listeners) {
@@ -221,9 +242,11 @@ Console *console_find(const char *device, unsigned head, Error **errp)
     Device *dev;
 
     if (!device) {
-        if (!console_count())
+        Console *con = console_count() ? console_at(0) : text_console(0);
+
+        if (!con)
             error_set(errp, "There is no console to take a screendump from");
-        return console_at(0);
+        return con;
     }
     dev = device_find(device);
     if (!dev) {

@@ -83,6 +83,9 @@ typedef struct ConsoleOps {
 
 /* For devices: made in realize, freed in unrealize. dev may be NULL. */
 Console *console_new(Device *dev, unsigned head, const ConsoleOps *ops, void *opaque);
+Console *console_new_beside(const ConsoleOps *ops, void *opaque); /* one that console_at() does not tell of */
+const ConsoleOps *console_ops(const Console *con);
+void *console_opaque(const Console *con);
 void console_free(Console *con);
 void console_set_surface(Console *con, Surface *s);                                /* takes s; tells the listeners */
 Surface *console_surface(Console *con);                                            /* borrowed, never NULL */
@@ -93,7 +96,7 @@ void console_move_cursor(Console *con, int x, int y, bool visible);
 /* For consumers. */
 unsigned console_count(void);
 Console *console_at(unsigned index);                                    /* NULL past the end */
-Console *console_find(const char *device, unsigned head, Error **errp); /* device id; NULL: the first console */
+Console *console_find(const char *device, unsigned head, Error **errp); /* device id; NULL: the first */
 unsigned console_index(const Console *con);
 Device *console_device(const Console *con);
 unsigned console_head(const Console *con);

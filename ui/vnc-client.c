@@ -8,6 +8,7 @@
 
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
+#include "ui/text-console.h"
 #include "util/rcu.h"
 
 #include <poll.h>
@@ -321,20 +322,42 @@ static VncState copy_picture(View *v)
     return st;
 }
 
+static bool held(const View *v, KeyCode k)
+{
+    return v->keys[k / 64] >> k % 64 & 1;
+}
+
+/* Ctrl-Alt-N: another console, where display= named none. The guest hears no more of the keys that are down. */
+static bool other_console(View *v, Console *con, const VncInput *in)
+{
+    if (v->c->server->console_device || !in->down || in->key < KEY_CODE_1 || in->key > KEY_CODE_9 ||
+        !(held(v, KEY_CODE_CTRL) || held(v, KEY_CODE_CTRL_R)) || !(held(v, KEY_CODE_ALT) || held(v, KEY_CODE_ALT_R)))
+        return false;
+    for (unsigned k = 1; k < KEY_CODES && !console_is_text(con); k++)
+        if (held(v, (KeyCode)k))
+            input_key(con, (KeyCode)k, false);
+    vnc_server_show(v->c->server, in->key - KEY_CODE_1);
+    return true;
+}
+
 static void deliver_key(View *v, Console *con, const VncInput *in)
 {
-    uint64_t bit;
+    uint64_t bit = BIT64(in->key % 64);
 
+    if (other_console(v, con, in))
+        return;
+    if (console_is_text(con) && in->down)
+        text_console_key(con, in->sym, held(v, KEY_CODE_CTRL) || held(v, KEY_CODE_CTRL_R));
     if (in->key == KEY_CODE_UNMAPPED)
         return;
-    bit = BIT64(in->key % 64);
-    if (!in->down && !(v->keys[in->key / 64] & bit))
+    if (!in->down && !held(v, in->key))
         return; /* was never pressed here */
     if (in->down)
         v->keys[in->key / 64] |= bit;
     else
         v->keys[in->key / 64] &= ~bit;
-    input_key(con, in->key, in->down);
+    if (!console_is_text(con))
+        input_key(con, in->key, in->down);
 }
 
 static void deliver_pointer(View *v, Console *con, const VncInput *in)
@@ -377,7 +400,8 @@ static void deliver_one(View *v, const VncInput *in)
             deliver_key(v, con, in);
             break;
         case VNC_POINTER:
-            deliver_pointer(v, con, in);
+            if (!console_is_text(con))
+                deliver_pointer(v, con, in);
             break;
         case VNC_RESIZE:
             if (in->x > 0 && in->y > 0 && in->x <= CONSOLE_MAX_WIDTH && in->y <= CONSOLE_MAX_HEIGHT)
@@ -426,7 +450,7 @@ static void release_all(View *v)
     if (v->buttons) {
         vm_lock();
         Console *con = v->c->server->listener.con;
-        if (con && !closing(v->c)) {
+        if (con && !console_is_text(con) && !closing(v->c)) {
             for (int i = 0; i < 3; i++)
                 if (v->buttons >> i & 1)
                     input_button(con, i == 0 ? BUTTON_LEFT : i == 1 ? BUTTON_MIDDLE : BUTTON_RIGHT, false);

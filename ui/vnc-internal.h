@@ -83,6 +83,7 @@ void vnc_client_gone(VncClient *c);                  /* the thread's last act */
 void vnc_client_replace_fd(VncClient *c, int fd);    /* the connection is behind another descriptor now */
 void vnc_client_certified(VncClient *c, char *name); /* takes it */
 void vnc_server_active(VncServer *s);                /* somebody uses it: look at the picture soon; VM lock */
+void vnc_server_show(VncServer *s, unsigned n);      /* graphic consoles, then text consoles; VM lock */
 /* A copy of the password now valid; NULL: none is. */
 char *vnc_password_now(VncServer *s);
 /* vnc-client.c */
@@ -99,6 +100,7 @@ bool websocket_pump(int fd, const void *early, size_t early_len, int plain);
 typedef struct VncInput {
     enum { VNC_KEY, VNC_POINTER, VNC_RESIZE, VNC_POWER } kind;
     KeyCode key;
+    uint32_t sym; /* X11's, of a key */
     bool down;
     unsigned buttons;
     int x, y; /* pointer position; size asked for; power action in x */

@@ -10,6 +10,7 @@
 #include "hw/core/clock.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
+#include "ui/text-console.h"
 #include "util/module.h"
 
 #include <sys/socket.h>
@@ -146,7 +147,7 @@ static bool take_picture(VncServer *s)
     hash_lines(s, &changed);
     pixman_region32_fini(&s->damage);
     pixman_region32_init(&s->damage);
-    if (st->leds != input_leds() || st->absolute != input_is_absolute(con)) {
+    if (!console_is_text(con) && (st->leds != input_leds() || st->absolute != input_is_absolute(con))) {
         st->leds = input_leds();
         st->absolute = input_is_absolute(con);
         state_changed = true;
@@ -226,6 +227,18 @@ static void heard_cursor(DisplayListener *l, Cursor *cursor)
 static const DisplayListenerOps listener_ops = {
     .surface = heard_surface, .damage = heard_damage, .cursor = heard_cursor};
 
+void vnc_server_show(VncServer *s, unsigned n)
+{
+    Console *con = n < console_count() ? console_at(n) : text_console(n - console_count());
+
+    if (!con || con == s->listener.con)
+        return;
+    display_listener_attach(&s->listener, con);
+    console_invalidate(con);
+    s->interval_ms = TICK_MAX_MS;
+    vnc_server_active(s);
+}
+
 /* The console may come later (a device that is plugged), and go. */
 static void find_console(VncServer *s)
 {
@@ -233,7 +246,7 @@ static void find_console(VncServer *s)
 
     if (s->listener.con)
         return;
-    con = s->console_device ? console_find(s->console_device, s->console_head, NULL) : console_at(0);
+    con = s->console_device ? console_find(s->console_device, s->console_head, NULL) : console_find(NULL, 0, NULL);
     if (con) {
         display_listener_attach(&s->listener, con);
         return;

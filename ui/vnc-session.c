@@ -290,7 +290,7 @@ static bool ext_key(VncSession *v)
               : code == 0xc6               ? KEY_CODE_PAUSE
               : code < 0x100               ? key_by_number(code)
                                            : key;
-    add_input(v, (VncInput){.kind = VNC_KEY, .key = key, .down = lduw_be(m + 2)});
+    add_input(v, (VncInput){.kind = VNC_KEY, .key = key, .sym = sym, .down = lduw_be(m + 2)});
     return true;
 }
 
@@ -456,7 +456,7 @@ static bool key_symbol(VncSession *v)
 
     if (!read_all(v, m, sizeof(m)))
         return false;
-    add_input(v, (VncInput){.kind = VNC_KEY, .key = keymap_lookup(ldl_be(m + 4)), .down = m[1]});
+    add_input(v, (VncInput){.kind = VNC_KEY, .key = keymap_lookup(ldl_be(m + 4)), .sym = ldl_be(m + 4), .down = m[1]});
     return true;
 }
 

@@ -632,6 +632,159 @@ def slow_viewer():
         print(f'# {grown} KiB more, query-status took {worst * 1000:.0f} ms at most')
 
 
+def cpu_time(pid):
+    with open(f'/proc/{pid}/stat', encoding='ascii') as f:
+        return sum(map(int, f.read().rsplit(')', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
+
+
+def stuck_viewers():
+    """Viewers that ask and then stop reading, as a stopped process does, through each kind of connection: the machine lives, memory stays,
+    nothing turns in circles, one that goes on reading sees the last picture, and those that are told to go are gone."""
+    if not os.path.exists('/usr/share/novnc/core/rfb.js'):
+        raise Skip('no /usr/share/novnc')
+    n, m, port = free_display(), free_display(), 5900 + free_display()
+    secure = module('crypto')
+    args = ['-vnc', f'127.0.0.1:{n},websocket=on', '-display', f'web,port={port},token=a-token-of-ours', '-serial', 'vc']
+    if secure:
+        args += ['-object', 'tls-creds-anon,id=t,endpoint=server', '-vnc', f'127.0.0.1:{m},tls-creds=t,id=second']
+
+    def raw(where):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
+        s.settimeout(PATIENCE)
+        s.connect(('127.0.0.1', where))
+        return s
+
+    def page(path):
+        return rfb.WebSocket(raw(port), path, f'127.0.0.1:{port}', f'Cookie: qemu-kvm-{port}=a-token-of-ours\r\nOrigin: http://127.0.0.1:{port}\r\n')
+
+    def still(vm, what):
+        time.sleep(1)
+        before = cpu_time(vm.process.pid)
+        time.sleep(1.5)
+        used = cpu_time(vm.process.pid) - before
+        check(used < 0.6, f'{what}: {used:.2f} s of CPU time in 1.5 s')
+
+    with VM(*args) as vm:
+        vm.mode(800, 600)
+        vm.pattern()
+        stuck = {'plain': rfb.Client(raw(5900 + n)), 'websocket': rfb.Client(rfb.WebSocket(raw(5700 + n))), 'page': rfb.Client(page('/ws/vnc'))}
+        if secure:
+            stuck['tls'] = rfb.Client(raw(5900 + m), tls=anonymous())
+        console = page('/ws/console/0')
+        quick = connect(n)
+        for c in (*stuck.values(), quick):
+            c.encodings(rfb.RAW)
+        before = memory(vm.process.pid)
+        for i in range(10):
+            for c in stuck.values() if i % 4 == 0 else ():
+                c.request(False)
+                c.request(False)
+            vm.draw(0, i * 40, [i * 0x10101 + 0x77] * 800)
+            for byte in b'to the console\r\n':
+                vm.q(f'outb 0x3f8 {byte}')
+            start = time.monotonic()
+            vm.ask('query-status')
+            check(time.monotonic() - start < 10, 'query-status waits')
+        truth = vm.dump()[1]
+        check(quick.wait(lambda: quick.rgb() == truth, incremental=False), 'the one that reads')
+        still(vm, 'while they are stuck')
+        grown = memory(vm.process.pid) - before
+        check(grown < 32768, f'{grown} KiB more')
+        for name, c in stuck.items():
+            check(c.wait(lambda c=c: c.rgb() == truth), f'{name} goes on')
+            c.request(False)
+            c.request(False)
+        time.sleep(0.5)
+        # RFC 6143: the others are to go
+        alone = [connect(where, shared=False, **more) for where, more in ((n, {}), (m, {'tls': anonymous()}))[:2 if secure else 1]]
+        until(lambda: all(len(s['clients']) == 1 for s in vm.ask('query-vnc-servers')), 'they go')
+        still(vm, 'after they were told to go')
+        for c in (console, *alone):
+            c.close()
+        print(f'# {grown} KiB more')
+
+
+def anonymous():
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname, ctx.verify_mode, ctx.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
+    ctx.set_ciphers('aNULL:@SECLEVEL=0')
+    return ctx
+
+
+def text_consoles():
+    """Ctrl-Alt-2 and so on: the text consoles as pictures, and their keys."""
+    n = free_display()
+
+    def chord(c, digit):
+        for sym, down in ((0xffe3, 1), (0xffe9, 1), (ord(digit), 1), (ord(digit), 0), (0xffe9, 0), (0xffe3, 0)):
+            c.key(sym, down)
+
+    def cell(c, row, column):
+        return b''.join(c.picture[row * 16 + y][column * 32:column * 32 + 32] for y in range(16))
+
+    def line(c, row, glyphs):
+        return ''.join(glyphs.get(cell(c, row, i), '?') for i in range(80)).rstrip()
+
+    with VM('-vnc', f'127.0.0.1:{n}', '-monitor', 'vc', '-serial', 'vc') as vm:
+        vm.mode(320, 200)
+        vm.pattern()
+        vm.keyboard()
+        c = connect(n)
+        c.encodings(rfb.RAW, rfb.DESKTOP_SIZE)
+        truth = vm.dump()[1]
+        check(c.wait(lambda: c.rgb() == truth, incremental=False), 'the screen')
+        text = ''.join(map(chr, range(33, 127)))
+        for i, byte in enumerate((f'\033[2J\033[1;1H{text[:47]} \r\n{text[47:]}\033[4;1H\033[31mred\033[0m\033[12;70Hwrapped around\033[24;1Hlast'
+                                  '\r\nscrolled\033[5;5Hxyz\b\033[K').encode()):
+            vm.q(f'outb 0x3f8 {byte}')
+        chord(c, '3')
+        check(c.wait(lambda: (c.width, c.height) == (640, 384)), 'console 3 has 80 x 24 characters')
+        check(vm.dump()[0] == (320, 200), 'screendump is of the screen')
+        want = {0: '', 22: 'last', 23: 'scrolled', 10: ' ' * 69 + 'wrapped aro', 11: 'und', 4: '    xy'}
+        glyphs = {}
+
+        def learn():
+            if len(c.picture) != 384:
+                return False
+            glyphs.clear()
+            glyphs.update({cell(c, 0, i): ch for i, ch in enumerate(text[47:])})
+            glyphs[cell(c, 15, 0)] = ' '
+            return len(glyphs) == 48 and all(line(c, row, glyphs).replace('?', ' ').rstrip() == t for row, t in want.items() if row not in (0, 10)) and \
+                line(c, 10, glyphs) == want[10]
+        check(c.wait(learn), f'its text: {[line(c, y, glyphs) for y in range(24)]}')
+        # line 1 has gone up; the red word's letters are the others' in another colour
+        check(all(b'\0\0\xaa\0' in cell(c, 2, i) and b'\xaa\xaa\xaa' not in cell(c, 2, i) for i in range(3)), 'red')
+        c.type(ord('k'))
+        until(lambda: vm.q('inb 0x3fd') & 1, 'a byte for the UART')
+        check(vm.q('inb 0x3f8') == ord('k'), 'the byte')
+        for sym, code in ((0xff0d, b'\r'), (0xff52, b'\033[A'), (0xff08, b'\x7f')):
+            c.type(sym)
+            for byte in code:
+                until(lambda: vm.q('inb 0x3fd') & 1, 'a byte for the UART')
+                check(vm.q('inb 0x3f8') == byte, f'{code}')
+        c.key(0xffe3, True)
+        c.type(ord('c'))
+        c.key(0xffe3, False)
+        until(lambda: vm.q('inb 0x3fd') & 1, '^C for the UART')
+        check(vm.q('inb 0x3f8') == 3, '^C')
+        chord(c, '2')
+        for ch in 'info version\n':
+            c.type(0xff0d if ch == '\n' else ord(ch))
+        check(c.wait(lambda: any(line(c, y, glyphs).replace('?', ' ').rstrip().endswith('qemu kvm') for y in range(24))),
+              f'the monitor answers: {[line(c, y, glyphs) for y in range(5)]}')
+        chord(c, '9')  # there is none
+        chord(c, '1')
+        check(c.wait(lambda: c.rgb() == truth), 'the screen again')
+        got = [b for b, _ in vm.scancodes(4)]
+        check(sorted(set(got)) == [0x1d, 0x38, 0x9d, 0xb8] and got[:2] == [0x1d, 0x38], f'the guest has heard of Ctrl and Alt alone: {got}')
+        c.type(0x61)
+        check([b for b, _ in vm.scancodes(2)][-2:] == [0x1e, 0x9e], 'keys go to the guest again')
+    with VM('-vnc', f'127.0.0.1:{n}', '-serial', 'vc', vga=False) as vm:
+        c = connect(n)
+        check((c.width, c.height) == (640, 384) and vm.dump()[0] == (640, 384), 'without a screen the first text console is there')
+
+
 def hostile():
     n = free_display()
     with VM('-vnc', f'127.0.0.1:{n}') as vm:
@@ -1028,10 +1181,7 @@ def tls():
             check('keys.psk' in vm.error('object-add', **psk), 'no keys')
     with VM('-object', 'tls-creds-anon,id=t,endpoint=server', '-vnc', f'127.0.0.1:{n},tls-creds=t') as vm:
         check(vm.ask('query-vnc')['auth'] == 'vencrypt+tls+none', 'query-vnc')
-        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        ctx.check_hostname, ctx.verify_mode, ctx.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
-        ctx.set_ciphers('aNULL:@SECLEVEL=0')
-        c = connect(n, tls=ctx)
+        c = connect(n, tls=anonymous())
         check(c.vencrypt == 257 and c.width, f'{c.vencrypt}')
 
 
@@ -1043,7 +1193,7 @@ def raw_certificate(n, folder):
 
 
 CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
-         addresses, slow_viewer, hostile, power, no_screen, lossy, web, command_line]
+         addresses, slow_viewer, stuck_viewers, text_consoles, hostile, power, no_screen, lossy, web, command_line]
 
 
 def main():

@@ -642,6 +642,14 @@ static void test_vc(void)
     g_assert_cmpint(send(fd, "typed", 5, 0), ==, 5);
     turn();
     g_assert_cmpstr(f->in->str, ==, "typed");
+    f->room = 2; /* what a guest does not take yet waits */
+    g_assert_cmpint(send(fd, "\033[A", 3, 0), ==, 3);
+    turn();
+    g_assert_cmpstr(f->in->str, ==, "typed\033[");
+    f->room = 10;
+    char_accept_input(&f->fe);
+    turn();
+    g_assert_cmpstr(f->in->str, ==, "typed\033[A");
     for (int i = 0; i < 1000; i++)
         char_write(&f->fe, (const uint8_t *)"y", 1);
     close(fd); /* while it waits */
