@@ -294,3 +294,33 @@ void hmp_mce(Hmp *h, const Json *args)
     if (index < vcpu_count && vcpus[index])
         cpu_inject_mce(vcpus[index], &e, broadcast, h->out);
 }
+
+/* In the CPU's thread, where its state is whole. */
+static void print_mem(X86CPU *c, void *opaque)
+{
+    cpu_print_mem(c, opaque);
+}
+
+static void print_tlb(X86CPU *c, void *opaque)
+{
+    cpu_print_tlb(c, opaque);
+}
+
+static void on_cpu(Hmp *h, void (*fn)(X86CPU *c, void *opaque))
+{
+    X86CPU *c = hmp_cpu(h);
+    if (c)
+        vcpu_run_on(c, fn, h->out);
+    else
+        hmp_print(h, "No CPU available\n");
+}
+
+void hmp_info_mem(Hmp *h, const Json *args)
+{
+    on_cpu(h, print_mem);
+}
+
+void hmp_info_tlb(Hmp *h, const Json *args)
+{
+    on_cpu(h, print_tlb);
+}

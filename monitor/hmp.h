@@ -56,7 +56,7 @@ HmpFn hmp_info_block, hmp_info_blockstats, hmp_info_chardev, hmp_info_cpus, hmp_
     hmp_info_version; /* hmp-info.c */
 HmpFn hmp_info_network, hmp_info_usernet, hmp_netdev_add, hmp_netdev_del, hmp_set_link, hmp_hostfwd_add,
     hmp_hostfwd_remove, hmp_announce_self;                                 /* hmp-net.c */
-HmpFn hmp_mce;                                                             /* hmp-memory.c */
+HmpFn hmp_mce, hmp_info_mem, hmp_info_tlb;                                 /* hmp-memory.c */
 HmpFn hmp_info_vnc, hmp_change_vnc, hmp_set_password, hmp_expire_password; /* qmp-ui.c */
 
 #endif

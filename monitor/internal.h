@@ -29,7 +29,8 @@ typedef struct MonitorOut {
 } MonitorOut;
 void monitor_out_init(MonitorOut *o, CharFrontend *fe, void (*drained)(void *opaque), void *opaque);
 void monitor_out_write(MonitorOut *o, const char *text, size_t len);
-void monitor_out_write_text(MonitorOut *o, const char *text); /* each "\n" becomes "\r\n" */
+void monitor_append_text(GString *to, const char *text);      /* each "\n" becomes "\r\n" */
+void monitor_out_write_text(MonitorOut *o, const char *text); /* the same */
 bool monitor_out_full(const MonitorOut *o);
 bool monitor_out_overflown(const MonitorOut *o);
 void monitor_out_clear(MonitorOut *o);

@@ -77,17 +77,22 @@ void monitor_out_write(MonitorOut *o, const char *text, size_t len)
     out_flush(o);
 }
 
-void monitor_out_write_text(MonitorOut *o, const char *text)
+void monitor_append_text(GString *to, const char *text)
 {
     for (const char *p = text; *p;) {
         size_t n = strcspn(p, "\n");
-        g_string_append_len(o->buf, p, (gssize)n);
+        g_string_append_len(to, p, (gssize)n);
         p += n;
         if (*p) {
-            g_string_append(o->buf, "\r\n");
+            g_string_append(to, "\r\n");
             p++;
         }
     }
+}
+
+void monitor_out_write_text(MonitorOut *o, const char *text)
+{
+    monitor_append_text(o->buf, text);
     out_flush(o);
 }
 

@@ -109,9 +109,11 @@ Json *qmp_human_monitor_command(const Json *args, Error **errp)
     }
     GString *out = g_string_new(NULL);
     hmp_execute_on(json_get_str(args, "command-line"), (int)cpu, out);
-    g_string_replace(out, "\n", "\r\n", 0); /* as on a terminal: clients expect it */
-    Json *v = json_string(out->str);
+    GString *text = g_string_sized_new(out->len);
+    monitor_append_text(text, out->str); /* as on a terminal: clients expect it */
     g_string_free(out, TRUE);
+    Json *v = json_string(text->str);
+    g_string_free(text, TRUE);
     return v;
 }
 

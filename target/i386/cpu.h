@@ -230,6 +230,8 @@ void cpu_sync_all(void);
 uint64_t cpu_tsc(X86CPU *c); /* its time stamp counter now; in its thread, or c stopped */
 void cpu_print_regs(X86CPU *c, GString *out); /* `info registers` */
 void cpu_print_present(X86CPU *c, bool fpu, GString *out); /* the same by who has the state in X86CPU already */
+void cpu_print_mem(X86CPU *c, GString *out); /* `info mem` */
+void cpu_print_tlb(X86CPU *c, GString *out); /* `info tlb` */
 /* Guest-virtual to guest-physical by the CPU's present paging mode; false: not mapped. */
 bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa);
 bool cpu_read_virtual(X86CPU *c, uint64_t va, void *buf, size_t len);

@@ -91,6 +91,8 @@ static const char *const commands[] = {
     "info memory_size_summary",
     "info history",
     "info numa",
+    "info mem",
+    "info tlb",
     "info cpus x",
     "info uuid x",
     "info nope",
