@@ -71,7 +71,8 @@ int64_t clock_ns(ClockType type)
 }
 
 /* The wake-ups. */
-static int tfd[2] = {-1, -1}; /* monotonic, wall */
+static int tfd[2] = {-1, -1};                     /* monotonic, wall */
+static int64_t armed[2] = {INT64_MAX, INT64_MAX}; /* deadlines of tfd[]; -1: it has expired */
 
 static void rearm(void)
 {
@@ -83,7 +84,6 @@ static void rearm(void)
     if (clocks[CLOCK_REALTIME_MONO].first)
         mono = MIN(mono, clocks[CLOCK_REALTIME_MONO].first->expires);
     int64_t wall = clocks[CLOCK_HOST].first ? clocks[CLOCK_HOST].first->expires : INT64_MAX;
-    static int64_t armed[2] = {INT64_MAX, INT64_MAX};
     int64_t want[2] = {mono, wall};
     for (int i = 0; i < 2; i++) {
         if (want[i] == armed[i])
@@ -104,6 +104,8 @@ static gboolean expired(gint fd, GIOCondition cond, gpointer opaque)
     uint64_t n;
     while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
         ;
+    /* The wall clock may have been set back since: the same deadline is ahead again. */
+    armed[fd == tfd[1]] = -1;
     for (int c = 0; c < CLOCK_TYPES; c++)
         timers_run(c);
     return G_SOURCE_CONTINUE;

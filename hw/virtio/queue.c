@@ -392,8 +392,10 @@ VirtReq *virtq_pop(VirtQueue *q, size_t size)
     }
     q->last_avail++;
     q->in_flight++;
-    if (q->notification && event_idx(q))
+    if (q->notification && event_idx(q)) {
         store_avail_event(q);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the next look at the index: who then adds one sees it */
+    }
     return make_request(&c, head, size);
 }
 
