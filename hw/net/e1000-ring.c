@@ -288,7 +288,6 @@ void e1000_start_tx(E1000 *s)
     s->tx_running = true;
     uint64_t base = s->mac[TDBAL] & ~0xfULL;
     base |= (uint64_t)s->mac[TDBAH] << 32;
-    bool any = s->mac[TDH] != s->mac[TDT];
     for (unsigned n = 0; s->mac[TDH] != s->mac[TDT] && !s->tx_stopped && s->tx_left; n++) {
         if (n == TX_BURST) { /* others get their turn */
             bh_schedule(s->tx_bh);
@@ -311,8 +310,7 @@ void e1000_start_tx(E1000 *s)
             break;
     }
     s->tx_running = false;
-    if (any)
-        e1000_cause(s, causes);
+    e1000_cause(s, causes); /* the queue is empty also where it was */
 }
 
 /* ---- receive ---- */

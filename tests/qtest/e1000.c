@@ -146,6 +146,17 @@ static void test_walk(void)
                        .steps = 6000});
 }
 
+static void test_nothing_to_send(void)
+{
+    Card c = start(0);
+    get(&c, ICR);
+    put(&c, TDT, c.tail);
+    g_assert_cmphex(get(&c, ICR), ==, 2);
+    put(&c, TCTL, get(&c, TCTL));
+    g_assert_cmphex(get(&c, ICR) & 2, ==, 2);
+    stop(&c);
+}
+
 static void test_transmit(void)
 {
     static const size_t sizes[] = {14, 60, 1514, 9000};
@@ -569,6 +580,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/e1000/walk", test_walk);
+    g_test_add_func("/e1000/nothing-to-send", test_nothing_to_send);
     g_test_add_func("/e1000/transmit", test_transmit);
     g_test_add_func("/e1000/checksum", test_checksum);
     g_test_add_func("/e1000/large", test_large);
