@@ -104,9 +104,14 @@ class Logins:
         run(['/usr/bin/qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', machine_image(self.debs)[0], self.disk])
         with self.guest(side, 'off') as g:
             g.expect(rb'guest login: ', BOOT_LIMIT)
-            time.sleep(10)
-            g.qmp('system_powerdown')
-            g.shutdown('guest-shutdown', BOOT_LIMIT)
+            for _ in range(BOOT_LIMIT // 30):  # until somebody listens to the button
+                g.qmp('system_powerdown')
+                status = g.wait_process(30)
+                if status == 0:
+                    return
+                if status is not None:
+                    break
+            raise GuestError(f'the power button does not end the machine; the emulator {g.obituary()}')
 
     def measure(self, sides):
         """{row: {side: [figures]}}, {side: why it has none}"""
