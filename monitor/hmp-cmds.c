@@ -174,7 +174,7 @@ static void cmd_screendump(Hmp *h, const Json *args)
 {
     Error *err = NULL;
     const char *name = json_get_str(args, "filename");
-    screendump(name, json_get_str(args, "device"), number(args, "head", -1), flag(args, "p") ? "png" : NULL, &err);
+    screendump(name, json_get_str(args, "device"), number(args, "head", -1), json_get_str(args, "format"), &err);
     hmp_error(h, err);
 }
 
@@ -484,12 +484,12 @@ const HmpCommand hmp_commands[] = {
     {"quit|q", "", "", "end the VM", cmd_quit},
     {"ringbuf_read", "device:s size:e", "device size", "read from a ring buffer", cmd_ringbuf_read},
     {"ringbuf_write", "device:s data:s", "device data", "write to a ring buffer", cmd_ringbuf_write},
-    {"screendump", "-p filename:F device:s? head:e?", "[-p] filename [device [head]]",
-     "write the screen as PPM (-p: PNG)", cmd_screendump},
-    {"expire_password", "protocol:s time:s", "protocol time",
+    {"screendump", "filename:F format:-f device:s? head:e?", "filename [-f format] [device [head]]",
+     "write the screen as PPM, or as format says (ppm, png)", cmd_screendump},
+    {"expire_password", "protocol:s time:s display:-d", "protocol time [-d display]",
      "when a display's password ends: now, never, +SECONDS, SECONDS", hmp_expire_password},
-    {"set_password", "protocol:s password:s connected:s?", "protocol password [action-if-connected]",
-     "set a display's password", hmp_set_password},
+    {"set_password", "protocol:s password:s display:-d connected:s?",
+     "protocol password [-d display] [action-if-connected]", "set a display's password", hmp_set_password},
     {"sendkey", "keys:s hold_ms:e?", "keys [hold_ms]", "press keys together ('ctrl-alt-f1')", cmd_sendkey},
     {"set_link", "name:s up:b", "name on|off", "plug or unplug a network link", hmp_set_link},
     {"stop|s", "", "", "stop the VM", cmd_stop},

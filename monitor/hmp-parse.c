@@ -339,6 +339,14 @@ Json *hmp_parse_args(Hmp *h, const HmpCommand *c, const char *text, Error **errp
             continue;
         *colon = 0;
         text = skip_blanks(text);
+        if (colon[1] == '-') { /* -X VALUE, or nothing */
+            if (text[0] != '-' || text[1] != colon[2] || !g_ascii_isspace(text[2]))
+                continue;
+            text = skip_blanks(text + 2);
+            if (!parse_arg(h, c, *s, 's', &text, args, errp))
+                return NULL;
+            continue;
+        }
         bool optional = colon[2] == '?';
         if (optional && !*text)
             continue;

@@ -20,7 +20,7 @@ typedef struct Hmp {
  *   n  an expression that fits 32 bits
  *   F  a word that is a file's name     B  one that is a drive's
  *   b  on or off                        f  /FORMAT, as the members count, format, size (optional always)
- *   -X a flag: the member X is true
+ *   -X a flag: the member X is true     NAME:-X  at this place, -X and a word, or nothing
  */
 typedef struct HmpCommand {
     const char *name; /* "stop|s": names of which any will do */

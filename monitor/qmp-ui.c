@@ -133,7 +133,7 @@ void hmp_change_vnc(Hmp *h, const Json *args)
     Error *err = NULL;
 
     if (strcmp(what, "password") && strcmp(what, "passwd"))
-        error_set(&err, "Expected 'password' after 'vnc'");
+        hmp_print(h, "Expected 'password' after 'vnc'\n");
     else if (!password)
         error_set(&err, "the password is missing: change vnc password PASSWORD");
     else
@@ -141,11 +141,19 @@ void hmp_change_vnc(Hmp *h, const Json *args)
     hmp_error(h, err);
 }
 
+static bool protocol_known(const Json *args, Error **errp)
+{
+    const char *p = json_get_str(args, "protocol");
+
+    return !strcmp(p, "vnc") || !strcmp(p, "spice") || error_set(errp, "invalid parameter value: %s", p);
+}
+
 void hmp_set_password(Hmp *h, const Json *args)
 {
     Error *err = NULL;
 
-    qmp_set_password(args, &err);
+    if (protocol_known(args, &err))
+        qmp_set_password(args, &err);
     hmp_error(h, err);
 }
 
@@ -153,6 +161,7 @@ void hmp_expire_password(Hmp *h, const Json *args)
 {
     Error *err = NULL;
 
-    qmp_expire_password(args, &err);
+    if (protocol_known(args, &err))
+        qmp_expire_password(args, &err);
     hmp_error(h, err);
 }

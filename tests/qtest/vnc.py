@@ -296,6 +296,14 @@ def passwords():
         connect(n, password='third').close()
         check(vm.hmp('set_password vnc fourth') == '', 'HMP set_password')
         connect(n, password='fourth').close()
+        check(vm.hmp('set_password vnc fifth -d default keep') == '' and vm.hmp('expire_password vnc never -d default') == '', 'HMP with -d')
+        connect(n, password='fifth').close()
+        check('Could not set password' in vm.hmp('set_password vnc x -d nope'), 'HMP, another display')
+        check(vm.hmp('set_password foo x') == 'Error: invalid parameter value: foo\r\n', 'HMP, another protocol')
+        check(vm.hmp('change vnc foo') == "Expected 'password' after 'vnc'\r\n", 'HMP change vnc')
+        check(vm.hmp(f'screendump {vm.path("png")} -f png') == '', 'HMP screendump')
+        with open(vm.path('png'), 'rb') as f:
+            check(f.read(4) == b'\x89PNG', 'a PNG')
         c.key(0x61, True)  # the first is still there
         check(vm.ask('query-vnc')['clients'] != [], 'it stays')
 
