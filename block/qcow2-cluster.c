@@ -745,11 +745,13 @@ int qcow2_write_compressed(BlockNode *n, uint64_t off, const void *data, uint64_
     Qcow2 *s = n->state;
     if (off & s->cluster_mask || len > s->cluster_size || (len < s->cluster_size && off + len != node_length(n)))
         return -EINVAL;
-    g_autofree uint8_t *in = g_malloc0(s->cluster_size), *out = g_malloc(s->cluster_size);
-    memcpy(in, data, len);
-    int64_t used = qcow2_compress(s->compression, in, s->cluster_size, out, s->cluster_size - 1);
+    g_autofree uint8_t *padded = len < s->cluster_size ? g_malloc0(s->cluster_size) : NULL;
+    g_autofree uint8_t *out = g_malloc(s->cluster_size);
+    if (padded)
+        memcpy(padded, data, len);
+    int64_t used = qcow2_compress(s->compression, padded ? padded : data, s->cluster_size, out, s->cluster_size - 1);
     if (used == -ENOSPC) {
-        struct iovec iov = {in, len};
+        struct iovec iov = {(void *)data, len};
         return write_all(n, off, len, &iov, 1);
     }
     if (used < 0)

@@ -53,20 +53,62 @@ int qcow2_decompress(uint32_t type, const void *in, size_t inlen, void *out, siz
 #endif
 }
 
+/* Each thread keeps its compressor: to make one takes a good part of the time that a cluster takes. */
+static void deflate_free(gpointer z)
+{
+    deflateEnd(z);
+    g_free(z);
+}
+
+static z_stream *deflate_get(void)
+{
+    static GPrivate key = G_PRIVATE_INIT(deflate_free);
+    z_stream *z = g_private_get(&key);
+    if (z)
+        return deflateReset(z) == Z_OK ? z : NULL;
+    z = g_new0(z_stream, 1);
+    if (deflateInit2(z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+        g_free(z);
+        return NULL;
+    }
+    g_private_set(&key, z);
+    return z;
+}
+
+#ifdef CONFIG_ZSTD
+static void zstd_free(gpointer ctx)
+{
+    ZSTD_freeCCtx(ctx);
+}
+
+static ZSTD_CCtx *zstd_get(void)
+{
+    static GPrivate key = G_PRIVATE_INIT(zstd_free);
+    ZSTD_CCtx *ctx = g_private_get(&key);
+    if (!ctx && (ctx = ZSTD_createCCtx()))
+        g_private_set(&key, ctx);
+    return ctx;
+}
+#endif
+
 int64_t qcow2_compress(uint32_t type, const void *in, size_t inlen, void *out, size_t outlen)
 {
     if (!type) {
-        z_stream z = {
-            .next_in = (Bytef *)(uintptr_t)in, .avail_in = (uInt)inlen, .next_out = out, .avail_out = (uInt)outlen};
-        if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        z_stream *z = deflate_get();
+        if (!z)
             return -ENOMEM;
-        int r = deflate(&z, Z_FINISH);
-        size_t used = outlen - z.avail_out;
-        deflateEnd(&z);
-        return r == Z_STREAM_END ? (int64_t)used : -ENOSPC;
+        z->next_in = (Bytef *)(uintptr_t)in;
+        z->avail_in = (uInt)inlen;
+        z->next_out = out;
+        z->avail_out = (uInt)outlen;
+        int r = deflate(z, Z_FINISH);
+        return r == Z_STREAM_END ? (int64_t)(outlen - z->avail_out) : -ENOSPC;
     }
 #ifdef CONFIG_ZSTD
-    size_t r = ZSTD_compress(out, outlen, in, inlen, ZSTD_CLEVEL_DEFAULT);
+    ZSTD_CCtx *ctx = zstd_get();
+    if (!ctx)
+        return -ENOMEM;
+    size_t r = ZSTD_compressCCtx(ctx, out, outlen, in, inlen, ZSTD_CLEVEL_DEFAULT);
     return ZSTD_isError(r) ? -ENOSPC : (int64_t)r;
 #else
     return -ENOTSUP;

@@ -28,6 +28,7 @@ typedef struct TapNet {
     NetClient nc;
     int fd;
     bool vnet_hdr, detached;
+    bool gone; /* the interface */
     GPtrArray *further; /* of TapNet *; the first's */
     unsigned in_watch, out_watch;
     char *ifname, *down_script;
@@ -56,7 +57,10 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n <= (ssize_t)head) {
-            t->in_watch = 0; /* the interface went away */
+            t->in_watch = 0;
+            t->gone = true;
+            warn_report("netdev %s: the interface %s went away: %s", t->nc.name, t->ifname ? t->ifname : "of its fd",
+                        n < 0 ? g_strerror(errno) : "end of file");
             return G_SOURCE_REMOVE;
         }
         struct iovec iov = {t->buf + HEADER, (size_t)n - head};
@@ -77,7 +81,7 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
 static void tap_writable(NetClient *nc)
 {
     TapNet *t = TAP(nc);
-    if (!t->in_watch && !t->detached)
+    if (!t->in_watch && !t->detached && !t->gone)
         t->in_watch = fd_watch(t->fd, G_IO_IN, readable, t);
 }
 

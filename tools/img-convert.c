@@ -30,6 +30,8 @@ static int bad_option(int opt, char **argv)
 
 /* ---- convert ---- */
 
+#define PIECE (256 * KIB)
+
 typedef struct Convert {
     GPtrArray *sources; /* of BlockEdge *, one behind the other */
     GArray *starts;     /* of uint64_t: where each begins; the end of all last */
@@ -38,6 +40,9 @@ typedef struct Convert {
     unsigned base_depth; /* what comes from there on is in the target's backing file; 0: there is none */
     bool compress, zero_init, has_backing;
     uint8_t *buf;
+    GThreadPool *pool; /* compress */
+    GAsyncQueue *idle; /* of Piece: waits where all are in the pool */
+    int failed;        /* atomic: -errno of the first write that failed there, which is reported */
 } Convert;
 
 static BlockNode *source_at(const Convert *c, uint64_t at, uint64_t *in, uint64_t *len)
@@ -78,45 +83,58 @@ static int write_sparse(Convert *c, uint64_t at, const uint8_t *p, uint64_t len)
     return ret;
 }
 
-typedef struct Compress {
-    Convert *c;
-    uint64_t at, len, cluster;
-    const uint8_t *data;
-    int next, ret; /* atomic: the next cluster, the first error */
-} Compress;
+/* A part of the source on its way through the compressing threads: what a thread takes at a time. */
+typedef struct Piece {
+    uint64_t at, len;
+    uint8_t *data;
+} Piece;
 
-static gpointer compress_some(gpointer opaque)
+static uint64_t cluster_of(const Convert *c)
 {
-    Compress *z = opaque;
-    Convert *c = z->c;
-    while (!g_atomic_int_get(&z->ret)) {
-        uint64_t done = (uint64_t)g_atomic_int_add(&z->next, 1) * z->cluster;
-        if (done >= z->len)
-            break;
-        uint64_t n = MIN(z->cluster, z->len - done);
-        int ret = 0;
-        if (!img_is_zero(z->data + done, n))
-            ret = qcow2_write_compressed(c->target->node, z->at + done, z->data + done, n);
-        else if (!c->zero_init || c->has_backing)
-            ret = write_zero(c, z->at + done, n);
-        if (ret)
-            g_atomic_int_compare_and_exchange(&z->ret, 0, ret);
-    }
-    return NULL;
+    return ((Qcow2 *)c->target->node->state)->cluster_size;
 }
 
-/* Each processor takes the next cluster. */
-static int write_compressed(Convert *c, uint64_t at, const uint8_t *p, uint64_t len, uint64_t cluster)
+static void compress_piece(gpointer data, gpointer opaque)
 {
-    GThread *threads[15];
-    Compress z = {c, at, len, cluster, p, 0, 0};
-    guint n = MIN(g_get_num_processors() - 1, ARRAY_SIZE(threads));
-    for (guint i = 0; i < n; i++)
-        threads[i] = g_thread_new("compress", compress_some, &z);
-    compress_some(&z);
-    for (guint i = 0; i < n; i++)
-        g_thread_join(threads[i]);
-    return z.ret;
+    Piece *p = data;
+    Convert *c = opaque;
+    uint64_t cluster = cluster_of(c), n;
+    for (uint64_t done = 0; done < p->len && !g_atomic_int_get(&c->failed); done += n) {
+        n = MIN(cluster, p->len - done);
+        int ret = 0;
+        if (!img_is_zero(p->data + done, n))
+            ret = qcow2_write_compressed(c->target->node, p->at + done, p->data + done, n);
+        else if (!c->zero_init || c->has_backing)
+            ret = write_zero(c, p->at + done, n);
+        if (ret && g_atomic_int_compare_and_exchange(&c->failed, 0, ret))
+            img_error("error while writing at byte %" PRIu64 ": %s", p->at + done, g_strerror(-ret));
+    }
+    g_async_queue_push(c->idle, p);
+}
+
+/* One thread a processor; reading goes on while pieces are left. */
+static void compress_begin(Convert *c)
+{
+    guint n = MIN(g_get_num_processors(), 16);
+    c->idle = g_async_queue_new();
+    for (guint i = 0; i < 2 * n + 1; i++) {
+        Piece *p = g_new0(Piece, 1);
+        p->data = g_malloc(MAX(PIECE, cluster_of(c)));
+        g_async_queue_push(c->idle, p);
+    }
+    c->pool = g_thread_pool_new(compress_piece, c, (gint)n, false, NULL);
+}
+
+static int compress_end(Convert *c)
+{
+    Piece *p;
+    g_thread_pool_free(c->pool, false, true);
+    while ((p = g_async_queue_try_pop(c->idle))) {
+        g_free(p->data);
+        g_free(p);
+    }
+    g_async_queue_unref(c->idle);
+    return c->failed;
 }
 
 /* One step from at on; *step: its length. */
@@ -130,7 +148,7 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
     int ret = node_status_chain(src, NULL, in, len, &st);
     if (ret)
         return img_error("error while reading block status at offset %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
-    uint64_t cluster = c->compress ? ((Qcow2 *)c->target->node->state)->cluster_size : 0;
+    uint64_t cluster = c->compress ? cluster_of(c) : 0;
     bool zero = st.flags & BLOCK_ST_ZERO;
     bool below = c->base_depth && (st.depth >= c->base_depth || !(st.flags & BLOCK_ST_ALLOCATED));
     if (c->compress) { /* whole clusters, whatever they are made of */
@@ -148,12 +166,22 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
         ret = write_zero(c, at, st.len);
         return ret ? (img_error("error while writing at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret) : 0;
     }
-    *step = MIN(st.len, c->compress ? MAX(CHUNK, cluster) : CHUNK);
+    *step = MIN(st.len, c->compress ? MAX(PIECE, cluster) : CHUNK);
     *total = *step;
-    ret = node_pread(src, in, c->buf, *step);
-    if (ret)
-        return img_error("error while reading at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
-    ret = c->compress ? write_compressed(c, at, c->buf, *step, cluster) : write_sparse(c, at, c->buf, *step);
+    Piece *p = c->compress ? g_async_queue_pop(c->idle) : NULL;
+    ret = g_atomic_int_get(&c->failed);
+    if (!ret && (ret = node_pread(src, in, p ? p->data : c->buf, *step)))
+        img_error("error while reading at byte %" PRIu64 ": %s", at, g_strerror(-ret));
+    if (p && !ret) {
+        p->at = at;
+        p->len = *step;
+        g_thread_pool_push(c->pool, p, NULL);
+    } else if (p) {
+        g_async_queue_push(c->idle, p);
+    }
+    if (ret || p)
+        return ret;
+    ret = write_sparse(c, at, c->buf, *step);
     return ret ? (img_error("error while writing at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret) : 0;
 }
 
@@ -335,11 +363,15 @@ int img_convert(int argc, char **argv)
     c.buf = g_malloc(MAX(CHUNK, 2 * MIB));
     uint64_t amount = img_progress_on ? convert_amount(&c) : 1, copied = 0, n = 0;
     img_progress(0);
+    if (c.compress)
+        compress_begin(&c);
     for (uint64_t at = 0, step = 0; at < c.size && !ret; at += step) {
         ret = convert_step(&c, at, &step, &n) ? 1 : 0;
         copied += n;
         img_progress(amount ? (double)copied / (double)amount : 1);
     }
+    if (c.compress && compress_end(&c))
+        ret = 1;
     if (!ret)
         img_progress(1);
     if (img_progress_on)
