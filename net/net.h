@@ -208,4 +208,21 @@ bool net_csum_finish(uint8_t *buf, size_t len, const NetOffload *off);
 bool net_segment(const uint8_t *buf, size_t len, const NetOffload *off,
                  void (*fn)(void *opaque, const uint8_t *buf, size_t len), void *opaque);
 
+/*
+ * The other way round: what a back end brings in a burst, small TCP segments of one stream in order, goes to a peer
+ * that takes large ones as one. Only what net_segment() would make the same of again is merged.
+ */
+typedef struct NetMerger {
+    NetClient *from;
+    NetHeaders h;     /* of what is held */
+    size_t len, mss;  /* of what is held, 0: nothing; payload of its first segment */
+    uint32_t seq;     /* of the next segment */
+    unsigned n;       /* segments */
+    bool burst, busy; /* others come soon; the buffer is being sent */
+    uint8_t buf[NET_PACKET_MAX];
+} NetMerger;
+void net_merger_send(NetMerger *m, const void *buf, size_t len); /* at once where no burst is on */
+bool net_merger_begin(NetMerger *m);                             /* a burst; returns what end() wants */
+void net_merger_end(NetMerger *m, bool was);                     /* all of it is sent */
+
 #endif

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Checksums and segmentation in software, for peers that cannot. Packets come from guests and foreign hosts: every
- * offset is checked against the packet. RFC 791, 8200, 9293, 1071; VLAN tags of IEEE 802.1Q are looked through.
+ * Checksums and segmentation in software, for peers that cannot, and segments merged for those that can. Packets come
+ * from guests and foreign hosts: every offset is checked against the packet. RFC 791, 8200, 9293, 1071; VLAN tags of
+ * IEEE 802.1Q are looked through.
  */
 #include "net/net.h"
 
 enum { ETH_HEADER = 14, ETH_TYPE = 12, ETH_IP4 = 0x0800, ETH_IP6 = 0x86dd, ETH_VLAN = 0x8100, ETH_QINQ = 0x88a8 };
 enum { PROTO_HOP = 0, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44, PROTO_OPTIONS = 60 };
 enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
-enum { TCP_FIN = 1, TCP_PSH = 8, TCP_CWR = 0x80 };
+enum { TCP_FIN = 1, TCP_PSH = 8, TCP_ACK = 0x10, TCP_CWR = 0x80, TCP_CHECK = 16 };
+enum { IP_TOTAL_MAX = 65535, IP4_DF = 0x4000 };
 enum { EXTENSIONS_MAX = 8, SEGMENT_MIN = 32 };
 
 static void parse_l4(const uint8_t *buf, size_t len, unsigned proto, size_t at, NetHeaders *h)
@@ -181,4 +183,119 @@ bool net_segment(const uint8_t *buf, size_t len, const NetOffload *off,
         at += n;
     } while (at < s.total);
     return true;
+}
+
+/* ---- merging ---- */
+
+/* A plain data segment, no options, no padding behind it. */
+static bool mergeable(const uint8_t *buf, size_t len, NetHeaders *h)
+{
+    if (len <= ETH_HEADER || len > ETH_HEADER + IP_TOTAL_MAX || !net_parse(buf, len, h) || !h->tcp ||
+        h->l3 != ETH_HEADER || h->payload - h->l4 != TCP_HEADER || len <= h->payload)
+        return false;
+    const uint8_t *ip = buf + h->l3, *tcp = buf + h->l4;
+    size_t head = h->ip4 ? IP4_HEADER : IP6_HEADER, said = h->ip4 ? lduw_be(ip + 2) : IP6_HEADER + lduw_be(ip + 4);
+    return h->l4 - h->l3 == (ptrdiff_t)head && said == len - h->l3 && (tcp[13] & ~TCP_PSH) == TCP_ACK;
+}
+
+/* Of the same stream, direction and state as what is held, and next in it. */
+static bool follows(const NetMerger *m, const uint8_t *buf, size_t len, const NetHeaders *h)
+{
+    const uint8_t *ip = buf + h->l3, *tcp = buf + h->l4, *our_ip = m->buf + h->l3, *our_tcp = m->buf + h->l4;
+    size_t n = len - h->payload;
+    if (h->ip4 != m->h.ip4 || memcmp(buf, m->buf, ETH_HEADER))
+        return false;
+    /* All but lengths, sums, flags PSH and IPv4's identification, which goes up by one. */
+    bool same = h->ip4 ? !memcmp(ip, our_ip, 2) && !memcmp(ip + 6, our_ip + 6, 4) && !memcmp(ip + 12, our_ip + 12, 8) &&
+                             (lduw_be(ip + 4) == (uint16_t)(lduw_be(our_ip + 4) + m->n) || lduw_be(ip + 6) & IP4_DF)
+                       : !memcmp(ip, our_ip, 4) && !memcmp(ip + 6, our_ip + 6, 34);
+    return same && !memcmp(tcp, our_tcp, 4) && !memcmp(tcp + 8, our_tcp + 8, 5) && !memcmp(tcp + 14, our_tcp + 14, 2) &&
+           ldl_be(tcp + 4) == m->seq && n <= m->mss && m->len + n - ETH_HEADER <= IP_TOTAL_MAX;
+}
+
+static void merger_flush(NetMerger *m)
+{
+    if (!m->len)
+        return;
+    struct iovec iov = {m->buf, m->len};
+    NetPacket p = {&iov, 1, m->len, {0}};
+    if (m->n > 1) {
+        const NetHeaders *h = &m->h;
+        uint8_t *ip = m->buf + h->l3;
+        uint16_t sum;
+        if (h->ip4) {
+            stw_be(ip + 2, (uint16_t)(m->len - h->l3));
+            stw_le(ip + 10, 0);
+            sum = net_fold(net_sum(ip, IP4_HEADER, 0));
+            memcpy(ip + 10, &sum, 2);
+        } else {
+            stw_be(ip + 4, (uint16_t)(m->len - h->l3 - IP6_HEADER));
+        }
+        sum = (uint16_t)~net_fold(pseudo_sum(ip, h->ip6, m->len - h->l4));
+        memcpy(m->buf + h->l4 + TCP_CHECK, &sum, 2);
+        p.off = (NetOffload){.flags = NET_NEEDS_CSUM,
+                             .gso_type = h->ip4 ? NET_GSO_TCPV4 : NET_GSO_TCPV6,
+                             .hdr_len = h->payload,
+                             .gso_size = (uint16_t)m->mss,
+                             .csum_start = h->l4,
+                             .csum_offset = TCP_CHECK};
+    }
+    m->len = 0;
+    m->busy = true;
+    net_send(m->from, &p);
+    m->busy = false;
+}
+
+/* Those who look at the packets in between see them as they came. */
+static bool may_merge(const NetMerger *m, bool ip6)
+{
+    const NetClient *peer = m->from->peer;
+    unsigned need = NET_TAKES_CSUM | (ip6 ? NET_TAKES_TSO6 : NET_TAKES_TSO4);
+    return peer && (peer->takes & need) == need && !m->from->filters && !peer->filters;
+}
+
+void net_merger_send(NetMerger *m, const void *data, size_t len)
+{
+    const uint8_t *buf = data;
+    NetHeaders h;
+    if (!m->burst || m->busy || !mergeable(buf, len, &h) || !may_merge(m, h.ip6)) {
+        if (!m->busy)
+            merger_flush(m);
+        net_send_buf(m->from, buf, len);
+        return;
+    }
+    size_t n = len - h.payload;
+    bool last = buf[h.l4 + 13] & TCP_PSH;
+    if (m->len && follows(m, buf, len, &h)) {
+        memcpy(m->buf + m->len, buf + h.payload, n);
+        m->buf[h.l4 + 13] |= buf[h.l4 + 13];
+        m->len += n;
+        m->n++;
+        last |= n < m->mss;
+    } else {
+        merger_flush(m);
+        memcpy(m->buf, buf, len);
+        m->h = h;
+        m->len = len;
+        m->mss = n;
+        m->n = 1;
+        last |= n < SEGMENT_MIN;
+    }
+    m->seq = ldl_be(buf + h.l4 + 4) + (uint32_t)n;
+    if (last)
+        merger_flush(m);
+}
+
+bool net_merger_begin(NetMerger *m)
+{
+    bool was = m->burst;
+    m->burst = true;
+    return was;
+}
+
+void net_merger_end(NetMerger *m, bool was)
+{
+    if (!m->busy)
+        merger_flush(m);
+    m->burst = was;
 }

@@ -22,7 +22,7 @@ MODULE_DEFINE
 static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 {
     User *u = opaque;
-    net_send_buf(u->nc, buf, len);
+    net_merger_send(&u->merger, buf, len);
     return (ssize_t)len;
 }
 
@@ -176,7 +176,9 @@ static int get_revents(int idx, void *opaque)
 static gboolean source_dispatch(GSource *src, GSourceFunc fn, gpointer data)
 {
     UserSource *s = (UserSource *)src;
+    bool was = net_merger_begin(&s->u->merger);
     slirp_pollfds_poll(s->u->slirp, 0, get_revents, s);
+    net_merger_end(&s->u->merger, was);
     return G_SOURCE_CONTINUE;
 }
 
@@ -209,6 +211,7 @@ static User *user_of(NetClient *nc)
 static bool user_receive(NetClient *nc, const NetPacket *p)
 {
     User *u = user_of(nc);
+    bool was = net_merger_begin(&u->merger);
     if (p->n == 1) {
         slirp_input(u->slirp, p->iov[0].iov_base, (int)p->size);
     } else {
@@ -216,6 +219,7 @@ static bool user_receive(NetClient *nc, const NetPacket *p)
         iov_to_buf(p->iov, p->n, 0, buf, p->size);
         slirp_input(u->slirp, buf, (int)p->size);
     }
+    net_merger_end(&u->merger, was);
     /* A vCPU's thread brought it: what libslirp now waits for may be another. */
     if (!in_main_thread())
         look_again(u);
@@ -424,7 +428,7 @@ bool net_user_open(NetClient *nc, const Json *opts, Error **errp)
     if (!user_config(&conf, opts, errp))
         return false;
     User *u = g_new0(User, 1);
-    u->nc = nc;
+    u->nc = u->merger.from = nc;
     u->forwards = g_ptr_array_new_with_free_func(forward_free);
     u->slirp = slirp_new(&conf.slirp, &callbacks, u);
     g_free(conf.search);

@@ -14,6 +14,7 @@ typedef struct User {
     GSource *source;
     bool stale;          /* what libslirp waits for has changed since the main loop looked */
     GPtrArray *forwards; /* guestfwd's character devices */
+    NetMerger merger;    /* of what libslirp sends in one call */
 } User;
 
 /* What libslirp is made with; the strings are the options'. */

@@ -279,6 +279,92 @@ static void test_software(void)
     gone(b);
 }
 
+/* What a large packet was split into becomes that packet again; what is not next in the stream stays apart. */
+static NetMerger *merger;
+
+static void merge_piece(void *opaque, const uint8_t *buf, size_t len)
+{
+    uint8_t *copy = g_memdup2(buf, len);
+    if (!--*(int *)opaque)
+        stl_be(copy + 42, 7); /* another acknowledgement */
+    net_merger_send(merger, copy, len);
+    g_free(copy);
+}
+
+static NetOffload merged_off;
+static GByteArray *merged;
+
+static bool receive_merged(NetClient *nc, const NetPacket *p)
+{
+    if (PLAYER(nc)->got++)
+        return true;
+    merged_off = p->off;
+    g_byte_array_set_size(merged, (guint)p->size);
+    iov_to_buf(p->iov, p->n, 0, merged->data, p->size);
+    return true;
+}
+
+static unsigned merge(Player *b, const uint8_t *f, size_t len, const NetOffload *off, int other)
+{
+    b->got = 0;
+    bool was = net_merger_begin(merger);
+    g_assert_true(net_segment(f, len, off, merge_piece, &other));
+    net_merger_end(merger, was);
+    g_assert_cmpuint(merger->len, ==, 0);
+    return b->got;
+}
+
+static void test_merge(void)
+{
+    static const NetOps merging = {.type = "player", .receive = receive_merged};
+    Player *a = player("a"), *b = player("b");
+    uint8_t f[20054] = {2};
+    b->nc.ops = &merging;
+    net_connect(&a->nc, &b->nc);
+    merged = g_byte_array_new();
+    merger = g_new0(NetMerger, 1);
+    merger->from = &a->nc;
+    stw_be(f + 12, 0x0800);
+    f[14] = 0x45;
+    stw_be(f + 16, sizeof(f) - 14);
+    stw_be(f + 18, 0xfffe); /* the identification goes round */
+    f[22] = 64;
+    f[23] = 6;
+    memcpy(f + 26, "\12\0\2\2\12\0\2\17", 8);
+    uint16_t sum = net_fold(net_sum(f + 14, 20, 0));
+    memcpy(f + 24, &sum, 2);
+    stl_be(f + 38, 0xfffffff0); /* so does the sequence number */
+    f[46] = 0x50;
+    f[47] = 0x18;
+    for (size_t i = 54; i < sizeof(f); i++)
+        f[i] = (uint8_t)(i * 7 + i / 251);
+    NetOffload off = {.flags = NET_NEEDS_CSUM,
+                      .gso_type = NET_GSO_TCPV4,
+                      .hdr_len = 54,
+                      .gso_size = 1460,
+                      .csum_start = 34,
+                      .csum_offset = 16};
+    const unsigned all = (sizeof(f) - 54 + 1459) / 1460;
+    g_assert_cmpuint(merge(b, f, sizeof(f), &off, -1), ==, all); /* it takes none */
+    b->nc.takes = NET_TAKES_CSUM | NET_TAKES_TSO4;
+    g_assert_cmpuint(merge(b, f, sizeof(f), &off, -1), ==, 1);
+    g_assert_cmpmem(&merged_off, sizeof(off), &off, sizeof(off));
+    /* The sum is that of the pseudo header: finished, each is right. */
+    g_assert_true(net_csum_finish(merged->data, merged->len, &merged_off));
+    uint8_t pseudo[4] = {0, 6, (sizeof(f) - 34) >> 8, (sizeof(f) - 34) & 0xff};
+    uint32_t whole = net_sum(pseudo, 4, net_sum(merged->data + 26, 8, 0));
+    g_assert_cmpuint(net_fold(net_sum(merged->data + 34, merged->len - 34, whole)), ==, 0);
+    memset(merged->data + 50, 0, 2);
+    g_assert_cmpmem(merged->data, merged->len, f, sizeof(f));
+    g_assert_cmpuint(merge(b, f, sizeof(f), &off, 3), ==, 3); /* before, the third, behind */
+    f[46] = 0x60;                                             /* options */
+    g_assert_cmpuint(merge(b, f, sizeof(f), &off, -1), ==, (sizeof(f) - 58 + 1459) / 1460);
+    gone(a);
+    gone(b);
+    g_clear_pointer(&merger, g_free);
+    g_byte_array_unref(merged);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -289,5 +375,6 @@ int main(int argc, char **argv)
     g_test_add_func("/net/sum", test_sum);
     g_test_add_func("/net/random", test_random);
     g_test_add_func("/net/software", test_software);
+    g_test_add_func("/net/merge", test_merge);
     return g_test_run();
 }
