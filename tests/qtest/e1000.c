@@ -85,6 +85,7 @@ static Card start(uint32_t rctl)
     put(&c, RDT, N - 1);
     put(&c, RCTL, rctl | EN);
     put(&c, TCTL, EN);
+    get(&c, ICR); /* that the transmitter's queue is empty */
     return c;
 }
 
