@@ -28,7 +28,7 @@ typedef struct TapNet {
     NetClient nc;
     int fd;
     bool vnet_hdr, detached;
-    bool gone; /* the interface */
+    bool gone;          /* the interface */
     GPtrArray *further; /* of TapNet *; the first's */
     unsigned in_watch, out_watch;
     char *ifname, *down_script;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Clocks and timers. Each clock keeps its armed timers in a list sorted by deadline: a PC has a few dozen at most, and most
- * arm near one end. One timerfd a host clock wakes the main loop; virtual and monotonic time share one.
+ * Clocks and timers. Each clock keeps its armed timers in a list sorted by deadline: a PC has a few dozen at most, and
+ * most arm near one end. One timerfd a host clock wakes the main loop; virtual and monotonic time share one.
  */
 #include "hw/core/clock.h"
 #include "softmmu/mainloop.h"
@@ -17,7 +17,8 @@ typedef struct Clock {
 } Clock;
 
 static Clock clocks[CLOCK_TYPES];
-/* Virtual time = monotonic + offset while it runs, `frozen` while it does not. Read without the VM lock: a sequence lock. */
+/* Virtual time = monotonic + offset while it runs, `frozen` while it does not. Read without the VM lock: a sequence
+ * lock. */
 static unsigned vseq;
 static bool vrunning, vmanual;
 static int64_t voffset, vfrozen;
@@ -214,8 +215,8 @@ int64_t timers_deadline(ClockType clock)
     return clocks[clock].first ? clocks[clock].first->expires : INT64_MAX;
 }
 
-/* Runs what is due by `now`, as of the time of the call: a timer that re-arms itself in the past runs again at the next turn only,
- * so that the loop stays alive. */
+/* Runs what is due by `now`, as of the time of the call: a timer that re-arms itself in the past runs again at the next
+ * turn only, so that the loop stays alive. */
 static void run_due(ClockType clock, int64_t now)
 {
     ASSERT_VM_LOCKED();
