@@ -337,8 +337,10 @@ void jit_fpu_sync(X86CPU *c)
     t->fpu_ip = s->rip;
     t->fpu_op = s->op;
     t->fpu_cs = c->seg[SEG_CS].selector;
-    if (s->has_mem)
-        t->fpu_ds = c->seg[s->seg].selector;
+    /* Of the last one with an operand in memory, whatever came behind it. */
+    if (h->fpu_seg)
+        t->fpu_ds = c->seg[h->fpu_seg - 1].selector;
+    h->fpu_seg = 0;
 }
 
 Block *jit_block_at(JitCpu *j, uint32_t code)

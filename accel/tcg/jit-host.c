@@ -130,11 +130,11 @@ static void note_fpu(Tr *t, const Insn *i)
         t->failed = true;
         return;
     }
-    *s = (FpuSite){
-        .rip = t->rip[t->at], .op = (uint16_t)((i->opcode & 7) << 8 | i->modrm), .seg = i->seg, .has_mem = i->has_mem};
+    *s = (FpuSite){.rip = t->rip[t->at], .op = (uint16_t)((i->opcode & 7) << 8 | i->modrm)};
     emit_store_imm(e, 4, rm_gs(G_HOT(fpu_site)), (int32_t)jit_ref(t->j, s));
     if (!i->has_mem)
         return;
+    emit_store_imm(e, 4, rm_gs(G_HOT(fpu_seg)), i->seg + 1);
     if (tr_ea(t, i, &constant))
         emit_imm(e, T0, constant);
     emit_store(e, 8, rm_gs(G_TCG(fpu_dp)), T0);

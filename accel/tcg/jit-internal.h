@@ -49,6 +49,7 @@ typedef struct JitHot {
     uint64_t temp;
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
+    uint32_t fpu_seg;  /* segment of the last x87 operand in memory + 1; 0: TcgCpu's fpu_ds is right */
     uint64_t return_misses;      /* count for `info jit`: returns that the return stack did not foresee */
     uint64_t held[HELD_MAX];     /* host addresses of groups (jit-group.c) */
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
@@ -130,8 +131,6 @@ typedef struct GroupSite {
 typedef struct FpuSite {
     uint64_t rip;
     uint16_t op;
-    uint8_t seg;
-    bool has_mem;
 } FpuSite;
 
 /* A page of code. One that is written again and again is not protected: its blocks compare their bytes when they are
