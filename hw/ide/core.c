@@ -185,6 +185,9 @@ bool ide_io_error(IdeDrive *s, int err, unsigned op)
     BlockOnError action = blk_error_action(s->blk, is_read, err);
     if (action == BLOCK_ON_ERROR_STOP) {
         s->ch->error_status = (int32_t)op;
+        /* Not done: who polls until the VM stands still must not take it for that. */
+        if (s->kind != IDE_CD && !(op & (RETRY_DMA | RETRY_TRIM)))
+            s->status |= ST_BUSY;
     } else if (action == BLOCK_ON_ERROR_REPORT) {
         if (s->kind == IDE_CD && op != RETRY_FLUSH) {
             atapi_io_error(s, err);
