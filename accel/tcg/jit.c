@@ -386,7 +386,8 @@ static const void *go(X86CPU *c, JitExit *x, uint32_t extra)
     JitCpu *j = t->jit;
     uint32_t mode = t->mode, generation = j->generation;
 
-    if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->leave || (j->logging && !extra))
+    /* A block without groups is entered for its first instruction in any case: who leaves each time gets nowhere. */
+    if ((!extra && (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->logging)) || j->leave)
         return dispatch(c);
     Block *b = find_kind(c, extra);
 
