@@ -120,15 +120,9 @@ Cold *tr_cold(Tr *t, unsigned kind, uint32_t from)
     return c;
 }
 
-static uint32_t site(Tr *t, const Cold *c)
+static SiteData site_data(const Tr *t, const Cold *c)
 {
-    SiteData *d = jit_arena(t->j, sizeof(*d));
-
-    if (!d) {
-        t->failed = true;
-        return 0;
-    }
-    *d = (SiteData){
+    return (SiteData){
         .block = t->b,
         .retry = c->retry,
         .insn = c->insn,
@@ -137,6 +131,17 @@ static uint32_t site(Tr *t, const Cold *c)
         .mmu = c->mmu & 15,
         .after = (uint8_t)(c->after - c->retry <= 255 ? c->after - c->retry : 0),
     };
+}
+
+static uint32_t site(Tr *t, const Cold *c)
+{
+    SiteData *d = jit_arena(t->j, sizeof(*d));
+
+    if (!d) {
+        t->failed = true;
+        return 0;
+    }
+    *d = site_data(t, c);
     return jit_ref(t->j, d);
 }
 
@@ -158,12 +163,7 @@ static void group_stub(Tr *t, const Cold *c)
     }
     *x = (JitExit){.from = t->b, .rip = t->rip[c->insn], .site = c->from[0], .stub = emit_at(e), .flags = IN_SLOT};
     *g = (GroupSite){
-        .s = {.block = t->b,
-              .retry = c->retry,
-              .insn = c->insn,
-              .size = c->size,
-              .access = c->access & ACCESS_RW,
-              .mmu = c->mmu & 15},
+        .s = site_data(t, c),
         .lead = c->lead,
         .span = (uint16_t)(c->constant ? PAGE_SIZE : c->group->max - c->group->min),
         .write = c->group->write,
