@@ -112,24 +112,20 @@ typedef struct ThrottleObject {
     ThrottleGroup *group;
 } ThrottleObject;
 
-static const struct {
-    const char *name;
-    size_t offset;
-    bool is_length;
-} members[] = {
-#define LIMIT(name, kind)                                                                                              \
-    {name, offsetof(ThrottleLimits, avg[kind]), false}, {name "-max", offsetof(ThrottleLimits, max[kind]), false},     \
-    {                                                                                                                  \
-        name "-max-length", offsetof(ThrottleLimits, length[kind]), true                                               \
-    }
-    LIMIT("iops-total", THROTTLE_IOPS_TOTAL),
-    LIMIT("iops-read", THROTTLE_IOPS_READ),
-    LIMIT("iops-write", THROTTLE_IOPS_WRITE),
-    LIMIT("bps-total", THROTTLE_BPS_TOTAL),
-    LIMIT("bps-read", THROTTLE_BPS_READ),
-    LIMIT("bps-write", THROTTLE_BPS_WRITE),
-    {"iops-size", offsetof(ThrottleLimits, iops_size), false},
-};
+/* The x-* property that is limits' member of the name; NULL: there is none. */
+static const Prop *member(const ThrottleObject *t, const char *name)
+{
+    for (const Prop *p = t->obj.desc->props; p->name; p++)
+        if (g_str_has_prefix(p->name, "x-") && !strcmp(p->name + 2, name))
+            return p;
+    return NULL;
+}
+
+/* The limit that an x-* property is. */
+static uint64_t *limit_of(ThrottleLimits *l, const Prop *p)
+{
+    return (uint64_t *)(void *)((char *)l + p->offset - offsetof(ThrottleObject, limits));
+}
 
 static ThrottleLimits current(const ThrottleObject *t)
 {
@@ -176,14 +172,14 @@ static bool one_set(void *obj, const Prop *p, const Json *val, bool from_text, E
     else if (v > UINT32_MAX && g_str_has_suffix(p->name, "-length"))
         say(t, g_strdup_printf("%s value must be in the range [0, %u]", p->name, UINT32_MAX));
     else
-        *(uint64_t *)((char *)obj + p->offset) = (uint64_t)v;
+        *limit_of(&t->limits, p) = (uint64_t)v;
     return true;
 }
 
 static Json *one_get(const void *obj, const Prop *p)
 {
     ThrottleLimits l = current(obj);
-    return json_uint(*(uint64_t *)((char *)&l + p->offset - offsetof(ThrottleObject, limits)));
+    return json_uint(*limit_of(&l, p));
 }
 
 static bool all_set(void *obj, const Prop *p, const Json *val, bool from_text, Error **errp)
@@ -194,28 +190,30 @@ static bool all_set(void *obj, const Prop *p, const Json *val, bool from_text, E
     t->limits = current(t);
     for (size_t i = 0; i < json_length(val); i++) {
         const char *key = json_key_at(val, i);
-        size_t m = 0;
+        const Prop *m = member(t, key);
         int64_t v;
-        while (m < ARRAY_SIZE(members) && strcmp(members[m].name, key))
-            m++;
-        if (m == ARRAY_SIZE(members))
+
+        if (!m)
             say(t, g_strdup_printf("Parameter 'limits.%s' is unexpected", key));
         else if (!read_number(json_val_at(val, i), from_text, &v))
             say(t, g_strdup_printf("Invalid parameter type for 'limits.%s', expected: integer", key));
-        else if (members[m].is_length && (v < 0 || v > UINT32_MAX))
+        else if (g_str_has_suffix(key, "-length") && (v < 0 || v > UINT32_MAX))
             say(t, g_strdup_printf("%s value must be in the range [0, %u]", key, UINT32_MAX));
         else /* a negative one is far above the greatest */
-            *(uint64_t *)((char *)&t->limits + members[m].offset) = (uint64_t)v;
+            *limit_of(&t->limits, m) = (uint64_t)v;
     }
     return true;
 }
 
 static Json *all_get(const void *obj, const Prop *p)
 {
-    ThrottleLimits l = current(obj);
+    const ThrottleObject *t = obj;
+    ThrottleLimits l = current(t);
     Json *o = json_object();
-    for (size_t m = 0; m < ARRAY_SIZE(members); m++)
-        json_set(o, members[m].name, json_uint(*(uint64_t *)((char *)&l + members[m].offset)));
+
+    for (const Prop *m = t->obj.desc->props; m->name; m++)
+        if (g_str_has_prefix(m->name, "x-"))
+            json_set(o, m->name + 2, json_uint(*limit_of(&l, m)));
     return o;
 }
 
