@@ -20,19 +20,6 @@ const char *const fuzz_seeds[] = {
     NULL,
 };
 
-typedef struct Input {
-    const uint8_t *data;
-    size_t left;
-} Input;
-
-static uint64_t take(Input *in, unsigned bytes)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < bytes && in->left; i++, in->left--)
-        v |= (uint64_t)*in->data++ << (8 * i);
-    return v;
-}
-
 static const DeviceDesc *pick(unsigned n)
 {
     static GPtrArray *fit;

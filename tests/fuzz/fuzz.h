@@ -9,4 +9,18 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern const char *const fuzz_seeds[];
 
+typedef struct Input {
+    const uint8_t *data;
+    size_t left;
+} Input;
+
+/* A little-endian number of the next bytes; zeros where there are no more. */
+static inline uint64_t take(Input *in, unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes && in->left; i++, in->left--)
+        v |= (uint64_t)*in->data++ << (8 * i);
+    return v;
+}
+
 #endif

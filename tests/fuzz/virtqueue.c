@@ -123,19 +123,6 @@ G_GNUC_PRINTF(1, 2) static void bug(const char *fmt, ...)
     abort();
 }
 
-typedef struct Input {
-    const uint8_t *data;
-    size_t left;
-} Input;
-
-static uint64_t take(Input *in, unsigned bytes)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < bytes && in->left; i++, in->left--)
-        v |= (uint64_t)*in->data++ << (8 * i);
-    return v;
-}
-
 /* ---- the driver's means ---- */
 
 static void put(uint64_t addr, const void *buf, size_t len)

@@ -169,12 +169,7 @@ static void priorities(void)
 static void second_processor(void)
 {
     apic_write(APIC_SVR, 0x1ff);
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x4500); /* INIT */
-    for (unsigned i = 0; i < 20000; i++)
-        __asm__ volatile("nop");
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x46f0); /* SIPI to F0000h */
+    start_second();
     while (!ap_running)
         __asm__ volatile("pause");
     say("second processor", ap_running);
@@ -190,12 +185,7 @@ static void second_processor(void)
     /* And once more from the start. */
     ap_running = 0;
     cli();
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x4500);
-    for (unsigned i = 0; i < 20000; i++)
-        __asm__ volatile("nop");
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x46f0);
+    start_second();
     while (!ap_running)
         __asm__ volatile("pause");
     say("started again", ap_running);

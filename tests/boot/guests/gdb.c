@@ -61,12 +61,7 @@ __attribute__((noinline)) void interrupt(struct frame *f)
 int main(void)
 {
     apic_write(APIC_SVR, 0x1ff);
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x4500); /* INIT */
-    for (unsigned i = 0; i < 20000; i++)
-        __asm__ volatile("nop");
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x46f0); /* SIPI to F0000h */
+    start_second();
     apic_write(APIC_LINT0, 0x700);
     pic_init(1);
     pit_start(11932);

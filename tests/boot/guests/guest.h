@@ -163,5 +163,15 @@ static inline uint32_t apic_read(unsigned reg)
 {
     return mmio_read((uint64_t)APIC + reg);
 }
+/* INIT and SIPI, to F0000h, to the processor of APIC id 1. */
+static inline void start_second(void)
+{
+    apic_write(APIC_ICR2, 1 << 24);
+    apic_write(APIC_ICR, 0x4500);
+    for (unsigned i = 0; i < 20000; i++)
+        __asm__ volatile("nop");
+    apic_write(APIC_ICR2, 1 << 24);
+    apic_write(APIC_ICR, 0x46f0);
+}
 
 #endif

@@ -170,12 +170,7 @@ static void show(unsigned n)
 static void start_ap(void)
 {
     apic_write(APIC_SVR, 0x1ff);
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x4500);
-    for (unsigned i = 0; i < 20000; i++)
-        __asm__ volatile("nop");
-    apic_write(APIC_ICR2, 1 << 24);
-    apic_write(APIC_ICR, 0x46f0);
+    start_second();
     while (!ap_there)
         __asm__ volatile("pause");
 }
