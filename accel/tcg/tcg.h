@@ -26,28 +26,6 @@
 #define PAGE_SIZE 4096U
 #define PAGE_MASK (~(uint64_t)0xfff)
 
-/* CR4 */
-enum {
-    CR4_VME = 1 << 0,
-    CR4_PVI = 1 << 1,
-    CR4_TSD = 1 << 2,
-    CR4_DE = 1 << 3,
-    CR4_PSE = 1 << 4,
-    CR4_PAE = 1 << 5,
-    CR4_MCE = 1 << 6,
-    CR4_PGE = 1 << 7,
-    CR4_PCE = 1 << 8,
-    CR4_OSFXSR = 1 << 9,
-    CR4_OSXMMEXCPT = 1 << 10,
-    CR4_UMIP = 1 << 11,
-    CR4_LA57 = 1 << 12,
-    CR4_FSGSBASE = 1 << 16,
-    CR4_PCIDE = 1 << 17,
-    CR4_OSXSAVE = 1 << 18,
-    CR4_SMEP = 1 << 20,
-    CR4_SMAP = 1 << 21,
-    CR4_PKE = 1 << 22,
-};
 /* Why interrupts wait for one instruction: X86CPU.interrupt_shadow (KVM's values). */
 enum { SHADOW_SS = 1, SHADOW_STI = 2 };
 enum { DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };

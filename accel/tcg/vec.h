@@ -11,29 +11,8 @@
 #define ACCEL_TCG_VEC_H
 
 #include "accel/tcg/ops.h"
+#include "target/i386/xsave.h"
 
-/* SDM volume 1, 10.5.1 and 13.4. */
-enum {
-    XS_FCW = 0,
-    XS_FSW = 2,
-    XS_FTW = 4 /* abridged: a bit per register, 1: not empty */,
-    XS_FOP = 6,
-    XS_FIP = 8,
-    XS_FCS = 12,
-    XS_FDP = 16,
-    XS_FDS = 20,
-    XS_MXCSR = 24,
-    XS_MXCSR_MASK = 28,
-    XS_ST = 32,
-    XS_XMM = 160,
-    XS_LEGACY_END = 416,
-    XS_HEADER = 512,
-    XS_XSTATE_BV = 512,
-    XS_XCOMP_BV = 520,
-    XS_EXTENDED = 576,
-    XS_YMM = 576,
-    XS_YMM_SIZE = 256,
-};
 enum { XC_X87 = 1, XC_SSE = 2, XC_AVX = 4, XC_PKRU = 1 << 9 }; /* XCR0, XSTATE_BV */
 #define XCOMP_COMPACT (1ULL << 63)
 #define FCW_INIT      0x37f

@@ -8,18 +8,7 @@
  * registers).
  */
 #include "accel/tcg/mmu.h"
-
-enum {
-    PTE_P = 1,
-    PTE_W = 2,
-    PTE_U = 4,
-    PTE_A = 0x20,
-    PTE_D = 0x40,
-    PTE_PS = 0x80,
-    PTE_G = 0x100,
-};
-#define PTE_NX   BIT64(63)
-#define PTE_ADDR 0x000ffffffffff000ULL
+#include "target/i386/paging.h"
 
 /* One level's entry, of 4 or 8 bytes. */
 typedef struct Entry {

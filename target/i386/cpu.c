@@ -4,6 +4,7 @@
  * accelerator, and `info registers`. Address translation is in mmu.c, the CPUID models in model.c.
  */
 #include "target/i386/cpu.h"
+#include "target/i386/xsave.h"
 #include "accel/accel.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -13,9 +14,6 @@
 enum { D_PRESENT = 1 << 15, D_S = 1 << 12, D_DB = 1 << 22, D_L = 1 << 21, D_DPL_SHIFT = 13, D_TYPE_SHIFT = 8 };
 enum { APIC_BASE_BSP = 1 << 8, APIC_BASE_ENABLE = 1 << 11, APIC_BASE_ADDRESS = 0xfee00000 };
 #define PAT_RESET 0x0007040600070406ULL
-
-/* The XSAVE area's legacy part (SDM volume 1, table 10-2) and header. */
-enum { X_FCW = 0, X_FSW = 2, X_FTW = 4, X_MXCSR = 24, X_MXCSR_MASK = 28, X_ST = 32, X_XMM = 160, X_XSTATE_BV = 512 };
 
 bool (*cpu_attach_apic)(X86CPU *c, bool has_apic, Error **errp);
 void (*cpu_detach_apic)(X86CPU *c);
@@ -65,9 +63,9 @@ static void seg_set(SegReg *s, uint16_t selector, uint64_t base, unsigned type)
 static void fpu_reset(X86CPU *c)
 {
     memset(c->xsave, 0, sizeof(c->xsave));
-    stw_le(&c->xsave[X_FCW], 0x37f);
-    stl_le(&c->xsave[X_MXCSR], 0x1f80);
-    stl_le(&c->xsave[X_MXCSR_MASK], 0xffff);
+    stw_le(&c->xsave[XS_FCW], 0x37f);
+    stl_le(&c->xsave[XS_MXCSR], 0x1f80);
+    stl_le(&c->xsave[XS_MXCSR_MASK], 0xffff);
 }
 
 /* What both RESET and INIT do. */
@@ -278,19 +276,19 @@ static void print_seg(GString *out, const char *name, const SegReg *s, bool wide
 static void print_fpu(X86CPU *c, GString *out)
 {
     const uint8_t *x = c->xsave;
-    unsigned fsw = lduw_le(&x[X_FSW]), top = bits64(fsw, 11, 3), regs = c->seg[SEG_CS].flags & D_L ? 16 : 8;
+    unsigned fsw = lduw_le(&x[XS_FSW]), top = bits64(fsw, 11, 3), regs = c->seg[SEG_CS].flags & D_L ? 16 : 8;
 
-    g_string_append_printf(out, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", lduw_le(&x[X_FCW]), fsw, top,
-                           x[X_FTW], ldl_le(&x[X_MXCSR]));
+    g_string_append_printf(out, "FCW=%04x FSW=%04x [ST=%u] FTW=%02x MXCSR=%08x\n", lduw_le(&x[XS_FCW]), fsw, top,
+                           x[XS_FTW], ldl_le(&x[XS_MXCSR]));
     for (unsigned i = 0; i < 8; i++) {
         /* The image holds ST(0) first; the listing is by physical register. */
-        const uint8_t *st = &x[X_ST + 16 * ((i - top) & 7)];
+        const uint8_t *st = &x[XS_ST + 16 * ((i - top) & 7)];
 
         g_string_append_printf(out, "FPR%u=%016" PRIx64 " %04x%c", i, ldq_le(st), lduw_le(st + 8), i & 1 ? '\n' : ' ');
     }
     for (unsigned i = 0; i < regs; i++)
-        g_string_append_printf(out, "XMM%02u=%016" PRIx64 " %016" PRIx64 "%c", i, ldq_le(&x[X_XMM + 16 * i + 8]),
-                               ldq_le(&x[X_XMM + 16 * i]), i & 1 ? '\n' : ' ');
+        g_string_append_printf(out, "XMM%02u=%016" PRIx64 " %016" PRIx64 "%c", i, ldq_le(&x[XS_XMM + 16 * i + 8]),
+                               ldq_le(&x[XS_XMM + 16 * i]), i & 1 ? '\n' : ' ');
 }
 
 static void print_gprs(X86CPU *c, GString *out, bool wide)

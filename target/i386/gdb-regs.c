@@ -5,20 +5,9 @@
  * feature for is in one of ours.
  */
 #include "target/i386/gdb-regs.h"
+#include "target/i386/xsave.h"
 
 enum { CODE_LONG = 1 << 21 }; /* SegReg.flags: L */
-enum {
-    X_FCW = 0,
-    X_FSW = 2,
-    X_FTW = 4,
-    X_FOP = 6,
-    X_FIP = 8,
-    X_FDP = 16,
-    X_MXCSR = 24,
-    X_ST = 32,
-    X_XMM = 160,
-    X_BV = 512
-};
 enum { BV_X87 = 1, BV_SSE = 2 };
 
 typedef enum RegKind { K_GPR, K_RIP, K_FLAGS, K_SEG, K_SEG_BASE, K_WORD, K_CR8, K_ST, K_X87, K_XMM, K_MXCSR } RegKind;
@@ -142,12 +131,12 @@ static bool in_code64(const X86CPU *c)
  * section 8.1.7). */
 static unsigned x87_tags(const uint8_t *x)
 {
-    unsigned top = bits64(lduw_le(&x[X_FSW]), 11, 3), tags = 0;
+    unsigned top = bits64(lduw_le(&x[XS_FSW]), 11, 3), tags = 0;
     for (unsigned i = 0; i < 8; i++) {
-        const uint8_t *st = &x[X_ST + 16 * ((i - top) & 7)];
+        const uint8_t *st = &x[XS_ST + 16 * ((i - top) & 7)];
         uint64_t mantissa = ldq_le(st);
         unsigned exponent = lduw_le(st + 8) & 0x7fff, tag;
-        if (!(x[X_FTW] >> i & 1))
+        if (!(x[XS_FTW] >> i & 1))
             tag = 3;
         else if (exponent && exponent != 0x7fff && mantissa >> 63)
             tag = 0;
@@ -162,21 +151,21 @@ static uint32_t x87_read(const uint8_t *x, unsigned which)
 {
     switch (which) {
     case X87_CTRL:
-        return lduw_le(&x[X_FCW]);
+        return lduw_le(&x[XS_FCW]);
     case X87_STAT:
-        return lduw_le(&x[X_FSW]);
+        return lduw_le(&x[XS_FSW]);
     case X87_TAG:
         return x87_tags(x);
     case X87_FISEG:
-        return lduw_le(&x[X_FIP + 4]);
+        return lduw_le(&x[XS_FIP + 4]);
     case X87_FIOFF:
-        return ldl_le(&x[X_FIP]);
+        return ldl_le(&x[XS_FIP]);
     case X87_FOSEG:
-        return lduw_le(&x[X_FDP + 4]);
+        return lduw_le(&x[XS_FDP + 4]);
     case X87_FOOFF:
-        return ldl_le(&x[X_FDP]);
+        return ldl_le(&x[XS_FDP]);
     default:
-        return lduw_le(&x[X_FOP]) & 0x7ff;
+        return lduw_le(&x[XS_FOP]) & 0x7ff;
     }
 }
 
@@ -184,30 +173,30 @@ static void x87_write(uint8_t *x, unsigned which, uint32_t val)
 {
     switch (which) {
     case X87_CTRL:
-        stw_le(&x[X_FCW], val);
+        stw_le(&x[XS_FCW], val);
         break;
     case X87_STAT:
-        stw_le(&x[X_FSW], val);
+        stw_le(&x[XS_FSW], val);
         break;
     case X87_TAG:
-        x[X_FTW] = 0;
+        x[XS_FTW] = 0;
         for (unsigned i = 0; i < 8; i++)
-            x[X_FTW] |= (val >> (2 * i) & 3) != 3 ? 1 << i : 0;
+            x[XS_FTW] |= (val >> (2 * i) & 3) != 3 ? 1 << i : 0;
         break;
     case X87_FISEG:
-        stw_le(&x[X_FIP + 4], val);
+        stw_le(&x[XS_FIP + 4], val);
         break;
     case X87_FIOFF:
-        stl_le(&x[X_FIP], val);
+        stl_le(&x[XS_FIP], val);
         break;
     case X87_FOSEG:
-        stw_le(&x[X_FDP + 4], val);
+        stw_le(&x[XS_FDP + 4], val);
         break;
     case X87_FOOFF:
-        stl_le(&x[X_FDP], val);
+        stl_le(&x[XS_FDP], val);
         break;
     default:
-        stw_le(&x[X_FOP], val & 0x7ff);
+        stw_le(&x[XS_FOP], val & 0x7ff);
         break;
     }
 }
@@ -290,16 +279,16 @@ unsigned gdb_reg_read(X86CPU *c, unsigned n, uint8_t *out)
         stq_le(out, c->irq_ops && c->irq_ops->get_tpr ? c->irq_ops->get_tpr(c) : c->cr8);
         break;
     case K_ST:
-        memcpy(out, &c->xsave[X_ST + 16 * r->where], r->size);
+        memcpy(out, &c->xsave[XS_ST + 16 * r->where], r->size);
         break;
     case K_X87:
         stl_le(out, x87_read(c->xsave, (unsigned)r->where));
         break;
     case K_XMM:
-        memcpy(out, &c->xsave[X_XMM + 16 * r->where], r->size);
+        memcpy(out, &c->xsave[XS_XMM + 16 * r->where], r->size);
         break;
     case K_MXCSR:
-        stl_le(out, ldl_le(&c->xsave[X_MXCSR]));
+        stl_le(out, ldl_le(&c->xsave[XS_MXCSR]));
         break;
     }
     return r->size;
@@ -307,7 +296,7 @@ unsigned gdb_reg_read(X86CPU *c, unsigned n, uint8_t *out)
 
 static void touch_xsave(X86CPU *c, unsigned component)
 {
-    c->xsave[X_BV] |= component;
+    c->xsave[XS_XSTATE_BV] |= component;
 }
 
 /* EFER.LMA is what LME and CR0.PG make it (SDM volume 3, section 10.8.5). */
@@ -355,7 +344,7 @@ unsigned gdb_reg_write(X86CPU *c, unsigned n, const uint8_t *in, size_t len)
             c->irq_ops->set_tpr(c, (uint8_t)c->cr8);
         break;
     case K_ST:
-        memcpy(&c->xsave[X_ST + 16 * r->where], in, r->size);
+        memcpy(&c->xsave[XS_ST + 16 * r->where], in, r->size);
         touch_xsave(c, BV_X87);
         break;
     case K_X87:
@@ -363,11 +352,11 @@ unsigned gdb_reg_write(X86CPU *c, unsigned n, const uint8_t *in, size_t len)
         touch_xsave(c, BV_X87);
         break;
     case K_XMM:
-        memcpy(&c->xsave[X_XMM + 16 * r->where], in, r->size);
+        memcpy(&c->xsave[XS_XMM + 16 * r->where], in, r->size);
         touch_xsave(c, BV_SSE);
         break;
     case K_MXCSR:
-        stl_le(&c->xsave[X_MXCSR], ldl_le(in) & 0xffff);
+        stl_le(&c->xsave[XS_MXCSR], ldl_le(in) & 0xffff);
         touch_xsave(c, BV_SSE);
         break;
     }

@@ -19,7 +19,7 @@
 #define MCG_SER_P   BIT64(24)
 #define MCG_LMCE_P  BIT64(27)
 #define BANKS       (ARRAY_SIZE(((X86CPU *)0)->mce_banks) / 4)
-enum { MCG_RIPV = 1, MCG_MCIP = 4, CR4_MCE = 1 << 6, EDX1_MCE = 1 << 7, EDX1_MCA = 1 << 14 };
+enum { MCG_RIPV = 1, MCG_MCIP = 4, EDX1_MCE = 1 << 7, EDX1_MCA = 1 << 14 };
 enum { CTL, STATUS, ADDR, MISC };
 /* Family 6, model 14 and later signal a machine check on every CPU (SDM volume 3, 16.10.4.1). */
 enum { BROADCAST_FAMILY = 6, BROADCAST_MODEL = 14 };

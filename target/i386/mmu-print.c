@@ -5,22 +5,8 @@
  * the number of those looked at is bounded, and that of the lines.
  */
 #include "accel/accel.h"
-#include "target/i386/cpu.h"
+#include "target/i386/paging.h"
 
-enum {
-    PTE_P = 1,
-    PTE_W = 2,
-    PTE_U = 4,
-    PTE_PWT = 8,
-    PTE_PCD = 0x10,
-    PTE_A = 0x20,
-    PTE_D = 0x40,
-    PTE_PS = 0x80,
-    PTE_G = 0x100
-};
-#define PTE_NX   BIT64(63)
-#define PTE_ADDR 0x000ffffffffff000ULL
-enum { CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_LA57 = 0x1000 };
 enum { PAGE = 4096, RIGHTS = PTE_P | PTE_W | PTE_U, MAX_TABLES = 16384, MAX_LINES = 1 << 18 };
 
 typedef struct Walk Walk;
@@ -84,8 +70,7 @@ static bool walk(Walk *w, uint64_t gpa, uint64_t va, int shift, unsigned entries
 
     if (w->tables++ == MAX_TABLES || w->lines > MAX_LINES)
         return false;
-    gpa &= accel && accel->has_a20 ? w->c->a20_mask : ~0ULL;
-    if (as_read(cpu_address_space(w->c), gpa, table, entries * size) != MEM_OK)
+    if (as_read(cpu_address_space(w->c), cpu_behind_a20(w->c, gpa), table, entries * size) != MEM_OK)
         return true;
     for (unsigned i = 0; i < entries; i++) {
         uint64_t e = w->wide ? ldq_le(table + 8 * i) : ldl_le(table + 4 * i), at = va + ((uint64_t)i << shift);

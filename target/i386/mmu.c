@@ -4,13 +4,9 @@
  * 4-level and 5-level. For debuggers and monitors: no permissions, no accessed or dirty bits.
  */
 #include "accel/accel.h"
-#include "target/i386/cpu.h"
+#include "target/i386/paging.h"
 
-enum { PTE_P = 1, PTE_PS = 0x80 };
-enum { CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_LA57 = 0x1000 };
-#define PTE_ADDR 0x000ffffffffff000ULL
-
-static uint64_t behind_a20(const X86CPU *c, uint64_t gpa)
+uint64_t cpu_behind_a20(const X86CPU *c, uint64_t gpa)
 {
     return accel && accel->has_a20 ? gpa & c->a20_mask : gpa;
 }
@@ -18,7 +14,7 @@ static uint64_t behind_a20(const X86CPU *c, uint64_t gpa)
 static bool load_entry(const X86CPU *c, uint64_t gpa, unsigned size, uint64_t *out)
 {
     MemResult res = MEM_OK;
-    uint64_t e = as_load(cpu_address_space(c), behind_a20(c, gpa), size, &res);
+    uint64_t e = as_load(cpu_address_space(c), cpu_behind_a20(c, gpa), size, &res);
 
     if (res != MEM_OK || !(e & PTE_P))
         return false;
@@ -88,7 +84,7 @@ bool cpu_translate(X86CPU *c, uint64_t va, uint64_t *gpa)
     cpu_sync_get(c);
     if (!translate(c, va, gpa))
         return false;
-    *gpa = behind_a20(c, *gpa);
+    *gpa = cpu_behind_a20(c, *gpa);
     return true;
 }
 

@@ -7,22 +7,8 @@
 #include "accel/accel.h"
 #include "target/i386/cpu.h"
 #include "target/i386/vmstate.h"
+#include "target/i386/xsave.h"
 
-/* The XSAVE area (SDM volume 1, chapter 13.4): legacy region, header, AVX; the others stand where CPUID leaf 0Dh says.
- */
-enum {
-    X_FCW = 0,
-    X_FSW = 2,
-    X_FTW = 4,
-    X_FOP = 6,
-    X_FIP = 8,
-    X_FDP = 16,
-    X_MXCSR = 24,
-    X_ST = 32,
-    X_XMM = 160,
-    X_BV = 512,
-    X_YMM_HIGH = 576
-};
 enum { XC_LEGACY_AVX = 7, XC_OPMASK = 5, XC_ZMM_HIGH = 6, XC_ZMM16 = 7, XC_PKRU = 9 };
 enum { VECTOR_MC = 18 };
 enum {
@@ -44,7 +30,7 @@ static uint8_t *component(X86CPU *c, unsigned bit, size_t size)
         uint32_t at = e->reg[CPUID_EBX];
 
         if (e->leaf == 0xd && e->subleaf == bit)
-            return at > X_YMM_HIGH && at <= sizeof(c->xsave) - size ? c->xsave + at : NULL;
+            return at > XS_YMM && at <= sizeof(c->xsave) - size ? c->xsave + at : NULL;
     }
     return NULL;
 }
@@ -104,22 +90,22 @@ static bool pre_save(Device *dev, Error **errp)
 
     cpu_sync_get(c);
     memset(w, 0, sizeof(*w));
-    w->fpuc = lduw_le(x + X_FCW);
-    w->fpus = lduw_le(x + X_FSW);
-    w->fptag = x[X_FTW];
-    w->mxcsr = ldl_le(x + X_MXCSR);
+    w->fpuc = lduw_le(x + XS_FCW);
+    w->fpus = lduw_le(x + XS_FSW);
+    w->fptag = x[XS_FTW];
+    w->mxcsr = ldl_le(x + XS_MXCSR);
     for (unsigned i = 0; i < 8; i++) {
-        w->fp[i].mantissa = ldq_le(x + X_ST + 16 * i);
-        w->fp[i].exponent = lduw_le(x + X_ST + 16 * i + 8);
+        w->fp[i].mantissa = ldq_le(x + XS_ST + 16 * i);
+        w->fp[i].exponent = lduw_le(x + XS_ST + 16 * i + 8);
     }
     for (unsigned i = 0; i < 16; i++) {
-        w->xmm[i] = (WirePair){ldq_le(x + X_XMM + 16 * i), ldq_le(x + X_XMM + 16 * i + 8)};
-        w->ymm[i] = (WirePair){ldq_le(x + X_YMM_HIGH + 16 * i), ldq_le(x + X_YMM_HIGH + 16 * i + 8)};
+        w->xmm[i] = (WirePair){ldq_le(x + XS_XMM + 16 * i), ldq_le(x + XS_XMM + 16 * i + 8)};
+        w->ymm[i] = (WirePair){ldq_le(x + XS_YMM + 16 * i), ldq_le(x + XS_YMM + 16 * i + 8)};
     }
-    w->xstate_bv = ldq_le(x + X_BV);
-    w->fpop = lduw_le(x + X_FOP);
-    w->fpip = ldq_le(x + X_FIP);
-    w->fpdp = ldq_le(x + X_FDP);
+    w->xstate_bv = ldq_le(x + XS_XSTATE_BV);
+    w->fpop = lduw_le(x + XS_FOP);
+    w->fpip = ldq_le(x + XS_FIP);
+    w->fpdp = ldq_le(x + XS_FDP);
     extended_to_wire(c, w);
     cpu_msrs_to_wire(c);
     for (unsigned i = 0; i < SEG_REGS + 2; i++) {
@@ -202,25 +188,25 @@ static bool post_load(Device *dev, Error **errp)
         warn_report("CPU %u: its time stamp counter ran at %" PRId64 " kHz, here it runs at %u kHz", c->index,
                     w->tsc_khz, c->tsc_khz);
     memset(x, 0, sizeof(c->xsave));
-    stw_le(x + X_FCW, w->fpuc);
-    stw_le(x + X_FSW, w->fpus);
-    x[X_FTW] = (uint8_t)w->fptag;
-    stl_le(x + X_MXCSR, w->mxcsr);
+    stw_le(x + XS_FCW, w->fpuc);
+    stw_le(x + XS_FSW, w->fpus);
+    x[XS_FTW] = (uint8_t)w->fptag;
+    stl_le(x + XS_MXCSR, w->mxcsr);
     for (unsigned i = 0; i < 8; i++) {
-        stq_le(x + X_ST + 16 * i, w->fp[i].mantissa);
-        stw_le(x + X_ST + 16 * i + 8, w->fp[i].exponent);
+        stq_le(x + XS_ST + 16 * i, w->fp[i].mantissa);
+        stw_le(x + XS_ST + 16 * i + 8, w->fp[i].exponent);
     }
     for (unsigned i = 0; i < 16; i++) {
-        stq_le(x + X_XMM + 16 * i, w->xmm[i].low);
-        stq_le(x + X_XMM + 16 * i + 8, w->xmm[i].high);
-        stq_le(x + X_YMM_HIGH + 16 * i, w->ymm[i].low);
-        stq_le(x + X_YMM_HIGH + 16 * i + 8, w->ymm[i].high);
+        stq_le(x + XS_XMM + 16 * i, w->xmm[i].low);
+        stq_le(x + XS_XMM + 16 * i + 8, w->xmm[i].high);
+        stq_le(x + XS_YMM + 16 * i, w->ymm[i].low);
+        stq_le(x + XS_YMM + 16 * i + 8, w->ymm[i].high);
     }
-    stw_le(x + X_FOP, w->fpop);
-    stq_le(x + X_FIP, w->fpip);
-    stq_le(x + X_FDP, w->fpdp);
+    stw_le(x + XS_FOP, w->fpop);
+    stq_le(x + XS_FIP, w->fpip);
+    stq_le(x + XS_FDP, w->fpdp);
     /* Only components that came with the stream. */
-    stq_le(x + X_BV, extended_from_wire(c, w) & (c->xcr0 | 3));
+    stq_le(x + XS_XSTATE_BV, extended_from_wire(c, w) & (c->xcr0 | 3));
     cpu_msrs_from_wire(c);
     for (unsigned i = 0; i < SEG_REGS + 2; i++) {
         SegReg *s = i < SEG_REGS ? &c->seg[i] : i == SEG_REGS ? &c->ldt : &c->tr;

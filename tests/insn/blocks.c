@@ -201,9 +201,9 @@ static bool make_block(Block *b, uint64_t number)
         b->in.gpr[R_RCX] = below(r, 8);
     random_state(r, b->in.xsave);
     if (percent(r, 90)) {
-        stl_le(b->in.xsave + X_MXCSR, (ldl_le(b->in.xsave + X_MXCSR) & 0xe000) | 0x1f80);
-        b->in.xsave[X_FCW] |= 0x3f;
-        stw_le(b->in.xsave + X_FSW, lduw_le(b->in.xsave + X_FSW) & 0x7f7f);
+        stl_le(b->in.xsave + XS_MXCSR, (ldl_le(b->in.xsave + XS_MXCSR) & 0xe000) | 0x1f80);
+        b->in.xsave[XS_FCW] |= 0x3f;
+        stw_le(b->in.xsave + XS_FSW, lduw_le(b->in.xsave + XS_FSW) & 0x7f7f);
     }
     b->in.rip = CODE_AT - (b->code_size == 2 ? BASE : 0);
     b->in.rflags = 0x202 | (rng(r) & 0x8d5) | (percent(r, 10) ? FLAG_DF : 0) | (percent(r, 3) ? FLAG_AC : 0);
@@ -388,9 +388,9 @@ static bool same(const Block *b, const Outcome *a, const Outcome *z, bool print)
     for (unsigned n = 0; n < XSTATE_SIZE; n += 8) {
         char name[24];
 
-        if (n >= 416 && n < X_YMM)
+        if (n >= 416 && n < XS_YMM)
             continue;
-        if (n == X_FDP && (ldq_le(x->out.xsave + n) ^ ldq_le(y->out.xsave + n)) << 32 == 0 && b->code_size != 8)
+        if (n == XS_FDP && (ldq_le(x->out.xsave + n) ^ ldq_le(y->out.xsave + n)) << 32 == 0 && b->code_size != 8)
             continue; /* FDS */
         if (ldq_le(x->out.xsave + n) != ldq_le(y->out.xsave + n)) {
             snprintf(name, sizeof(name), "xs %u", n);

@@ -291,37 +291,37 @@ void random_state(Rng *r, uint8_t *x)
     uint16_t fcw = 0x37f, fsw = 0;
 
     memset(x, 0, XSTATE_SIZE);
-    x[X_BV] = 7;
+    x[XS_XSTATE_BV] = 7;
     if (percent(r, 60))
         fcw = (uint16_t)((0x340 & ~0x300) | below(r, 4) << 8 | below(r, 4) << 10 |
                          (percent(r, 50) ? 0x3f : below(r, 64)) | below(r, 2) << 12);
     fsw = (uint16_t)(below(r, 8) << 11 | (rng(r) & 0x4700));
     if (percent(r, 30))
         fsw |= (uint16_t)(rng(r) & 0x7f & (percent(r, 30) ? 0x7f : fcw | 0x40));
-    stw_le(x + X_FCW, fcw);
-    stw_le(x + X_FSW, fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw);
+    stw_le(x + XS_FCW, fcw);
+    stw_le(x + XS_FSW, fsw & ~fcw & 0x3f ? fsw | 0x8080 : fsw);
     kind = below(r, 4);
-    x[X_FTW] = kind == 0 ? 0xff : kind == 1 ? 0 : (uint8_t)rng(r);
+    x[XS_FTW] = kind == 0 ? 0xff : kind == 1 ? 0 : (uint8_t)rng(r);
     for (unsigned n = 0; n < 8; n++)
-        random_extended(r, x + X_ST + n * 16);
-    stl_le(x + X_MXCSR, percent(r, 30) ? 0x1f80
-                                       : (uint32_t)(rng(r) & (percent(r, 60) ? 0x7fff : 0xffff) & ~0x1f80U) |
-                                             (percent(r, 60) ? 0x1f80 : (uint32_t)(rng(r) & 0x1f80)));
+        random_extended(r, x + XS_ST + n * 16);
+    stl_le(x + XS_MXCSR, percent(r, 30) ? 0x1f80
+                                        : (uint32_t)(rng(r) & (percent(r, 60) ? 0x7fff : 0xffff) & ~0x1f80U) |
+                                              (percent(r, 60) ? 0x1f80 : (uint32_t)(rng(r) & 0x1f80)));
     stl_le(x + 28, 0xffff);
     for (unsigned n = 0; n < 16; n++) {
-        random_bytes(r, x + X_XMM + n * 16, 16);
-        random_bytes(r, x + X_YMM + n * 16, 16);
+        random_bytes(r, x + XS_XMM + n * 16, 16);
+        random_bytes(r, x + XS_YMM + n * 16, 16);
     }
     /* Components in their initial state. */
     if (percent(r, 35)) {
-        x[X_BV] &= (uint8_t)~1;
-        memset(x, 0, X_MXCSR);
-        memset(x + X_ST, 0, 128);
-        stw_le(x + X_FCW, 0x37f);
+        x[XS_XSTATE_BV] &= (uint8_t)~1;
+        memset(x, 0, XS_MXCSR);
+        memset(x + XS_ST, 0, 128);
+        stw_le(x + XS_FCW, 0x37f);
     }
     if (percent(r, 10)) {
-        x[X_BV] &= (uint8_t)~4;
-        memset(x + X_YMM, 0, 256);
+        x[XS_XSTATE_BV] &= (uint8_t)~4;
+        memset(x + XS_YMM, 0, 256);
     }
 }
 
@@ -475,12 +475,12 @@ static void vsib_index(Rng *r, Case *k, const Insn *i)
     unsigned size = i->opcode & 1 ? 8 : 4;
 
     for (unsigned n = 0; n < 32 / size; n++) {
-        uint8_t *x = k->in.xsave + (n * size < 16 ? X_XMM : X_YMM) + i->index * 16 + n * size % 16;
+        uint8_t *x = k->in.xsave + (n * size < 16 ? XS_XMM : XS_YMM) + i->index * 16 + n * size % 16;
         int64_t v = percent(r, 90) ? (int)below(r, 128) - 32 : (int64_t)random_int(r);
 
         memcpy(x, &v, size);
     }
-    k->in.xsave[X_BV] |= 4;
+    k->in.xsave[XS_XSTATE_BV] |= 4;
 }
 
 /* Make i's memory operand lie at target. */
@@ -659,14 +659,14 @@ static void tune_memory(Rng *r, Case *k, Batch *b, const Insn *i, uint32_t targe
             break;
         random_state(r, m);
         memset(m + 6, 0, 18);
-        memset(m + X_BV, 0, 64);
-        m[X_BV] = (uint8_t)(below(r, 8) & guest_cpu()->xcr0);
+        memset(m + XS_XSTATE_BV, 0, 64);
+        m[XS_XSTATE_BV] = (uint8_t)(below(r, 8) & guest_cpu()->xcr0);
         if (percent(r, 40)) {
-            m[X_BV + 8] = (uint8_t)(m[X_BV] | (below(r, 8) & guest_cpu()->xcr0));
-            m[X_BV + 15] = 0x80;
+            m[XS_XSTATE_BV + 8] = (uint8_t)(m[XS_XSTATE_BV] | (below(r, 8) & guest_cpu()->xcr0));
+            m[XS_XSTATE_BV + 15] = 0x80;
         }
         if (percent(r, 10))
-            m[X_BV + 8 + below(r, 56)] |= 1; /* an area that is refused */
+            m[XS_XSTATE_BV + 8 + below(r, 56)] |= 1; /* an area that is refused */
         break;
     default:
         break;

@@ -16,6 +16,7 @@
 
 #include "target/i386/cpu.h"
 #include "target/i386/decode.h"
+#include "target/i386/xsave.h"
 
 #define BASE        0x10000000U
 #define PAGES       16
@@ -27,19 +28,6 @@
 #define GS_BASE     DATA
 #define GS_LIMIT    0x1fff
 #define XSTATE_SIZE 832 /* x87, SSE, header, AVX */
-enum {
-    X_FCW = 0,
-    X_FSW = 2,
-    X_FTW = 4,
-    X_FOP = 6,
-    X_FIP = 8,
-    X_FDP = 16,
-    X_MXCSR = 24,
-    X_ST = 32,
-    X_XMM = 160,
-    X_BV = 512,
-    X_YMM = 576
-};
 
 /* What a child process has in its segment registers; the guest's are the same. */
 enum {

@@ -53,7 +53,7 @@ static void compare_xstate(Diff *d, const uint8_t *host, const uint8_t *ours)
     static const struct {
         const char *name;
         unsigned off, len;
-    } words[] = {{"fcw", X_FCW, 2}, {"fsw", X_FSW, 2}, {"ftw", X_FTW, 1}, {"mxcsr", X_MXCSR, 4}};
+    } words[] = {{"fcw", XS_FCW, 2}, {"fsw", XS_FSW, 2}, {"ftw", XS_FTW, 1}, {"mxcsr", XS_MXCSR, 4}};
     char name[16];
 
     for (unsigned n = 0; n < ARRAY_SIZE(words); n++) {
@@ -65,12 +65,12 @@ static void compare_xstate(Diff *d, const uint8_t *host, const uint8_t *ours)
             differ(d, words[n].name, a, b);
     }
     /* The host's kernel sees the last instruction only with an exception pending, on some CPUs. */
-    if (host[X_FSW] & 0x80) {
-        if (lduw_le(host + X_FOP) != lduw_le(ours + X_FOP) && lduw_le(host + X_FOP))
-            differ(d, "fop", lduw_le(host + X_FOP), lduw_le(ours + X_FOP));
+    if (host[XS_FSW] & 0x80) {
+        if (lduw_le(host + XS_FOP) != lduw_le(ours + XS_FOP) && lduw_le(host + XS_FOP))
+            differ(d, "fop", lduw_le(host + XS_FOP), lduw_le(ours + XS_FOP));
     }
     for (unsigned n = 0; n < 8; n++) {
-        const uint8_t *a = host + X_ST + n * 16, *b = ours + X_ST + n * 16;
+        const uint8_t *a = host + XS_ST + n * 16, *b = ours + XS_ST + n * 16;
 
         if (memcmp(a, b, 10)) {
             snprintf(name, sizeof(name), "st%u", n);
@@ -79,7 +79,7 @@ static void compare_xstate(Diff *d, const uint8_t *host, const uint8_t *ours)
         }
     }
     for (unsigned n = 0; n < 32; n++) {
-        unsigned off = n < 16 ? X_XMM + n * 16 : X_YMM + (n - 16) * 16;
+        unsigned off = n < 16 ? XS_XMM + n * 16 : XS_YMM + (n - 16) * 16;
 
         if (!memcmp(host + off, ours + off, 16))
             continue;
@@ -161,7 +161,7 @@ static void compare(Diff *d, const Batch *b, const Case *k, const GuestResult *r
     if (k->form->desc->feature == INSN_FEATURE(F_7_0_EBX, 29) && k->trap == EXC_GP && !host_is_amd())
         return;
     /* Hosts with misaligned SSE have a bit 17 in MXCSR, the engine's CPUs have not. */
-    if (ldl_le(k->out.xsave + X_MXCSR) & MXCSR_MM && r->trap == EXC_GP)
+    if (ldl_le(k->out.xsave + XS_MXCSR) & MXCSR_MM && r->trap == EXC_GP)
         return;
     /* A branch into its own bytes: the host goes on behind it until something stops it. */
     if (trap == TRAP_NONE && r->trap == TRAP_NONE && r->out.rip - k->in.rip - 1 < k->code_len - 1U)
@@ -226,8 +226,8 @@ static void describe(const Batch *b, const Case *k)
         g_string_append_printf(s, "%s%016" PRIx64, n % 8 ? " " : "\n#     ", k->in.gpr[n]);
     printf("#     flags %06" PRIx64
            " fcw %04x fsw %04x ftw %02x mxcsr %04x xinuse %x; host trap %02x error %x cr2 %" PRIx64 "%s\n",
-           k->in.rflags, lduw_le(k->in.xsave + X_FCW), lduw_le(k->in.xsave + X_FSW), k->in.xsave[X_FTW],
-           ldl_le(k->in.xsave + X_MXCSR), k->in.xsave[X_BV], k->trap, k->error, k->cr2, s->str);
+           k->in.rflags, lduw_le(k->in.xsave + XS_FCW), lduw_le(k->in.xsave + XS_FSW), k->in.xsave[XS_FTW],
+           ldl_le(k->in.xsave + XS_MXCSR), k->in.xsave[XS_XSTATE_BV], k->trap, k->error, k->cr2, s->str);
     for (unsigned w = 0; w < WINDOWS; w++) {
         if (k->win[w].len)
             printf("#     memory %08x, %u bytes\n", k->win[w].addr, k->win[w].len);

@@ -112,7 +112,7 @@ static void take_result(Case *k, const ucontext_t *uc, uint64_t gs_base)
     memcpy(k->out.xsave, uc->uc_mcontext.fpregs, 576);
     /* What software wrote into the reserved bytes of the frame. */
     memset(k->out.xsave + 464, 0, 48);
-    memcpy(k->out.xsave + X_YMM, (const uint8_t *)uc->uc_mcontext.fpregs + X_YMM, 256);
+    memcpy(k->out.xsave + XS_YMM, (const uint8_t *)uc->uc_mcontext.fpregs + XS_YMM, 256);
     if (k->trap == 3) {
         k->trap = TRAP_NONE;
         k->out.rip--;
@@ -132,8 +132,8 @@ static void load_case(const Case *k, ucontext_t *uc)
     g[REG_EFL] = (greg_t)k->in.rflags;
     g[REG_CSGSFS] = (greg_t)(code_selector(k->code_size) | (uint64_t)stack_selector(k->code_size) << 48);
     memcpy(x, k->in.xsave, 416);
-    memcpy(x + X_BV, k->in.xsave + X_BV, 8);
-    memcpy(x + X_YMM, k->in.xsave + X_YMM, 256);
+    memcpy(x + XS_XSTATE_BV, k->in.xsave + XS_XSTATE_BV, 8);
+    memcpy(x + XS_YMM, k->in.xsave + XS_YMM, 256);
     set_gs(k->code_size);
 }
 

@@ -21,8 +21,8 @@ static void fresh(void)
 
     memset(c->gpr, 0, sizeof(c->gpr));
     memset(c->xsave, 0, sizeof(c->xsave));
-    stw_le(c->xsave + X_FCW, 0x37f);
-    stl_le(c->xsave + X_MXCSR, 0x1f80);
+    stw_le(c->xsave + XS_FCW, 0x37f);
+    stl_le(c->xsave + XS_MXCSR, 0x1f80);
     tcg_fpu_import(c);
     c->rflags = 2;
     c->gpr[R_RSP] = STACK + 0x800;
@@ -49,7 +49,7 @@ static bool ferr(void)
     fresh();
     cpu_ferr_line = &line;
     c->cr0 &= ~(uint64_t)CR0_NE;
-    stw_le(c->xsave + X_FCW, 0x37b);            /* division by zero is unmasked */
+    stw_le(c->xsave + XS_FCW, 0x37b);           /* division by zero is unmasked */
     CHECK(EXECUTE(8, 0xd9, 0xee) == TRAP_NONE); /* fldz */
     CHECK(EXECUTE(8, 0xd9, 0xe8) == TRAP_NONE); /* fld1 */
     CHECK(EXECUTE(8, 0xd8, 0xf1) == TRAP_NONE); /* fdiv st, st(1) */
@@ -58,7 +58,7 @@ static bool ferr(void)
     CHECK(EXECUTE(8, 0xd9, 0xeb) == TRAP_NONE); /* fldpi: the line goes up, the instruction is done */
     CHECK(ferr_raised == 1 && t->ferr && tcg_fpu_status(c) & FSW_ES);
     tcg_fpu_to_memory(c);
-    CHECK(ldq_le(c->xsave + X_ST) == 0xc90fdaa22168c235);
+    CHECK(ldq_le(c->xsave + XS_ST) == 0xc90fdaa22168c235);
     CHECK(EXECUTE(8, 0x9b) == TRAP_NONE && ferr_raised == 1);
     c->ignne = true; /* port F0h */
     CHECK(EXECUTE(8, 0xd9, 0xe8) == TRAP_NONE && ferr_raised == 1);
@@ -132,11 +132,11 @@ static bool pkru(void)
     c->pkru = 0x55555554;
     c->gpr[R_RAX] = XC_PKRU | XC_X87;
     CHECK(EXECUTE(8, 0x0f, 0xae, 0x27) == TRAP_NONE); /* xsave [rdi] */
-    CHECK(ldq_le(m + X_BV) == (XC_PKRU | XC_X87) && ldq_le(m + STANDARD) == 0x55555554);
+    CHECK(ldq_le(m + XS_XSTATE_BV) == (XC_PKRU | XC_X87) && ldq_le(m + STANDARD) == 0x55555554);
     CHECK(tcg_fpu_in_use(c) & XC_PKRU);
     stq_le(m + STANDARD, 0x12345678);
     CHECK(EXECUTE(8, 0x0f, 0xae, 0x2f) == TRAP_NONE && c->pkru == 0x12345678); /* xrstor */
-    m[X_BV + 1] = 0;
+    m[XS_XSTATE_BV + 1] = 0;
     CHECK(EXECUTE(8, 0x0f, 0xae, 0x2f) == TRAP_NONE && c->pkru == 0);
     c->pkru = 4;
     memset(m, 0, 4096);
@@ -146,12 +146,12 @@ static bool pkru(void)
     CHECK(EXECUTE(8, 0x0f, 0xc7, 0x27) == TRAP_NONE && ldl_le(m + 576 + (xcr0 & XC_AVX ? 256 : 0)) == 4);
     c->pkru = 8;
     CHECK(EXECUTE(8, 0x0f, 0xae, 0x2f) == TRAP_NONE && c->pkru == 4);
-    m[X_BV + 9] |= 0x40; /* XCOMP_BV bit 14 */
+    m[XS_XSTATE_BV + 9] |= 0x40; /* XCOMP_BV bit 14 */
     CHECK(EXECUTE(8, 0x0f, 0xae, 0x2f) == EXC_GP);
     /* Out and in again. */
     c->pkru = 0xc;
     tcg_fpu_export(c);
-    CHECK(ldl_le(c->xsave + STANDARD) == 0xc && c->xsave[X_BV + 1] == 2);
+    CHECK(ldl_le(c->xsave + STANDARD) == 0xc && c->xsave[XS_XSTATE_BV + 1] == 2);
     tcg_fpu_import(c);
     CHECK(EXECUTE(8, 0xd9, 0xe8) == TRAP_NONE); /* the host takes the area back */
     c->pkru = 0;
@@ -173,7 +173,7 @@ static bool hostile_import(void)
         tcg_fpu_import(c);
         CHECK(EXECUTE(8, 0x66, 0x0f, 0xef, 0xc0) == TRAP_NONE); /* pxor xmm0, xmm0 */
         tcg_fpu_export(c);
-        CHECK(!ldq_le(c->xsave + X_XMM) && !(ldl_le(c->xsave + X_MXCSR) >> 16));
+        CHECK(!ldq_le(c->xsave + XS_XMM) && !(ldl_le(c->xsave + XS_MXCSR) >> 16));
     }
     return true;
 }
