@@ -6,10 +6,16 @@
  * endian; writing its low half starts the request. Numbered items have keys below 20h, those of the architecture 8000h
  * and up; files have keys from 20h on, in the order of their names: a key is what the directory says now, so all are
  * there before the guest looks. Reading past an item's end gives zeroes.
+ *
+ * What is large (a kernel, an initrd) stays in its file and is read when the guest reads it: not mapped, since a file
+ * that somebody cuts short would be a SIGBUS.
  */
 #include "hw/i386/fw-cfg.h"
 #include "hw/core/machine.h"
 #include "hw/i386/loader.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     PORT = 0x510,
@@ -19,14 +25,25 @@ enum {
     WRITE_CHANNEL = 0x4000,
     NAME_MAX_LEN = 55,
     FILE_ENTRY = 64,
-    FILL_CHUNK = 65536,
+    CHUNK = 65536,
+    READ_AHEAD = 4096,
 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 #define DMA_SIGNATURE 0x51454d5520434647ULL /* "QEMU CFG" */
 
+/* Where an item's bytes are, but for those in memory. */
+typedef struct Source {
+    int fd;
+    uint64_t off;
+    char *path;
+    struct timespec modified; /* when it was opened */
+    bool told;                /* the user knows that it is not what it was */
+} Source;
+
 typedef struct Item {
-    char *name; /* NULL: numbered */
-    uint8_t *data;
+    char *name;    /* NULL: numbered */
+    uint8_t *data; /* NULL: source has them */
+    Source *source;
     size_t len;
     bool writable;
     FwCfgSelectFn *on_select;
@@ -48,21 +65,76 @@ struct FwCfg {
     uint16_t key;
     uint32_t offset;
     uint64_t dma_addr;
+    /* what the data port has read ahead of an item in a file; never migrated */
+    uint8_t ahead[READ_AHEAD];
+    uint32_t ahead_at, ahead_len;
 };
 
 /* Items. */
 
+static void item_clear(Item *it)
+{
+    g_clear_pointer(&it->data, g_free);
+    if (it->source) {
+        close(it->source->fd);
+        g_free(it->source->path);
+        g_clear_pointer(&it->source, g_free);
+    }
+}
+
 static void item_set(Item *it, const void *data, size_t len)
 {
-    g_free(it->data);
-    it->data = data ? g_memdup2(data, len) : g_malloc0(len);
+    uint8_t *copy = data ? g_memdup2(data, len) : g_malloc0(len);
+    item_clear(it);
+    it->data = copy;
     it->len = len;
+}
+
+/* len bytes from off on, all of them in the item. */
+static void item_read(Item *it, size_t off, void *buf, size_t len)
+{
+    if (it->data) {
+        memcpy(buf, it->data + off, len);
+        return;
+    }
+    Source *s = it->source;
+    size_t have = 0;
+    struct stat st;
+    while (have < len) {
+        ssize_t n = pread(s->fd, (uint8_t *)buf + have, len - have, (off_t)(s->off + off + have));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        have += n;
+    }
+    memset((uint8_t *)buf + have, 0, len - have);
+    bool changed =
+        !fstat(s->fd, &st) && (st.st_mtim.tv_sec != s->modified.tv_sec || st.st_mtim.tv_nsec != s->modified.tv_nsec);
+    if ((have < len || changed) && !s->told) {
+        s->told = true;
+        warn_report("'%s' was changed while the machine was running: the guest reads %s", s->path,
+                    have < len ? "zeroes where it has become shorter" : "what is in it now");
+    }
 }
 
 void fw_cfg_add_bytes(FwCfg *f, uint16_t key, const void *data, size_t len)
 {
     assert((key & ~ARCH) < NUMBERED);
     item_set(key & ARCH ? &f->arch[key & ~ARCH] : &f->numbered[key], data, len);
+}
+
+void fw_cfg_add_from_file(FwCfg *f, uint16_t key, int fd, uint64_t off, size_t len, const char *path)
+{
+    Item *it = key & ARCH ? &f->arch[key & ~ARCH] : &f->numbered[key];
+    struct stat st;
+    assert((key & ~ARCH) < NUMBERED);
+    item_clear(it);
+    it->source = g_new0(Source, 1);
+    *it->source = (Source){.fd = fd, .off = off, .path = g_strdup(path)};
+    if (!fstat(fd, &st))
+        it->source->modified = st.st_mtim;
+    it->len = len;
 }
 
 void fw_cfg_add_string(FwCfg *f, uint16_t key, const char *s)
@@ -186,7 +258,7 @@ static Item *current(FwCfg *f)
 static void select_key(FwCfg *f, uint16_t key)
 {
     f->key = key;
-    f->offset = 0;
+    f->offset = f->ahead_len = 0;
     if ((key & ~(ARCH | WRITE_CHANNEL)) == FW_CFG_FILE_DIR)
         build_directory(f);
     Item *it = current(f);
@@ -198,9 +270,16 @@ static uint64_t data_read(void *opaque, uint64_t off, unsigned size)
 {
     FwCfg *f = opaque;
     Item *it = current(f);
-    if (size != 1)
+    if (size != 1 || !it || f->offset >= it->len)
         return 0;
-    return it && f->offset < it->len ? it->data[f->offset++] : 0;
+    if (it->data)
+        return it->data[f->offset++];
+    if (f->offset < f->ahead_at || f->offset - f->ahead_at >= f->ahead_len) {
+        f->ahead_at = f->offset;
+        f->ahead_len = MIN((size_t)READ_AHEAD, it->len - f->offset);
+        item_read(it, f->ahead_at, f->ahead, f->ahead_len);
+    }
+    return f->ahead[f->offset++ - f->ahead_at];
 }
 
 static void select_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
@@ -209,16 +288,31 @@ static void select_write(void *opaque, uint64_t off, uint64_t val, unsigned size
         select_key(opaque, val);
 }
 
+/* len bytes of the item to guest memory. */
+static bool item_to_guest(Item *it, size_t off, uint64_t addr, size_t len)
+{
+    if (it->data)
+        return as_write(&as_memory, addr, it->data + off, len) == MEM_OK;
+    g_autofree uint8_t *buf = g_malloc(MIN(len, (size_t)CHUNK));
+    for (size_t at = 0, n; at < len; at += n) {
+        n = MIN(len - at, (size_t)CHUNK);
+        item_read(it, off + at, buf, n);
+        if (as_write(&as_memory, addr + at, buf, n) != MEM_OK)
+            return false;
+    }
+    return true;
+}
+
 /* The bytes of a transfer, cut at the item's end; zeroes follow a read's. */
 static bool dma_transfer(FwCfg *f, uint32_t control, uint64_t addr, uint32_t len)
 {
     Item *it = current(f);
     uint32_t have = it && f->offset < it->len ? MIN(len, it->len - f->offset) : 0;
     if (control & DMA_READ) {
-        if (have && as_write(&as_memory, addr, it->data + f->offset, have) != MEM_OK)
+        if (have && !item_to_guest(it, f->offset, addr, have))
             return false;
         for (uint32_t at = have, n; at < len; at += n) { /* in pieces: what is not memory ends it at once */
-            n = MIN(len - at, FILL_CHUNK);
+            n = MIN(len - at, CHUNK);
             if (as_fill(&as_memory, addr + at, 0, n) != MEM_OK)
                 return false;
         }
@@ -341,8 +435,8 @@ bool fw_cfg_options_apply(FwCfg *f, Error **errp)
 
 static void item_free(gpointer it)
 {
+    item_clear(it);
     g_free(((Item *)it)->name);
-    g_free(((Item *)it)->data);
     g_free(it);
 }
 
@@ -374,10 +468,10 @@ static void fw_cfg_finalize(Device *dev)
 {
     FwCfg *f = container_of(dev, FwCfg, dev);
     for (unsigned i = 0; i < NUMBERED; i++) {
-        g_free(f->numbered[i].data);
-        g_free(f->arch[i].data);
+        item_clear(&f->numbered[i]);
+        item_clear(&f->arch[i]);
     }
-    g_free(f->directory.data);
+    item_clear(&f->directory);
     if (f->files)
         g_ptr_array_free(f->files, true);
 }

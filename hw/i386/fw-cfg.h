@@ -49,6 +49,9 @@ enum { /* keys without a name */
 
 /* Items by key: data is copied; adding a key again replaces it. */
 void fw_cfg_add_bytes(FwCfg *f, uint16_t key, const void *data, size_t len);
+/* len bytes of a regular file from off on; they are read when the guest reads them, at each reset anew. What the file
+ * has lost by then is zeroes, and the user is told. Takes fd over; path is for that message. */
+void fw_cfg_add_from_file(FwCfg *f, uint16_t key, int fd, uint64_t off, size_t len, const char *path);
 void fw_cfg_add_string(FwCfg *f, uint16_t key, const char *s); /* with its NUL */
 void fw_cfg_add_u16(FwCfg *f, uint16_t key, uint16_t v);       /* little endian */
 void fw_cfg_add_u32(FwCfg *f, uint16_t key, uint32_t v);

@@ -13,7 +13,10 @@
 #include "hw/i386/optionroms.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { INFO_ADDR = 0x10000, INFO_MODULES = 0x100, INFO_MAP = 0x800, INFO_STRINGS = 0x1000, INFO_MAX = 0x10000 };
 enum {
@@ -23,13 +26,31 @@ enum {
 };
 #define FILE_MAX (2 * GIB - PAGE)
 
+/* The file of an option. */
+typedef struct File {
+    uint8_t *data; /* all of it; where fd is there, the first HEAD_MAX bytes */
+    int fd;        /* of a regular file, from which the guest is given the rest when it asks; -1: it is in memory */
+    size_t len;
+} File;
+#define HEAD_MAX (256 * KIB) /* more than any setup code */
+
 typedef struct Image {
     Machine *m;
     FwCfg *fw;
     uint64_t below_4g;
     uint8_t *data; /* the kernel file */
     size_t len;
+    File *file;
 } Image;
+
+static void file_close(File *f)
+{
+    g_clear_pointer(&f->data, g_free);
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(File, file_close)
 
 static uint8_t *read_file(const char *option, const char *path, size_t *len, Error **errp)
 {
@@ -47,6 +68,53 @@ static uint8_t *read_file(const char *option, const char *path, size_t *len, Err
     }
     *len = n;
     return (uint8_t *)data;
+}
+
+/* Its first bytes, where it can be read again later: a regular file, and not a small one. */
+static bool open_large(const char *path, File *f)
+{
+    struct stat st;
+    if (stat(path, &st) || !S_ISREG(st.st_mode)) /* nothing that opening it would change */
+        return false;
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (f->fd < 0)
+        return false;
+    f->data = g_malloc(HEAD_MAX);
+    if (!fstat(f->fd, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size > HEAD_MAX &&
+        (uint64_t)st.st_size <= FILE_MAX && pread(f->fd, f->data, HEAD_MAX, 0) == (ssize_t)HEAD_MAX) {
+        f->len = st.st_size;
+        return true;
+    }
+    file_close(f);
+    return false;
+}
+
+/* To be closed by file_close() in any case. */
+static bool file_open(const char *option, const char *path, File *f, Error **errp)
+{
+    *f = (File){.fd = -1};
+    if (open_large(path, f))
+        return true;
+    f->data = read_file(option, path, &f->len, errp);
+    return f->data;
+}
+
+/* An item of the file's bytes from off on. */
+static void add_file_item(FwCfg *fw, uint16_t key, File *f, size_t off, const char *path)
+{
+    if (f->fd >= 0) {
+        fw_cfg_add_from_file(fw, key, f->fd, off, f->len - off, path);
+        f->fd = -1;
+    } else {
+        fw_cfg_add_bytes(fw, key, f->data + off, f->len - off);
+    }
+}
+
+static void add_initrd(const Image *im, File *f, uint64_t addr)
+{
+    fw_cfg_add_u32(im->fw, FW_CFG_INITRD_ADDR, addr);
+    fw_cfg_add_u32(im->fw, FW_CFG_INITRD_SIZE, f->len);
+    add_file_item(im->fw, FW_CFG_INITRD_DATA, f, 0, im->m->initrd);
 }
 
 static void add_item(FwCfg *fw, uint16_t addr_key, uint64_t addr, uint16_t size_key, uint16_t data_key,
@@ -149,19 +217,20 @@ static bool load_linux(const Image *im, Error **errp)
         stw_le(setup + 0x22, cmdline_addr - setup_addr);
     }
     if (im->m->initrd) {
-        size_t len;
-        g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
+        g_auto(File) initrd;
         uint64_t addr = 0, limit = version >= 0x203 ? ldl_le(im->data + H_INITRD_MAX) + 1ULL : 0x38000000;
-        if (!initrd || !place_initrd(im, len, kernel_end, limit, RESERVED_LINUX, &addr, errp))
+        if (!file_open("-initrd", im->m->initrd, &initrd, errp) ||
+            !place_initrd(im, initrd.len, kernel_end, limit, RESERVED_LINUX, &addr, errp))
             return false;
         stl_le(setup + H_RAMDISK, addr);
-        stl_le(setup + H_RAMDISK_SIZE, len);
-        add_item(im->fw, FW_CFG_INITRD_ADDR, addr, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, initrd, len);
+        stl_le(setup + H_RAMDISK_SIZE, initrd.len);
+        add_initrd(im, &initrd, addr);
     }
     add_item(im->fw, FW_CFG_CMDLINE_ADDR, cmdline_addr, FW_CFG_CMDLINE_SIZE, FW_CFG_CMDLINE_DATA, cmdline, cmdline_len);
     add_item(im->fw, FW_CFG_SETUP_ADDR, setup_addr, FW_CFG_SETUP_SIZE, FW_CFG_SETUP_DATA, setup, setup_len);
-    add_item(im->fw, FW_CFG_KERNEL_ADDR, prot_addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, im->data + setup_len,
-             kernel_len);
+    fw_cfg_add_u32(im->fw, FW_CFG_KERNEL_ADDR, prot_addr);
+    fw_cfg_add_u32(im->fw, FW_CFG_KERNEL_SIZE, kernel_len);
+    add_file_item(im->fw, FW_CFG_KERNEL_DATA, im->file, setup_len, path);
     return add_rom(im->fw, "linuxboot_dma.bin", rom_linuxboot, sizeof(rom_linuxboot), errp);
 }
 
@@ -294,16 +363,16 @@ static bool load_pvh(const Image *im, uint32_t entry, Error **errp)
     stq_le(info->data + 24, cmdline);
     stq_le(info->data + 40, INFO_ADDR + INFO_MAP);
     if (ok && im->m->initrd) {
-        size_t len;
+        g_auto(File) initrd;
         uint64_t addr = 0;
-        g_autofree uint8_t *initrd = read_file("-initrd", im->m->initrd, &len, errp);
-        ok = initrd && place_initrd(im, len, flat.addr + flat.mem_len, 4 * GIB, RESERVED_TOP, &addr, errp);
+        ok = file_open("-initrd", im->m->initrd, &initrd, errp) &&
+             place_initrd(im, initrd.len, flat.addr + flat.mem_len, 4 * GIB, RESERVED_TOP, &addr, errp);
         if (ok) {
             stl_le(info->data + 12, 1);
             stq_le(info->data + 16, INFO_ADDR + INFO_MODULES);
             stq_le(info->data + INFO_MODULES, addr);
-            stq_le(info->data + INFO_MODULES + 8, len);
-            add_item(im->fw, FW_CFG_INITRD_ADDR, addr, FW_CFG_INITRD_SIZE, FW_CFG_INITRD_DATA, initrd, len);
+            stq_le(info->data + INFO_MODULES + 8, initrd.len);
+            add_initrd(im, &initrd, addr);
         }
     }
     ok = ok && publish(im, &flat, info, "pvh.bin", rom_pvh, sizeof(rom_pvh), errp);
@@ -313,14 +382,22 @@ static bool load_pvh(const Image *im, uint32_t entry, Error **errp)
 
 bool kernel_load(Machine *m, FwCfg *fw, uint64_t below_4g, Error **errp)
 {
-    Image im = {.m = m, .fw = fw, .below_4g = below_4g};
-    g_autofree uint8_t *data = im.data = read_file("-kernel", m->kernel, &im.len, errp);
-    if (!data)
+    g_auto(File) file;
+    if (!file_open("-kernel", m->kernel, &file, errp))
         return false;
+    Image im = {.m = m, .fw = fw, .below_4g = below_4g, .data = file.data, .len = file.len, .file = &file};
     size_t header;
     uint32_t entry;
-    if (im.len > H_END && !memcmp(data + H_MAGIC, "HdrS", 4))
+    if (im.len > H_END && !memcmp(file.data + H_MAGIC, "HdrS", 4))
         return load_linux(&im, errp);
+    /* The others are taken apart as a whole. */
+    if (file.fd >= 0) {
+        file_close(&file);
+        im.data = file.data = read_file("-kernel", m->kernel, &im.len, errp);
+        if (!file.data)
+            return false;
+    }
+    const uint8_t *data = file.data;
     if (multiboot_find(data, im.len, &header))
         return load_multiboot(&im, header, errp);
     if (im.len > sizeof(Elf32_Ehdr) && !memcmp(data, ELFMAG, SELFMAG)) {

@@ -5,6 +5,9 @@
 #include "hw/i386/fw-cfg.h"
 #include "softmmu/mainloop.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 enum { SELECT = 0x510, DATA = 0x511, DMA = 0x514, RAM_SIZE = 0x10000, REQUEST = 0x100 };
 
 static FwCfg *fw;
@@ -132,6 +135,49 @@ static void test_hostile_dma(void)
     g_assert_cmphex(dma(0, 0, 0), ==, 0);
 }
 
+/* An item in a file: by port and by DMA, again after a reset, past its end, when the file has become shorter. */
+static void test_in_file(void)
+{
+    enum { LEN = 0x9000, OFF = 5 };
+    uint8_t *mem = region_ram_ptr(&ram), *want = g_malloc(LEN);
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("fw-cfg-XXXXXX", &path, NULL);
+    for (unsigned i = 0; i < LEN; i++)
+        want[i] = i * 7 + (i >> 8);
+    g_assert_cmpint(write(fd, want, LEN), ==, LEN);
+    fw_cfg_add_from_file(fw, FW_CFG_INITRD_DATA, fd, OFF, LEN - OFF, path);
+    for (unsigned round = 0; round < 2; round++) {
+        out(SELECT, 2, FW_CFG_INITRD_DATA);
+        for (unsigned i = 0; i < 0x2000; i++)
+            g_assert_cmphex(in(DATA, 1), ==, want[OFF + i]);
+        g_assert_cmphex(dma(2, 0x6000, 0x2000), ==, 0); /* goes on where the port was */
+        g_assert_cmpmem(mem + 0x2000, 0x6000, want + OFF + 0x2000, 0x6000);
+        g_assert_cmphex(in(DATA, 1), ==, want[OFF + 0x8000]);
+        g_assert_cmphex(dma(2, 0x1000, 0x2000), ==, 0); /* the rest, then zeroes */
+        g_assert_cmpmem(mem + 0x2000, LEN - OFF - 0x8001, want + OFF + 0x8001, LEN - OFF - 0x8001);
+        g_assert_cmphex(mem[0x2000 + LEN - OFF - 0x8001] | mem[0x2fff], ==, 0);
+        g_assert_cmphex(in(DATA, 1), ==, 0);
+        device_reset((Device *)fw);
+    }
+    g_assert_cmphex(dma(FW_CFG_INITRD_DATA << 16 | 8 | 16, 1, 0x2000), ==, 1); /* not to be written */
+    g_assert_cmphex(dma(FW_CFG_INITRD_DATA << 16 | 8 | 2, 0x8000, RAM_SIZE - 0x1000), ==, 1);
+    if (g_test_subprocess()) {
+        g_assert_cmpint(ftruncate(fd, 0x1000), ==, 0);
+        memset(mem + 0x2000, 0xee, 0x2000);
+        g_assert_cmphex(dma(FW_CFG_INITRD_DATA << 16 | 8 | 2, 0x2000, 0x2000), ==, 0);
+        g_assert_cmpmem(mem + 0x2000, 0x1000 - OFF, want + OFF, 0x1000 - OFF);
+        g_assert_cmphex(mem[0x3000 - OFF] | mem[0x3fff], ==, 0);
+    } else {
+        g_test_trap_subprocess(NULL, 0, 0);
+        g_test_trap_assert_passed();
+        g_test_trap_assert_stderr("*was changed while the machine was running*zeroes*");
+    }
+    fw_cfg_add_bytes(fw, FW_CFG_INITRD_DATA, "gone", 4); /* closes it */
+    g_assert_cmpint(fcntl(fd, F_GETFD), ==, -1);
+    unlink(path);
+    g_free(want);
+}
+
 /* Hot plug: a device comes, the guest is told; it ejects one that was asked to go. */
 
 typedef struct Probe {
@@ -200,6 +246,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hw/fw-cfg/files", test_files);
     g_test_add_func("/hw/fw-cfg/writable", test_writable);
     g_test_add_func("/hw/fw-cfg/hostile-dma", test_hostile_dma);
+    g_test_add_func("/hw/fw-cfg/in-file", test_in_file);
     g_test_add_func("/hw/acpi/pci-hotplug", test_hotplug);
     return g_test_run();
 }
