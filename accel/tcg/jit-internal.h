@@ -161,6 +161,9 @@ enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CA
 
 /* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
+/* Code is interpreted until it is run for this time: most of what a start of a system or a program runs it runs once.
+ */
+enum { TRANSLATE_AT = 4, HEAT_BITS = 15 };
 enum { HASH_BITS = 17, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
 
 struct JitCpu {
@@ -192,11 +195,12 @@ struct JitCpu {
     unsigned present;                /* class */
     uint32_t fault_rip, fault_flags; /* of a host exception: code offset, flags as JitHot.flags */
     bool has_rorx;
+    uint16_t heat[1 << HEAT_BITS]; /* code that is not translated, by hash: tag, how often it was run << 0 (4 bits) */
     struct Tr *tr;
     bool printed[OP_COUNT];
     /* counts */
     uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
-        indirect, guards, leaves, dispatches, faults, late_stores;
+        indirect, guards, leaves, dispatches, faults, late_stores, cold_insns;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)

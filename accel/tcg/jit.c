@@ -131,9 +131,24 @@ static void wait_settled(X86CPU *c)
     }
 }
 
-/* The block for the present state (extra: BLOCK_NO_GROUPS); NULL: the interpreter has to do the next instruction.
- * Raises nothing. */
-static Block *find_kind(X86CPU *c, uint32_t extra)
+/* Has too little been seen of the code at lin for a translation to pay? This counts as a run. */
+static bool still_cold(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
+{
+    unsigned at = tcg_config.translate_at ? MIN(tcg_config.translate_at, 15U) : TRANSLATE_AT;
+    uint64_t h = (lin + ((uint64_t)id << 40) + ((uint64_t)mode << 32)) * 0x9e3779b97f4a7c15;
+    uint16_t *e = &j->heat[h >> (64 - HEAT_BITS)], tag = (uint16_t)(h >> (48 - HEAT_BITS)) & ~15;
+
+    if ((*e ^ tag) & ~15)
+        *e = tag;
+    if ((*e & 15U) + 1 >= at)
+        return false;
+    ++*e;
+    return true;
+}
+
+/* The block for the present state (extra: BLOCK_NO_GROUPS); NULL: the interpreter has to do the next instruction, and
+ * with *cold (where it is asked) all up to the next branch. Raises nothing. */
+static Block *find_kind(X86CPU *c, uint32_t extra, bool *cold)
 {
     JitCpu *j = JIT(c);
     uint64_t lin = code_lin(c);
@@ -155,6 +170,11 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
             return b;
         if (b)
             jit_block_kill(j, b);
+        else if (cold && still_cold(j, lin, e->id, TCG(c)->mode) &&
+                 !log_on(LOG_IN_ASM | LOG_OP | LOG_OUT_ASM | LOG_EXEC | LOG_CPU)) {
+            *cold = true;
+            return NULL;
+        }
         if (j->n_unsettled == UNSETTLED_MAX) {
             wait_settled(c);
             continue;
@@ -167,11 +187,6 @@ static Block *find_kind(X86CPU *c, uint32_t extra)
             return NULL;
     }
     return NULL;
-}
-
-static Block *find(X86CPU *c)
-{
-    return find_kind(c, 0);
 }
 
 /* b is about to be run. false: what others asked for meanwhile has dropped it. */
@@ -187,11 +202,12 @@ static bool log_run(X86CPU *c, const Block *b)
     return e && e->id == b->id[0] && still_good(c, b);
 }
 
-/* On with the guest's present state, or out. */
-static const void *dispatch(X86CPU *c)
+/* On with the guest's present state, or out. cold: find_kind() has said so of it. */
+static const void *go_on(X86CPU *c, bool cold)
 {
     TcgCpu *t = TCG(c);
     JitCpu *j = JIT(c);
+    unsigned n = 0; /* instructions of cold code behind each other */
 
     j->dispatches++;
     if (log_on(LOG_EXEC | LOG_CPU) != j->logging) {
@@ -207,11 +223,12 @@ static const void *dispatch(X86CPU *c)
         if (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || t->mode & (TM_TF | TM_DEBUG) || t->exit_halt ||
             t->debug_exit)
             break;
-        if (!c->interrupt_shadow) {
+        if (!c->interrupt_shadow && !cold) {
             Block *b;
 
             c->rflags &= ~(uint64_t)FLAG_RF;
-            b = find(c);
+            b = find_kind(c, 0, &cold);
+            n = 0;
             if (b && log_on(LOG_EXEC | LOG_CPU) && !log_run(c, b))
                 continue;
             if (b) {
@@ -219,11 +236,21 @@ static const void *dispatch(X86CPU *c)
                 return resume(c, b, b->body);
             }
         }
+        uint64_t rip = c->rip;
+
         jit_fpu_sync(c);
+        j->cold_insns += cold;
         tcg_step(c);
+        /* As far as a block would go. */
+        cold = cold && c->rip - rip - 1 < INSN_MAX_LEN && ++n < BLOCK_INSNS && !((c->rip ^ rip) & PAGE_MASK);
     }
     j->leaves++;
     return NULL;
+}
+
+static const void *dispatch(X86CPU *c)
+{
+    return go_on(c, false);
 }
 
 void jit_run(X86CPU *c)
@@ -241,7 +268,7 @@ void jit_step(X86CPU *c)
 
     JIT(c)->leave = false;
     if (!(t->mode & (TM_TF | TM_DEBUG)) && !c->interrupt_shadow)
-        b = find(c);
+        b = find_kind(c, 0, NULL);
     if (!b) {
         tcg_step(c);
         return;
@@ -389,10 +416,11 @@ static const void *go(X86CPU *c, JitExit *x, uint32_t extra)
     /* A block without groups is entered for its first instruction in any case: who leaves each time gets nowhere. */
     if ((!extra && (__atomic_load_n(&t->exit_request, __ATOMIC_RELAXED) || j->logging)) || j->leave)
         return dispatch(c);
-    Block *b = find_kind(c, extra);
+    bool cold = false;
+    Block *b = find_kind(c, extra, extra ? NULL : &cold);
 
     if (!b || j->leave || j->flush_pending || generation != j->generation || mode != t->mode)
-        return dispatch(c);
+        return go_on(c, cold);
     jit_link(j, x, b);
     return resume(c, b, b->body);
 }
@@ -436,13 +464,14 @@ static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
 static const void *enter_target(X86CPU *c)
 {
     JitCpu *j = JIT(c);
+    bool cold = false;
     Block *b;
 
     if (__atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED) || j->logging)
         return dispatch(c);
-    b = find(c);
+    b = find_kind(c, 0, &cold);
     if (!b || j->leave || j->flush_pending)
-        return dispatch(c);
+        return go_on(c, cold);
     jit_jc_put(c, b);
     return resume(c, b, b->body);
 }

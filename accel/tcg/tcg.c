@@ -20,6 +20,8 @@ static const Prop tcg_props[] = {
               "translated code is never writable where it runs (always so here)"),
     PROP_U32("tb-size", TcgConfig, tb_size, 0, "MiB of translated code, 0: as much as is good"),
     PROP_ENUM("thread", TcgConfig, thread, thread_names, 0, "single or multi: each CPU has its thread here either way"),
+    PROP_U32("x-translate-at", TcgConfig, translate_at, 0,
+             "translate code when it is run for the so many-th time, before that interpret it; 0: when it pays"),
     {},
 };
 

@@ -244,8 +244,9 @@ typedef struct TcgConfig {
     bool interpreter; /* interpreter=on */
     bool one_insn_per_tb;
     bool split_wx;
-    uint32_t tb_size; /* MiB of translated code for all vCPUs; 0: the default */
-    int thread;       /* multi, single */
+    uint32_t tb_size;      /* MiB of translated code for all vCPUs; 0: the default */
+    int thread;            /* multi, single */
+    uint32_t translate_at; /* code is translated when it is run for the so many-th time; 0: when it pays */
 } TcgConfig;
 extern TcgConfig tcg_config;
 extern const AccelDesc accel_tcg;

@@ -160,7 +160,7 @@ def nothing():
 @test
 def perfmap():
     "-perfmap: /tmp/perf-PID.map names each block"
-    _, folder, pid = run(None, "-perfmap")
+    _, folder, pid = run(None, "-perfmap", accel="tcg,x-translate-at=1")
     path = f"/tmp/perf-{pid}.map"
     with open(path, encoding="ascii") as f:
         lines = f.read().splitlines()
@@ -173,7 +173,7 @@ def perfmap():
 @test
 def jitdump():
     "-jitdump: a record with the code of each block"
-    _, folder, pid = run(None, "-jitdump")
+    _, folder, pid = run(None, "-jitdump", accel="tcg,x-translate-at=1")
     path = os.path.join(folder, f"jit-{pid}.dump")
     with open(path, "rb") as f:
         data = f.read()

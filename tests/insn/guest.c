@@ -172,6 +172,7 @@ void guest_init(uint64_t fs_base, const char *host, bool translate)
     g_assert_true(tcg_vec_cpu_init(cpu, NULL));
     if (translate) {
         tcg_config.one_insn_per_tb = true;
+        tcg_config.translate_at = 1;
         g_assert_true(jit_init(NULL) && jit_cpu_init(cpu, NULL));
     }
     current_cpu = cpu;
