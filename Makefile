@@ -42,6 +42,7 @@ bench: deps-check-long all
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 --kvm-tcg $(BENCH)
 	tests/bench/machine.py $(BUILD)/qemu-system-x86_64 $(BENCH)
+	tests/bench/net.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

@@ -15,8 +15,6 @@ a row fails when they are not also the host's, by the time between two lines on 
   --kvm-tcg         our -accel kvm, with ours of -accel tcg as the reference
   --cache FOLDER    kernel and packages, build/debs    --no-reference   without the reference
 """
-import argparse
-import json
 import math
 import os
 import random
@@ -31,11 +29,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'boot'))
 # pylint: disable=wrong-import-position
+from common import cache_folder, chosen, in_turns, parser, write_json  # noqa: E402
 from debs import Debs, Missing  # noqa: E402
 from initramfs import Archive  # noqa: E402
 from serialguest import Guest, GuestError, serves  # noqa: E402
 
-REFERENCE = '/usr/bin/qemu-system-x86_64'
 SLOWER = 1.1
 BOOT_LIMIT, ROW_LIMIT = 120, 300
 ARGS = ['-machine', 'pc', '-nodefaults', '-no-reboot', '-m', '1G', '-cpu', 'max']
@@ -235,19 +233,15 @@ def command_of(name, divide):
 
 def work_row(name, runners, pairs, divide):
     """{runner: [seconds]}, and why runners have no figures."""
-    command, times, sums, wrong = command_of(name, divide), {r.name: [] for r in runners}, {}, {}
-    for turn in range(pairs):
-        for r in runners if turn % 2 == 0 else runners[::-1]:
-            if r.name in wrong:
-                continue
-            try:
-                checksum, seconds = measure(r, command)
-            except RowError as e:
-                wrong[r.name] = str(e)
-                continue
-            if sums.setdefault(r.name, checksum) != checksum:
-                wrong[r.name] = f'checksum {checksum}, before that {sums[r.name]}'
-            times[r.name].append(seconds)
+    command, sums = command_of(name, divide), {}
+
+    def once(r):
+        checksum, seconds = measure(r, command)
+        if sums.setdefault(r.name, checksum) != checksum:
+            raise RowError(f'checksum {checksum}, before that {sums[r.name]}')
+        return seconds
+
+    times, wrong = in_turns(runners, pairs, once, RowError)
     for r in runners:
         if r.name not in wrong and 'native' in sums and sums.get(r.name) != sums['native']:
             wrong[r.name] = f'checksum {sums[r.name]}, native {sums["native"]}'
@@ -256,18 +250,13 @@ def work_row(name, runners, pairs, divide):
 
 def boot_row(runners, pairs, initrd):
     """The same for a kernel's start: from exec of the emulator to the first line of /init; natively there is none."""
-    times, wrong = {r.name: [] for r in runners}, {}
-    for turn in range(pairs):
-        for r in runners if turn % 2 == 0 else runners[::-1]:
-            if isinstance(r, Native) or r.name in wrong:
-                continue
-            try:
-                guest, seconds = r.boot(initrd)
-                guest.close()
-                times[r.name].append(seconds)
-            except GuestError as e:
-                wrong[r.name] = str(e)
-    return times, wrong
+    def once(r):
+        guest, seconds = r.boot(initrd)
+        guest.close()
+        return seconds
+
+    times, wrong = in_turns([r for r in runners if not isinstance(r, Native)], pairs, once, GuestError)
+    return {**{r.name: [] for r in runners}, **times}, wrong
 
 
 def ratio(a, b):
@@ -323,23 +312,12 @@ class Table:
 
 
 def main():
-    p = argparse.ArgumentParser(usage=__doc__)
-    p.add_argument('binary')
-    p.add_argument('reference', nargs='?', default=REFERENCE)
-    p.add_argument('--rows')
-    p.add_argument('--list', action='store_true')
-    p.add_argument('--pairs', type=int, default=5)
-    p.add_argument('--quick', action='store_true')
+    p = parser(__doc__, 5)
     p.add_argument('--smp', type=int, default=1)
-    p.add_argument('--accel', default='tcg')
     p.add_argument('--kvm-tcg', action='store_true')
-    p.add_argument('--json')
-    p.add_argument('--cache')
     p.add_argument('--no-reference', action='store_true')
     o = p.parse_args()
-    names = [BOOT, *ROWS, *EXECS]
-    if o.rows:
-        names = [n for n in names if any(part in n for part in o.rows.split(','))]
+    names = chosen(o, [BOOT, *ROWS, *EXECS])
     if o.list:
         print('\n'.join(names))
         return 0
@@ -349,11 +327,10 @@ def main():
     if not 1 <= o.smp <= len(os.sched_getaffinity(0)):
         p.error(f'--smp {o.smp}: this host has {len(os.sched_getaffinity(0))} processors')
     pairs, divide = (1, 10) if o.quick else (max(1, o.pairs), 1)
-    cache = os.path.abspath(o.cache or os.path.join(os.path.dirname(binary), 'debs'))
     with tempfile.TemporaryDirectory(prefix='bench-') as folder:
         print(f'guest work, median of {pairs}, {o.smp} vCPUs, seconds (ours: {binary} -accel {o.accel}; reference: {o.reference} -accel tcg)', flush=True)
         try:
-            debs = Debs(cache, 'amd64')
+            debs = Debs(cache_folder(o), 'amd64')
             kernel, _ = debs.kernel('linux-image-cloud-amd64')
             busybox = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
         except Missing as e:
@@ -385,9 +362,7 @@ def main():
             for r in runners:
                 r.close()
         table.end()
-        if o.json:
-            with open(o.json, 'w', encoding='utf-8') as f:
-                json.dump(table.rows, f, indent=1)
+        write_json(o, table.rows)
     return table.failed > 0
 
 

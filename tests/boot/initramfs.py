@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cpio archive in the 'newc' format (kernel: Documentation/driver-api/early-userspace/buffer-format.rst) with busybox and an init."""
 import os
+import re
 import stat
+import subprocess
 
 INIT = """#!/bin/busybox sh
 echo "init: started"
@@ -54,14 +56,26 @@ class Archive:
         return data + bytes(-len(data) % 512)
 
 
+def program(path, folders=()):
+    """Files of a dynamically linked program of the host's architecture: it and its libraries, those in folders first."""
+    env = {**os.environ, 'LC_ALL': 'C', 'LD_LIBRARY_PATH': ':'.join(folders)}
+    needs = subprocess.check_output(['ldd', path], text=True, env=env)
+    files = []
+    for source in [path, *re.findall(r'(/\S+) \(0x', needs)]:
+        name = os.path.basename(source)
+        with open(source, 'rb') as f:
+            files.append((f'bin/{name}' if source == path else f'lib64/{name}' if name.startswith('ld-linux') else f'lib/{name}', f.read(), 0o755))
+    return files
+
+
 def busybox(path, init=INIT, files=()):
-    """An archive with busybox, this /init and more files, (path, data) each."""
+    """An archive with busybox, this /init and more files, (path, data) or (path, data, mode) each."""
     a = Archive()
     a.device('dev/console', 5, 1)
     with open(path, 'rb') as f:
         a.file('bin/busybox', f.read(), 0o755)
     a.file('init', init.encode(), 0o755)
     a.file('profile', b"alias poweroff='poweroff -f'\n")
-    for name, data in files:
-        a.file(name, data)
+    for name, data, *mode in files:
+        a.file(name, data, *mode)
     return a.bytes()
