@@ -43,6 +43,7 @@ bench: deps-check-long all
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 --kvm-tcg $(BENCH)
 	tests/bench/machine.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 	tests/bench/net.py $(BUILD)/qemu-system-x86_64 $(BENCH)
+	tests/bench/img.py $(BUILD)/qemu-img $(BENCH)
 
 install: all
 	meson install -C $(BUILD) --no-rebuild

@@ -5,6 +5,7 @@
  * the server's shadow to the session, input from the session to the guest.
  */
 #include "ui/vnc-internal.h"
+#include "ui/vnc-rects.h"
 
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define HANDSHAKE_MS      60000
+#define SCROLL_MS         75 /* QEMU takes 30 to 130 ms from picture to picture of a console that scrolls */
 #define SECURITY_NONE     1
 #define SECURITY_VNC      2
 #define SECURITY_VENCRYPT 19
@@ -216,46 +218,13 @@ typedef struct View {
     uint64_t keys[(KEY_CODES + 63) / 64]; /* held */
     int64_t next_key;                     /* not before, monotonic us */
     uint64_t *rows;                       /* hashes of the framebuffer's lines */
+    int64_t taken;                        /* when the framebuffer was, monotonic us */
 } View;
-
-/* Lines that a change must have before scrolling is looked for, and that must agree on its distance. */
-#define SCROLL_LINES 24
-
-/* How far down in the old picture the new one's changed lines are found: 0 where they are not. Lines that several have
- * (blank ones) do not count. */
-static int scroll_distance(const uint64_t *old, const uint64_t *fresh, int height)
-{
-    g_autoptr(GHashTable) where = NULL;
-    g_autofree unsigned *votes = NULL;
-    int changed = 0, best = 0;
-
-    for (int y = 0; y < height; y++)
-        changed += old[y] != fresh[y];
-    if (changed < SCROLL_LINES)
-        return 0;
-    where = g_hash_table_new(g_int64_hash, g_int64_equal);
-    for (int y = 0; y < height; y++) {
-        gpointer known = g_hash_table_lookup(where, &old[y]);
-
-        g_hash_table_insert(where, (gpointer)(uintptr_t)&old[y], GINT_TO_POINTER(known ? -1 : y + 1));
-    }
-    votes = g_new0(unsigned, 2 * (size_t)height);
-    for (int y = 0; y < height; y++) {
-        int at = old[y] != fresh[y] ? GPOINTER_TO_INT(g_hash_table_lookup(where, &fresh[y])) : 0;
-
-        if (at > 0)
-            votes[at - 1 - y + height]++;
-    }
-    for (int d = 1 - height; d < height; d++)
-        if (d && votes[d + height] > votes[best + height])
-            best = d;
-    return votes[best + height] >= SCROLL_LINES ? best : 0;
-}
 
 /* Tell the session of lines that only moved; they leave stale. */
 static void find_scroll(View *v, const uint64_t *fresh, pixman_region32_t *stale)
 {
-    int height = (int)v->height, d = scroll_distance(v->rows, fresh, height);
+    int height = (int)v->height, d = vnc_scroll_distance(v->rows, fresh, height);
 
     for (int y = 0, end; d && y < height; y = end) {
         pixman_region32_t lines;
@@ -314,12 +283,27 @@ static VncState copy_picture(View *v)
             find_scroll(v, fresh, &stale);
         g_free(v->rows);
         v->rows = g_steal_pointer(&fresh);
-        box = pixman_region32_rectangles(&stale, &n);
-        for (int i = 0; i < n; i++)
-            vnc_session_damage(v->session, box[i].x1, box[i].y1, box[i].x2, box[i].y2);
+        vnc_session_damage(v->session, &stale);
     }
     pixman_region32_fini(&stale);
     return st;
+}
+
+/* Milliseconds for which the picture is not to be taken yet: lines that scroll by faster than the eye follows are sent
+ * anew each time where the viewer cannot copy them. */
+static int scroll_wait(const View *v)
+{
+    VncServer *s = v->c->server;
+    int64_t left = v->taken + SCROLL_MS * INT64_C(1000) - g_get_monotonic_time();
+    g_autofree uint64_t *fresh = NULL;
+
+    if (left <= 0 || !v->rows || vnc_session_copies(v->session))
+        return 0;
+    g_mutex_lock(&s->lock);
+    if (s->state.width == v->width && s->state.height == v->height)
+        fresh = g_memdup2(s->rows, v->height * sizeof(*fresh));
+    g_mutex_unlock(&s->lock);
+    return fresh && vnc_scroll_distance(v->rows, fresh, (int)v->height) ? (int)(left / 1000) + 1 : 0;
 }
 
 static bool held(const View *v, KeyCode k)
@@ -464,13 +448,15 @@ static void serve(View *v)
 {
     VncClient *c = v->c;
     struct pollfd fds[2] = {{.fd = c->fd, .events = POLLIN}, {.fd = c->event, .events = POLLIN}};
+    int wait = -1;
 
     while (!closing(c)) {
         uint64_t events;
         bool dirty;
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, wait) < 0 && errno != EINTR)
             break;
+        wait = -1;
         if (fds[1].revents && read(c->event, &events, sizeof(events)) < 0) {
             /* nothing there: somebody else's wake */
         }
@@ -483,14 +469,23 @@ static void serve(View *v)
         dirty = c->dirty;
         g_mutex_unlock(&c->server->lock);
         if (dirty && vnc_session_ready(v->session)) {
+            int ms = scroll_wait(v);
+
+            if (ms) {
+                wait = ms;
+                continue;
+            }
             VncState st = copy_picture(v);
 
+            v->taken = g_get_monotonic_time();
             vnc_session_state(v->session, &st);
             cursor_unref(st.cursor);
         }
         if (!vnc_session_send(v->session))
             break;
     }
+    if (!closing(c) && vnc_session_error(v->session))
+        warn_report("VNC: the connection of %s:%s is over: %s", c->host, c->port, vnc_session_error(v->session));
 }
 
 static gpointer client_thread(gpointer opaque)

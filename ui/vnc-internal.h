@@ -116,7 +116,7 @@ void vnc_session_free(VncSession *v);
 /* The framebuffer to draw to, of the size last set. */
 uint32_t *vnc_session_pixels(VncSession *v);
 void vnc_session_resize(VncSession *v, unsigned width, unsigned height); /* black; everything is to be drawn */
-void vnc_session_damage(VncSession *v, int x1, int y1, int x2, int y2);
+void vnc_session_damage(VncSession *v, const pixman_region32_t *changed);
 void vnc_session_state(VncSession *v, const VncState *st); /* tells what the viewer wants to know and has changed */
 /* One message of the viewer, which has begun to arrive. Events are appended to out (of VncInput). false: the connection
  * is over. */
@@ -124,12 +124,15 @@ bool vnc_session_receive(VncSession *v, GArray *out);
 /* The viewer has asked for an update that it has not got, and shows the framebuffer as it is: time for a new picture.
  */
 bool vnc_session_ready(const VncSession *v);
-bool vnc_session_can_copy(const VncSession *v); /* CopyRect */
+bool vnc_session_copies(const VncSession *v);   /* the viewer knows CopyRect ... */
+bool vnc_session_can_copy(const VncSession *v); /* ... and it can be told of one now */
 /* Lines y1 to y2 are what the viewer has d lines further down (d < 0: up). All calls between two sends have the same d.
  */
 void vnc_session_copy(VncSession *v, int y1, int y2, int d);
 bool vnc_session_relative(
     const VncSession *v);             /* positions are movements: the viewer knows that the pointer is relative */
 bool vnc_session_send(VncSession *v); /* an update, if one is asked for and there is something; false: over */
+/* Why the connection is over, where the viewer has not ended it; NULL. */
+const char *vnc_session_error(const VncSession *v);
 
 #endif

@@ -7,15 +7,19 @@
  */
 #include "ui/keymap.h"
 #include "ui/vnc-internal.h"
+#include "ui/vnc-rects.h"
 
 #include <fcntl.h>
 #include <rfb/rfb.h>
 #include <rfb/rfbregion.h> /* rfb.h has macros that need it */
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* Longest wait for a peer in the middle of a message, either way. */
 #define STALL_MS 180000
+/* From this wait on a connection that ends then has stalled. */
+#define STALL_SAID_S 30
 /* Longest clipboard text that is skipped. */
 #define CUT_TEXT_MAX (1024 * 1024)
 
@@ -28,11 +32,13 @@ struct VncSession {
     rfbClientPtr cl;
     uint32_t *pixels;
     bool lossy, power_control, ext_key, pointer_type, led_state, alpha_cursor;
-    bool ext_key_told, rich_cursor, xvp, xvp_told;
+    bool ext_key_told, rich_cursor, xvp, xvp_told, last_rect;
+    bool rows;     /* as vnc_rects() has it, of what was damaged last */
     VncState told; /* what the viewer knows; leds and absolute: ~0 not told yet */
     bool told_leds, told_absolute, told_cursor;
     VncState now;
     GArray *out; /* while a message is handled */
+    char *error; /* of the connection, where it was not the viewer that ended it */
 };
 
 static void silent(const char *format, ...)
@@ -130,6 +136,7 @@ void vnc_session_free(VncSession *v)
     g_free(v->pixels);
     cursor_unref(v->told.cursor);
     cursor_unref(v->now.cursor);
+    g_free(v->error);
     g_free(v);
 }
 
@@ -149,9 +156,18 @@ void vnc_session_resize(VncSession *v, unsigned width, unsigned height)
     g_free(old);
 }
 
-void vnc_session_damage(VncSession *v, int x1, int y1, int x2, int y2)
+void vnc_session_damage(VncSession *v, const pixman_region32_t *changed)
 {
-    rfbMarkRectAsModified(v->screen, x1, y1, x2, y2);
+    VncRectsFor how = v->cl->preferredEncoding == rfbEncodingTight  ? VNC_RECTS_ROWS
+                      : v->cl->preferredEncoding == rfbEncodingZRLE ? VNC_RECTS_TILES
+                                                                    : VNC_RECTS_EXACT;
+    g_autoptr(GArray) boxes = vnc_rects(changed, v->pixels, (unsigned)v->screen->width, how, &v->rows);
+
+    for (guint i = 0; i < boxes->len; i++) {
+        const pixman_box32_t *b = &g_array_index(boxes, pixman_box32_t, i);
+
+        rfbMarkRectAsModified(v->screen, b->x1, b->y1, b->x2, b->y2);
+    }
 }
 
 /* A FramebufferUpdate with one rectangle of a pseudo-encoding. */
@@ -307,6 +323,21 @@ static bool cut_text(VncSession *v)
     return len <= CUT_TEXT_MAX && skip(v, len);
 }
 
+/* The library compresses Tight's rectangles at zlib's level 1, which hardly finds again what was sent before. Its
+ * streams for two colours and for palettes are opened here, before it does. */
+static void open_streams(rfbClientPtr cl)
+{
+    enum { TWO_COLOURS = 1, PALETTE, LIBRARYS_LEVEL = 1, LEVEL = 6 };
+
+    for (int i = TWO_COLOURS; i <= PALETTE; i++) {
+        if (cl->zsActive[i] ||
+            deflateInit2(&cl->zsStruct[i], LEVEL, Z_DEFLATED, MAX_WBITS, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+            continue;
+        cl->zsActive[i] = TRUE;
+        cl->zsLevel[i] = LIBRARYS_LEVEL; /* what it asks for: it does not set another one */
+    }
+}
+
 /* In the order of the viewer's liking: the first of those that we have counts. */
 static void take_encoding(VncSession *v, int32_t e)
 {
@@ -332,7 +363,7 @@ static void take_encoding(VncSession *v, int32_t e)
         cl->useNewFBSize = cl->useExtDesktopSize = cl->newFBSizePending = TRUE;
         break;
     case (int32_t)rfbEncodingLastRect:
-        cl->enableLastRectEncoding = TRUE;
+        v->last_rect = true;
         break;
     case (int32_t)rfbEncodingXvp:
         v->xvp = v->power_control;
@@ -350,8 +381,11 @@ static void take_encoding(VncSession *v, int32_t e)
         v->alpha_cursor = true;
         break;
     default:
-        if (e >= (int32_t)rfbEncodingCompressLevel0 && e <= (int32_t)rfbEncodingCompressLevel9)
-            cl->zlibCompressLevel = (uint32_t)(cl->tightCompressLevel = e & 15);
+        if (e >= (int32_t)rfbEncodingCompressLevel0 && e <= (int32_t)rfbEncodingCompressLevel9) {
+            cl->zlibCompressLevel = (uint32_t)(e & 15);
+            /* 0 would be an extension that not every viewer knows: no zlib at all */
+            cl->tightCompressLevel = MAX(e & 15, 1);
+        }
         if (v->lossy && e >= (int32_t)rfbEncodingQualityLevel0 && e <= (int32_t)rfbEncodingQualityLevel9) {
             cl->tightQualityLevel = e & 15;
             cl->turboQualityLevel = 10 + (e & 15) * 10; /* of 100 */
@@ -372,7 +406,7 @@ static bool set_encodings(VncSession *v)
     cursor_unref(v->told.cursor);
     v->told.cursor = NULL;
     cl->preferredEncoding = -1;
-    cl->useCopyRect = cl->useNewFBSize = cl->useExtDesktopSize = cl->enableLastRectEncoding = FALSE;
+    cl->useCopyRect = cl->useNewFBSize = cl->useExtDesktopSize = v->last_rect = FALSE;
     cl->tightQualityLevel = cl->turboQualityLevel = -1;
     cl->tightEncoding = rfbEncodingTight;
     for (unsigned n = lduw_be(m + 2); n--;) {
@@ -382,6 +416,8 @@ static bool set_encodings(VncSession *v)
     }
     if (cl->preferredEncoding == -1)
         cl->preferredEncoding = rfbEncodingRaw;
+    if (cl->preferredEncoding == rfbEncodingTight)
+        open_streams(cl);
     tell(v);
     return true;
 }
@@ -508,8 +544,13 @@ bool vnc_session_receive(VncSession *v, GArray *out)
     if (cl->sock == RFB_INVALID_SOCKET)
         return false;
     n = recv(cl->sock, &type, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EINTR)
+            return true;
+        if (errno != ECONNRESET && errno != EPIPE) /* no answer to keepalives, for one */
+            v->error = g_strdup(g_strerror(errno));
+        return false;
+    }
     if (n == 0)
         return false;
     v->out = out;
@@ -555,6 +596,11 @@ bool vnc_session_ready(const VncSession *v)
     return !sraRgnEmpty(v->cl->requestedRegion);
 }
 
+bool vnc_session_copies(const VncSession *v)
+{
+    return v->cl->useCopyRect;
+}
+
 bool vnc_session_can_copy(const VncSession *v)
 {
     return v->cl->useCopyRect && sraRgnEmpty(v->cl->modifiedRegion) && sraRgnEmpty(v->cl->copyRegion);
@@ -572,9 +618,28 @@ void vnc_session_copy(VncSession *v, int y1, int y2, int d)
 
 bool vnc_session_send(VncSession *v)
 {
-    if (v->cl->sock != RFB_INVALID_SOCKET && FB_UPDATE_PENDING(v->cl) && !sraRgnEmpty(v->cl->requestedRegion))
-        rfbSendFramebufferUpdate(v->cl, v->cl->modifiedRegion);
-    return v->cl->sock != RFB_INVALID_SOCKET;
+    int64_t start;
+    int seconds;
+
+    if (v->cl->sock == RFB_INVALID_SOCKET)
+        return false;
+    if (!FB_UPDATE_PENDING(v->cl) || sraRgnEmpty(v->cl->requestedRegion))
+        return true;
+    /* The library cuts one-coloured parts out where the viewer knows this; rows would not be as long as before then. */
+    v->cl->enableLastRectEncoding = v->last_rect && !v->rows;
+    start = g_get_monotonic_time();
+    rfbSendFramebufferUpdate(v->cl, v->cl->modifiedRegion);
+    if (v->cl->sock != RFB_INVALID_SOCKET)
+        return true;
+    seconds = (int)((g_get_monotonic_time() - start) / G_TIME_SPAN_SECOND);
+    if (seconds >= STALL_SAID_S)
+        v->error = g_strdup_printf("it has not taken a picture within %d s", seconds);
+    return false;
+}
+
+const char *vnc_session_error(const VncSession *v)
+{
+    return v->error;
 }
 
 bool vnc_session_relative(const VncSession *v)

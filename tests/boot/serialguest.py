@@ -135,6 +135,17 @@ class Guest:
         """Since the emulator was started."""
         return time.monotonic() - self.start
 
+    def cpu_time(self):
+        """The emulator's, seconds."""
+        with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def memory(self):
+        """What the emulator has resident, KiB."""
+        with open(f'/proc/{self.process.pid}/status', encoding='ascii') as f:
+            return next(int(line.split()[1]) for line in f if line.startswith('VmRSS'))
+
     def obituary(self):
         """The emulator's end and its last words."""
         try:

@@ -76,8 +76,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         uint32_t *pixels = vnc_session_pixels(v);
         for (unsigned i = 0; i < st.width * st.height; i += 3)
-            pixels[i] = i * turns * 0x10203 & 0xffffff;
-        vnc_session_damage(v, 0, 0, (int)st.width, (int)st.height);
+            pixels[i] = turns & 2 ? i & turns & 1 : i * turns * 0x10203 & 0xffffff;
+        const pixman_box32_t box[] = {{0, 0, (int)st.width, 3}, {0, 4, (int)st.width / 2, (int)st.height}};
+        pixman_region32_t damage;
+        pixman_region32_init_rects(&damage, box, 2);
+        vnc_session_damage(v, &damage);
+        pixman_region32_fini(&damage);
         if (!vnc_session_send(v))
             break;
         drain(ends[1]);

@@ -380,6 +380,39 @@ def scrolling():
         check(a.received < b.received * 3 / 4, f'{a.received} bytes with CopyRect, {b.received} without')
 
 
+def scrolling_bytes():
+    """Text of two colours that scrolls, for viewers that cannot copy: what they have seen is not sent at length again, and the last picture is there.
+    A viewer that wants no compression gets Tight as all know it."""
+    n, width, height, rows, steps = free_display(), 320, 192, 12, 16
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.mode(width, height)
+        r = random.Random(5)
+        glyphs = [[r.getrandbits(8) & r.getrandbits(8) if 2 <= y < 12 else 0 for y in range(16)] for _ in range(26)]
+        lines = [[r.randrange(26) if r.random() < 0.85 else -1 for _ in range(36)] for _ in range(rows + steps)]
+
+        def draw(first):
+            for y in range(height):
+                bits = [glyphs[c][y % 16] if c >= 0 else 0 for c in lines[first + y // 16]]
+                vm.draw(0, y, [0xaaaaaa if b >> i & 1 else 0 for b in bits for i in range(8)])
+            return vm.dump()[1]
+        truth = draw(0)
+        # bytes of a step at most: a line that is new and what tells that the others moved
+        bounds = {(rfb.TIGHT, rfb.LAST_RECT): 520, (rfb.TIGHT,): 520, (rfb.TIGHT, rfb.LAST_RECT, -256): 520, (rfb.ZRLE,): 900}
+        viewers = {e: connect(n) for e in bounds}
+        for e, c in viewers.items():
+            c.encodings(*e)
+            check(c.wait(lambda c=c: c.rgb() == truth, incremental=False), f'{e}: the first picture')
+        before = {e: c.received for e, c in viewers.items()}
+        for step in range(steps):
+            truth = draw(step + 1)
+            for e, c in viewers.items():
+                check(c.wait(lambda c=c: c.rgb() == truth), f'{e}: after line {step}')
+        each = {e: (c.received - before[e]) // steps for e, c in viewers.items()}
+        print('#', ', '.join(f'{e}: {v}' for e, v in each.items()), 'bytes a line')
+        for e, bytes_ in each.items():
+            check(bytes_ < bounds[e], f'{e}: {bytes_} bytes a line')
+
+
 def resizes():
     n = free_display()
     with VM('-vnc', f'127.0.0.1:{n}') as vm:
@@ -1200,7 +1233,7 @@ def raw_certificate(n, folder):
     return cert
 
 
-CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, resizes, keys, layout, mouse, sharing, connections, websocket,
+CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, scrolling_bytes, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, stuck_viewers, text_consoles, hostile, power, no_screen, lossy, web, command_line]
 
 
