@@ -17,7 +17,7 @@ enum { TUCMD_TCP = 1, TUCMD_IP = 2, TUCMD_TSE = 4 };
 enum { SUM_IP = 1, SUM_L4 = 2 };
 enum { RX_DD = 1, RX_EOP = 2, RX_IXSM = 4, RX_VP = 8, RX_TCPCS = 0x20, RX_IPCS = 0x40 };
 enum { VLAN_TAG = 4, ETH_ADDRS = 12, FRAME_MIN = 60, FRAME_MAX = 1522, FRAME_LARGE = 16384, RXCSUM_TUOFL = 0x200 };
-enum { TX_LIMIT = UINT16_MAX, TX_BURST = 256 };
+enum { TX_LIMIT = UINT16_MAX, TX_BURST = 256, PIECES_LARGE = 64 };
 
 static const uint8_t bcast[NET_MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -77,6 +77,7 @@ static void send_out(E1000 *s, const NetOffload *off)
     uint8_t tag[VLAN_TAG];
     struct iovec iov[3] = {{s->tx.data, s->tx.size}};
     NetPacket p = {iov, 1, s->tx.size, *off};
+    s->tx_burst++;
     if (s->tx.vlan && s->tx.size >= ETH_ADDRS) {
         stw_be(tag, (uint16_t)s->mac[VET]);
         stw_be(tag + 2, s->tx.tag);
@@ -153,8 +154,10 @@ static void send_large(E1000 *s, bool last)
     const TxContext *c = &s->large_ctx;
     size_t head = c->hdr_len, n = s->tx.size - head;
     NetHeaders h;
-    if (!prepare_large(s, c, &h, last) || !n) {
+    if (!prepare_large(s, c, &h, last) || !n) { /* no TCP: frames as long as they can be */
         send_frame(s);
+        s->tx.size = (uint16_t)head;
+        memcpy(s->tx.data, s->tx.header, head);
         return;
     }
     NetOffload off = {.flags = NET_NEEDS_CSUM,
@@ -171,6 +174,7 @@ static void send_large(E1000 *s, bool last)
         off.gso_size = 0;
     }
     send_out(s, &off);
+    s->tx_burst += pieces / PIECES_LARGE;
     s->tx.frames = (uint16_t)(s->tx.frames + pieces);
     if (last)
         return;
@@ -281,18 +285,16 @@ static void process(E1000 *s, const uint8_t *d)
 
 void e1000_start_tx(E1000 *s)
 {
-    uint32_t start = s->mac[TDH], causes = INT_TXQE;
+    uint32_t start = s->mac[TDH], causes = 0;
+    bool more = false;
     if (!(s->mac[TCTL] & TCTL_EN) || s->tx_running || (s->tx_stopped && !net_can_send(&s->nic)))
         return;
     s->tx_stopped = false;
     s->tx_running = true;
+    s->tx_burst = 0;
     uint64_t base = s->mac[TDBAL] & ~0xfULL;
     base |= (uint64_t)s->mac[TDBAH] << 32;
-    for (unsigned n = 0; s->mac[TDH] != s->mac[TDT] && !s->tx_stopped && s->tx_left; n++) {
-        if (n == TX_BURST) { /* others get their turn */
-            bh_schedule(s->tx_bh);
-            break;
-        }
+    while (s->mac[TDH] != s->mac[TDT] && s->tx_left && !more) {
         uint8_t d[DESC];
         uint64_t at = base + (uint64_t)s->mac[TDH] * DESC;
         if (pci_dma_read(&s->pci, at, d, DESC) != MEM_OK)
@@ -308,9 +310,12 @@ void e1000_start_tx(E1000 *s)
         /* Once round: the tail is nowhere in the ring. */
         if (!--s->tx_left || start >= s->mac[TDLEN] / DESC)
             break;
+        more = s->mac[TDH] != s->mac[TDT] && (s->tx_stopped || s->tx_burst >= TX_BURST);
     }
     s->tx_running = false;
-    e1000_cause(s, causes); /* the queue is empty also where it was */
+    if (more && !s->tx_stopped)
+        bh_schedule(s->tx_bh);                         /* others get their turn */
+    e1000_cause(s, more ? causes : causes | INT_TXQE); /* the queue is empty also where it was */
 }
 
 /* ---- receive ---- */

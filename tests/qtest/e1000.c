@@ -4,7 +4,7 @@
  * loopback, throttled interrupts, the link, the EEPROM by its wires, rings that make no sense.
  */
 #include "tests/qtest/libnet.h"
-#include "tests/qtest/libqtest.h"
+#include "tests/qtest/libqtest-internal.h"
 
 #define BAR  0xe0000000ULL
 #define RING 0x100000ULL /* receive; transmit 4 KiB behind */
@@ -421,6 +421,57 @@ static void test_loopback(void)
     stop(&c);
 }
 
+/* The tail, and what is read in the same turn of the main loop. */
+static void go_and_read(const Card *c, uint32_t tail, const unsigned *regs, unsigned n, uint64_t *got)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "writel 0x%" PRIx64 " 0x%x", (uint64_t)BAR + TDT, tail);
+    for (unsigned i = 0; i < n; i++)
+        g_string_append_printf(text, "\nreadl 0x%" PRIx64, (uint64_t)BAR + regs[i]);
+    qtest_send(c->q, text->str);
+    g_free(qtest_receive(c->q, "writel"));
+    for (unsigned i = 0; i < n; i++) {
+        g_autofree char *answer = qtest_receive(c->q, "readl");
+        got[i] = qtest_value(c->q, answer, "readl");
+    }
+}
+
+/* TXQE (section 13.4.17): the last descriptor is done, said once; more than a burst of packets may take several turns.
+ */
+static void test_queue_empty(void)
+{
+    enum { PACKETS = 700, DESCS = 1024, LONG = 31408 };
+    static const unsigned regs[] = {ICR, TDH, ICR};
+    uint64_t got[3];
+    uint8_t out[60];
+    Card c = start(0xc0); /* loopback: nobody has to take them */
+    put(&c, TDLEN, LONG * 16);
+    go_and_read(&c, 0xffff, regs, 3, got); /* no such descriptor: once round, of nothing */
+    g_assert_cmphex(got[0], ==, 2);
+    g_assert_cmpuint(got[1], ==, 0);
+    g_assert_cmphex(got[2], ==, 0);
+    for (unsigned i = 0; i < 10; i++)
+        g_assert_cmphex(get(&c, ICR), ==, 0);
+    net_frame(out, sizeof(out), mac, mac, 3);
+    place(&c, out, sizeof(out));
+    put(&c, TDLEN, DESCS * 16);
+    put(&c, TDBAL, 0x400000);
+    for (unsigned i = 0; i < PACKETS; i++) {
+        qtest_writeq(c.q, 0x400000 + 16 * i, 0x300000);
+        qtest_writeq(c.q, 0x400008 + 16 * i, LEGACY(60, EOP | RS));
+    }
+    go_and_read(&c, PACKETS, regs, 2, got);
+    g_assert_cmphex(got[0] & 1, ==, 1);
+    g_assert_cmpuint(!!(got[0] & 2), ==, got[1] == PACKETS);
+    uint32_t icr = (uint32_t)got[0];
+    for (unsigned i = 0; i < 1000 && get(&c, TDH) != PACKETS; i++)
+        g_usleep(1000);
+    g_assert_cmphex((icr | get(&c, ICR)) & 3, ==, 3);
+    g_assert_cmpuint(get(&c, 0x4080), ==, PACKETS); /* GPTC */
+    g_assert_cmphex(get(&c, ICR), ==, 0);
+    stop(&c);
+}
+
 static bool line(const Card *c)
 {
     return qtest_pci_read(c->q, 0, DEVFN, 6, 2) & 8;
@@ -555,6 +606,16 @@ static void test_hostile(void)
     }
     get(&c, STATUS);
     stop(&c);
+    /* More than a packet can be, which is no TCP; nobody need take it. */
+    c = start(0xc0);
+    for (size_t i = 0; i < ARRAY_SIZE(contexts); i++) {
+        add_desc(&c, 0xffffffffffffffffULL, CONTEXT(0xfffff, 7, contexts[i].head, contexts[i].mss));
+        add_desc(&c, 0x300000, DATA(0xfffff, IC_TSE, 3));
+        add_desc(&c, 0x300000, DATA(0xfffff, IC_TSE | EOP | RS, 3));
+        put(&c, TDT, c.tail);
+    }
+    get(&c, STATUS);
+    stop(&c);
 }
 
 static void test_default(void)
@@ -589,6 +650,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/flow", test_flow);
     g_test_add_func("/e1000/filter", test_filter);
     g_test_add_func("/e1000/loopback", test_loopback);
+    g_test_add_func("/e1000/queue-empty", test_queue_empty);
     g_test_add_func("/e1000/interrupts", test_interrupts);
     g_test_add_func("/e1000/link", test_link);
     g_test_add_func("/e1000/eeprom", test_eeprom);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between libqtest.c and walk.c: commands sent ahead of their answers. */
+/* For walk.c, and tests of what happens in one turn of the main loop: commands sent ahead of their answers. */
 #ifndef TESTS_QTEST_LIBQTEST_INTERNAL_H
 #define TESTS_QTEST_LIBQTEST_INTERNAL_H
 
