@@ -10,29 +10,53 @@ void *jit_arena(JitCpu *j, size_t size)
 {
     void *p = j->arena + j->arena_used;
 
-    size = (size + 7) & ~(size_t)7;
+    size = (size + ARENA_UNIT - 1) & ~(size_t)(ARENA_UNIT - 1);
     if (size > j->arena_size - j->arena_used)
         return NULL;
     j->arena_used += size;
     return p;
 }
 
-static unsigned hash_of(uint64_t lin, uint32_t mode)
+static unsigned hash_of(const JitCpu *j, uint64_t lin, uint32_t mode)
 {
-    return (unsigned)((lin * 0x9e3779b97f4a7c15 + mode * 0x85ebca6bULL) >> (64 - HASH_BITS));
+    return (unsigned)((lin * 0x9e3779b97f4a7c15 + mode * 0x85ebca6bULL) >> 32) & ((1U << j->hash_bits) - 1);
 }
 
 Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
 {
-    X86CPU *c = j->c;
+    const X86CPU *c = j->c;
 
-    for (Block *b = j->hash[hash_of(lin, mode)]; b; b = b->hash_next) {
-        if (b->lin != lin || b->id[0] != id || b->mode != mode)
+    for (Block *b = jit_block(j, j->hash[hash_of(j, lin, mode)]); b; b = jit_block(j, b->hash_next)) {
+        if (b->lin != lin || b->id != id || b->mode != mode)
             continue;
-        if (mode & TM_FLAT_CS || (b->cs_base == c->seg[SEG_CS].base && b->cs_limit == c->seg[SEG_CS].limit))
+        if (mode & TM_FLAT_CS)
+            return b;
+        const BlockMore *m = jit_more(j, b);
+
+        if (m && m->cs_base == c->seg[SEG_CS].base && m->cs_limit == c->seg[SEG_CS].limit)
             return b;
     }
     return NULL;
+}
+
+/* Twice as many chains. */
+static void hash_grow(JitCpu *j)
+{
+    uint32_t old = 1U << j->hash_bits++;
+
+    for (uint32_t n = 0; n < old; n++) {
+        uint32_t next = j->hash[n];
+
+        j->hash[n] = j->hash[n + old] = 0;
+        while (next) {
+            Block *b = jit_block(j, next);
+            uint32_t *chain = &j->hash[hash_of(j, b->lin, b->mode)], ref = next;
+
+            next = b->hash_next;
+            b->hash_next = *chain;
+            *chain = ref;
+        }
+    }
 }
 
 PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make)
@@ -40,17 +64,17 @@ PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make)
     unsigned at = (unsigned)(((uintptr_t)page >> 12) * 0x9e3779b97f4a7c15 >> 40) % PAGES_MAX;
 
     for (;; at = (at + 1) % PAGES_MAX) {
-        PageRef *r = &j->pages[at];
+        unsigned n = j->page_index[at];
 
-        if (r->page == page)
-            return r;
-        if (r->page)
+        if (n && j->pages[n].page == page)
+            return &j->pages[n];
+        if (n)
             continue;
         if (!make || j->n_pages >= PAGES_MAX / 4 * 3)
             return NULL;
-        j->n_pages++;
-        r->page = page;
-        return r;
+        j->page_index[at] = (uint16_t)++j->n_pages;
+        j->pages[j->n_pages] = (PageRef){.page = page};
+        return &j->pages[j->n_pages];
     }
 }
 
@@ -59,32 +83,59 @@ uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host)
     unsigned at = (unsigned)((tag * 0x9e3779b97f4a7c15 ^ (uintptr_t)host * 0xc2b2ae3d27d4eb4f) >> 40) % IDS_MAX;
 
     for (;; at = (at + 1) % IDS_MAX) {
-        IdRef *r = &j->ids[at];
+        unsigned n = j->id_index[at];
 
-        if (r->id && r->tag == tag && r->host == host)
-            return r->id;
-        if (r->id)
+        if (n && j->ids[n].tag == tag && j->ids[n].host == host)
+            return n;
+        if (n)
             continue;
         if (j->n_ids >= IDS_MAX / 4 * 3)
             return 0;
-        *r = (IdRef){.tag = tag, .host = host, .id = ++j->n_ids};
-        return r->id;
+        j->id_index[at] = (uint16_t)++j->n_ids;
+        j->ids[j->n_ids] = (IdRef){.tag = tag, .host = host};
+        return j->n_ids;
     }
 }
 
 void jit_block_add(JitCpu *j, Block *b)
 {
-    unsigned h = hash_of(b->lin, b->mode);
+    uint32_t ref = jit_ref(j, b);
+    BlockMore *m = b->more ? jit_deref(j, b->more) : NULL;
+    PageRef *r = jit_page_ref(j, b->page, false);
 
-    b->hash_next = j->hash[h];
-    j->hash[h] = b;
-    for (unsigned i = 0; i < 2 && b->page[i]; i++) {
-        PageRef *r = jit_page_ref(j, b->page[i], false);
+    if (j->n_blocks >> j->hash_bits && j->hash_bits < HASH_BITS_MAX)
+        hash_grow(j);
+    uint32_t *chain = &j->hash[hash_of(j, b->lin, b->mode)];
 
-        b->page_next[i] = r->blocks;
-        r->blocks = b;
+    b->hash_next = *chain;
+    *chain = ref;
+    b->page_next = r->blocks;
+    r->blocks = ref;
+    if (m && m->page) {
+        r = jit_page_ref(j, m->page, false);
+        m->page_next = r->blocks;
+        r->blocks = ref;
     }
-    j->sorted[j->n_blocks++] = b;
+    j->sorted[j->n_blocks++] = ref;
+}
+
+JitInsn jit_insn(const JitCpu *j, const Block *b, unsigned n)
+{
+    const uint16_t *p = jit_deref(j, b->table);
+    JitInsn i = {.code = b->first};
+
+    for (unsigned k = 0;; k++) {
+        unsigned v = k < b->n_insns ? *p++ : 0, size = v >> INSN_CODE_SHIFT;
+
+        if (k == n) {
+            i.len = v & 15;
+            i.in_slot = (v & INSN_IN_SLOT) != 0;
+            i.in_group = (v & INSN_IN_GROUP) != 0;
+            return i;
+        }
+        i.guest = (i.guest + (v & 15)) & 1023;
+        i.code = (uint16_t)(i.code + (size == INSN_CODE_LONG ? *p++ : size));
+    }
 }
 
 static void patch(JitCpu *j, uint32_t site, uint32_t target)
@@ -96,33 +147,39 @@ static void patch(JitCpu *j, uint32_t site, uint32_t target)
 
 void jit_link(JitCpu *j, JitExit *x, Block *b)
 {
-    bool cross = x->guard || b->verify || x->from->page[1] || b->page[1] || (b->lin ^ x->from->lin) & PAGE_MASK;
+    const Block *from = jit_block(j, x->from);
+    bool cross =
+        x->guard || b->verify || jit_second_page(j, from) || jit_second_page(j, b) || (b->lin ^ from->lin) & PAGE_MASK;
     bool slot = x->flags & IN_SLOT, host = x->flags & IN_HOST;
-    uint32_t to = cross     ? (slot ? b->guard : b->guard_host)
-                  : x->poll ? (slot ? b->poll : b->poll_host)
+    uint32_t to = cross     ? b->guard + (slot ? 0 : b->guard_host)
+                  : x->poll ? b->guard + (slot ? b->poll : b->poll_host)
                   : host    ? b->body
-                            : b->slot;
+                            : b->guard + b->slot;
 
     x->next = b->incoming;
-    b->incoming = x;
-    patch(j, x->site, to);
+    b->incoming = jit_ref(j, x);
+    patch(j, from->guard + x->site, to);
     j->links++;
 }
 
-static Block **page_link(Block *b, const uint8_t *page)
+/* The place of what is behind b in the list of the page's blocks. */
+static uint32_t *page_link(JitCpu *j, Block *b, const uint8_t *page)
 {
-    return &b->page_next[b->page[0] == page ? 0 : 1];
+    BlockMore *m = b->more ? jit_deref(j, b->more) : NULL;
+
+    return b->page == page ? &b->page_next : &m->page_next;
 }
 
 static void page_remove(JitCpu *j, Block *b, const uint8_t *page)
 {
     PageRef *r = jit_page_ref(j, page, false);
+    uint32_t ref = jit_ref(j, b);
 
     if (!r)
         return;
-    for (Block **p = &r->blocks; *p; p = page_link(*p, page)) {
-        if (*p == b) {
-            *p = *page_link(b, page);
+    for (uint32_t *p = &r->blocks; *p; p = page_link(j, jit_block(j, *p), page)) {
+        if (*p == ref) {
+            *p = *page_link(j, b, page);
             return;
         }
     }
@@ -138,19 +195,26 @@ void jit_block_kill(JitCpu *j, Block *b)
 {
     JitHot *h = HOT(j->c);
     uint64_t code = (uintptr_t)j->rx + b->guard;
-    unsigned at = jit_jc_index(b->rip);
+    unsigned at = jit_jc_index(jit_rip(j, b));
+    uint32_t ref = jit_ref(j, b);
+    const JitExit *x;
 
-    for (Block **p = &j->hash[hash_of(b->lin, b->mode)]; *p; p = &(*p)->hash_next) {
-        if (*p == b) {
+    for (uint32_t *p = &j->hash[hash_of(j, b->lin, b->mode)]; *p; p = &jit_block(j, *p)->hash_next) {
+        if (*p == ref) {
             *p = b->hash_next;
             break;
         }
     }
-    for (unsigned i = 0; i < 2 && b->page[i]; i++)
-        page_remove(j, b, b->page[i]);
-    for (JitExit *x = b->incoming; x; x = x->next)
-        patch(j, x->site, x->stub);
-    b->incoming = NULL;
+    page_remove(j, b, b->page);
+    if (jit_second_page(j, b))
+        page_remove(j, b, jit_second_page(j, b));
+    for (uint32_t n = b->incoming; n; n = x->next) {
+        x = jit_deref(j, n);
+        const Block *from = jit_block(j, x->from);
+
+        patch(j, from->guard + x->site, from->guard + x->stub);
+    }
+    b->incoming = 0;
     for (unsigned k = 0; k < CLASSES; k++) {
         if (h->jc_code[k][at] == code)
             h->jc_rip[k][at] = empty_rip(at);
@@ -177,31 +241,32 @@ void jit_page_written(X86CPU *c, const uint8_t *host_page)
             j->verify_until = now + VERIFY_TICKS;
     }
     while (r->blocks)
-        jit_block_kill(j, r->blocks);
+        jit_block_kill(j, jit_block(j, r->blocks));
     j->leave = true;
 }
 
 void jit_verify_end(JitCpu *j)
 {
-    for (unsigned n = 0; n < PAGES_MAX && j->verify_pages; n++) {
+    for (unsigned n = 1; n <= j->n_pages && j->verify_pages; n++) {
         PageRef *r = &j->pages[n];
 
         if (!r->verify)
             continue;
         while (r->blocks)
-            jit_block_kill(j, r->blocks);
+            jit_block_kill(j, jit_block(j, r->blocks));
         r->verify = false;
         r->notices = 0;
         j->verify_pages--;
     }
 }
 
-bool jit_block_same(const Block *b)
+bool jit_block_same(const JitCpu *j, const Block *b)
 {
+    const uint8_t *bytes = jit_bytes(j, b), *second = jit_second_page(j, b);
     unsigned at = b->lin & 0xfff;
 
     for (unsigned n = 0; n < b->n_bytes; n++, at++) {
-        if (b->bytes[n] != (at < PAGE_SIZE ? b->page[0][at] : b->page[1][at - PAGE_SIZE]))
+        if (bytes[n] != (at < PAGE_SIZE ? b->page[at] : second[at - PAGE_SIZE]))
             return false;
     }
     return true;
@@ -238,7 +303,7 @@ void jit_settle(JitCpu *j)
 
         if (u.block->dead)
             continue;
-        if (!jit_block_same(u.block)) {
+        if (!jit_block_same(j, u.block)) {
             jit_block_kill(j, u.block);
             j->late_stores++;
         } else if (u.epoch > reached) {
@@ -269,9 +334,10 @@ void jit_jc_clear(X86CPU *c, unsigned class)
 void jit_jc_put(X86CPU *c, const Block *b)
 {
     JitHot *h = HOT(c);
-    unsigned at = jit_jc_index(b->rip), k = jit_class(b->mode);
+    uint64_t rip = jit_rip(JIT(c), b);
+    unsigned at = jit_jc_index(rip), k = jit_class(b->mode);
 
-    h->jc_rip[k][at] = b->rip;
+    h->jc_rip[k][at] = rip;
     h->jc_code[k][at] = (uintptr_t)JIT(c)->rx + b->guard;
 }
 
@@ -301,17 +367,20 @@ void jit_do_flush(JitCpu *j)
     j->n_blocks = j->n_pages = j->n_ids = j->verify_pages = 0;
     set_unsettled(j, 0);
     if (!first) {
-        for (unsigned i = 0; i < ARRAY_SIZE(j->hash); i++)
-            j->hash[i] = NULL;
+        for (unsigned i = 0; i < 1U << j->hash_bits; i++)
+            j->hash[i] = 0;
         for (unsigned i = 0; i < PAGES_MAX; i++)
-            j->pages[i] = (PageRef){};
+            j->page_index[i] = 0;
         for (unsigned i = 0; i < IDS_MAX; i++)
-            j->ids[i] = (IdRef){};
+            j->id_index[i] = 0;
+        for (unsigned i = 0; i < ARRAY_SIZE(j->kept); i++)
+            j->kept[i].key = NULL;
         for (unsigned i = 0; i < CODE_TLB_ENTRIES; i++)
             TCG(j->c)->code_tlb[i].id = 0;
         tcg_forget_pcids(j->c);
         j->flushes++;
     }
+    j->hash_bits = HASH_BITS_MIN;
     for (unsigned k = 0; k < CLASSES; k++) {
         if (first) /* zeroed: only what must not be 0 */
             HOT(j->c)->jc_rip[k][0] = empty_rip(0);
@@ -350,12 +419,18 @@ Block *jit_block_at(JitCpu *j, uint32_t code)
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
 
-        if (code >= j->sorted[mid]->code_end)
+        const Block *b = jit_block(j, j->sorted[mid]);
+
+        if (code >= b->guard + b->size)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < j->n_blocks && code >= j->sorted[lo]->guard ? j->sorted[lo] : NULL;
+    if (lo == j->n_blocks)
+        return NULL;
+    Block *b = jit_block(j, j->sorted[lo]);
+
+    return code >= b->guard ? b : NULL;
 }
 
 /* Is addr in the guard below a return stack? */

@@ -98,7 +98,8 @@ static bool cache_init(JitCpu *j, Error **errp)
     j->arena_size = j->size;
     j->max_blocks = j->size / 256;
     if (!(j->arena = reserve(j->arena_size, PROT_READ | PROT_WRITE, errp)) ||
-        !(j->sorted = reserve(j->max_blocks * sizeof(Block *), PROT_READ | PROT_WRITE, errp)) ||
+        !(j->sorted = reserve(j->max_blocks * sizeof(*j->sorted), PROT_READ | PROT_WRITE, errp)) ||
+        !(j->hash = reserve(sizeof(*j->hash) << HASH_BITS_MAX, PROT_READ | PROT_WRITE, errp)) ||
         !(j->stacks = reserve(CLASSES * (GUARD_SIZE + STACK_SIZE), PROT_NONE, errp)))
         return false;
     for (unsigned k = 0; k < CLASSES; k++) {
@@ -111,9 +112,9 @@ static bool cache_init(JitCpu *j, Error **errp)
 /* Have the host give pages for what is written next, many at a time: a fault for each costs more than the block. */
 static void populate(uint8_t *base, size_t size, size_t *there, size_t used, uint8_t *also)
 {
-    enum { AHEAD = 256 * 1024 };
+    enum { AHEAD = 64 * 1024, LARGE = 4096 /* most blocks are smaller */ };
 
-    if (used + BLOCK_ROOM < *there || *there == size)
+    if (used + LARGE < *there || *there == size)
         return;
     size_t len = MIN((size_t)AHEAD, size - *there);
 
@@ -141,7 +142,9 @@ static void cpu_free(JitCpu *j)
     if (j->arena)
         munmap(j->arena, j->arena_size);
     if (j->sorted)
-        munmap(j->sorted, j->max_blocks * sizeof(Block *));
+        munmap(j->sorted, j->max_blocks * sizeof(*j->sorted));
+    if (j->hash)
+        munmap(j->hash, sizeof(*j->hash) << HASH_BITS_MAX);
     if (j->tr)
         munmap(j->tr, sizeof(*j->tr));
     if (j->stacks)

@@ -70,65 +70,84 @@ enum { IN_HOST = 1, IN_SLOT = 2 };
 
 typedef struct Block Block;
 
+/*
+ * A block's data: in the arena, where places are told by 32 bits (jit_ref(): in units of ARENA_UNIT bytes; 0: none).
+ * There are tens of thousands of blocks, so all of it is packed.
+ */
+#define ARENA_UNIT 4
+#define PACKED     __attribute__((packed, aligned(ARENA_UNIT)))
+
 /* A direct way out of a block: a jump (or call) whose rel32 goes to a stub until it is linked. */
-typedef struct JitExit {
-    struct JitExit *next; /* of the same target */
-    Block *from;
+typedef struct PACKED JitExit {
+    uint32_t next; /* JitExit of the same target */
+    uint32_t from; /* Block */
     uint64_t rip;
-    uint32_t site, stub; /* of the rel32; where it goes unlinked */
-    uint8_t flags;       /* IN_HOST, IN_SLOT: where the flags are */
-    bool poll;           /* backward */
-    bool guard;          /* in any case, also in the same page: where a call comes back */
+    uint16_t site, stub; /* of the rel32; where it goes unlinked: offsets from the block's code */
+    uint8_t flags : 2;   /* IN_HOST, IN_SLOT: where the flags are */
+    uint8_t poll : 1;    /* backward */
+    uint8_t guard : 1;   /* in any case, also in the same page: where a call comes back */
 } JitExit;
 
-/* An instruction of a block. There are as many of these as of anything: 8 bytes. */
+/* An instruction of a block. */
 typedef struct JitInsn {
-    uint32_t insn; /* decoded: its place in the arena; 0: decode again from the block's copy of the bytes */
     uint16_t code; /* offset from the block's code where it begins */
     uint16_t guest : 10 /* offset from the block's rip */, len : 4;
     uint16_t in_slot : 1;  /* where host code may fault in it: its flags are in the slot, else in the host's */
     uint16_t in_group : 1; /* what a group's check has found is relied on in it: C does not come back to here */
 } JitInsn;
 
-struct Block {
-    Block *hash_next;
-    Block *page_next[2]; /* of page[0], page[1] */
-    uint64_t lin, rip, cs_base;
-    const uint8_t *page[2]; /* host; [1]: where its only instruction crosses into the next page */
-    uint32_t id[2];         /* of CodeTlbEntry.id */
-    uint32_t mode, cs_limit;
-    uint32_t code, code_end;          /* offsets in the buffer */
-    uint32_t guard, poll, slot, body; /* entries; slot: flags in the slot, neither guard nor poll */
-    uint32_t guard_host, poll_host;   /* the same with flags in the host's; as guard, poll where none live */
-    uint16_t n_insns, n_bytes;
-    uint16_t live_in; /* flags */
-    bool dead;
-    bool verify;
-    bool vector; /* it needs the vector state in the host's registers */
-    JitExit *incoming;
-    const uint8_t *bytes;
-    JitInsn insn[]; /* n_insns and one that ends them */
+/* In the block's table each is 16 bits, two times 16 where its code is long. */
+enum { INSN_IN_SLOT = 1 << 4, INSN_IN_GROUP = 1 << 5, INSN_CODE_SHIFT = 6, INSN_CODE_LONG = 1023 };
+
+struct PACKED Block {
+    uint32_t hash_next, page_next; /* Block */
+    uint32_t incoming;             /* JitExit */
+    uint32_t more;                 /* BlockMore */
+    uint32_t table;                /* of its instructions */
+    uint32_t bytes;                /* what was translated: n_bytes */
+    uint64_t lin;
+    const uint8_t *page; /* host */
+    uint32_t id;         /* of CodeTlbEntry.id */
+    uint32_t mode;
+    uint32_t guard, body;           /* entries, offsets in the buffer; code begins with the guard */
+    uint16_t size;                  /* of code */
+    uint16_t poll, slot;            /* entries from guard on; slot: flags in the slot, neither guard nor poll */
+    uint16_t guard_host, poll_host; /* the same with flags in the host's; as guard, poll where none live */
+    uint16_t first;                 /* its first instruction's code, from guard on */
+    uint16_t n_bytes;
+    uint8_t n_insns;
+    bool dead : 1;
+    bool verify : 1;
+    bool vector : 1; /* it needs the vector state in the host's registers */
 };
 
+/* What few blocks have: a code segment that is not flat, an instruction that crosses into the next page. */
+typedef struct PACKED BlockMore {
+    uint64_t cs_base;
+    uint32_t cs_limit;
+    const uint8_t *page; /* host; NULL: none */
+    uint32_t id, page_next;
+} BlockMore;
+
 /* What a stub tells a thunk, by its place in the arena. */
-typedef struct SiteData {
-    Block *block;
-    uint32_t retry; /* code offset */
+typedef struct PACKED SiteData {
+    uint32_t block;
+    uint16_t retry; /* from the block's code on */
     uint8_t insn, size;
     uint8_t access : 4, mmu : 4;
     uint8_t after; /* bytes from retry to where T0 is the host's address; 0: C does not go on there */
 } SiteData;
 
 /* The check of a group: s: its first access. */
-typedef struct GroupSite {
+typedef struct PACKED GroupSite {
     SiteData s;
     uint16_t lead, span; /* bytes from the group's beginning to the access; of the group */
+    uint32_t exit;       /* JitExit to the block without groups */
     bool write;
-    JitExit *exit; /* to the block without groups */
 } GroupSite;
 
 /* An x87 instruction, for the last-instruction state. */
-typedef struct FpuSite {
+typedef struct PACKED FpuSite {
     uint64_t rip;
     uint16_t op;
 } FpuSite;
@@ -137,9 +156,9 @@ typedef struct FpuSite {
  * entered. */
 typedef struct PageRef {
     const uint8_t *page;
-    Block *blocks;  /* through page_next[] */
-    uint64_t since; /* host ticks: when the first of these was: */
-    uint32_t notices;
+    uint64_t since;  /* host ticks: when the first of these was: */
+    uint32_t blocks; /* Block, through page_next */
+    uint16_t notices;
     bool verify;
 } PageRef;
 enum { NOTICES_MAX = 4 };
@@ -154,8 +173,13 @@ enum { UNSETTLED_MAX = 128 };
 typedef struct IdRef {
     uint64_t tag;
     const uint8_t *host;
-    uint32_t id;
 } IdRef;
+/* Decoded instructions of blocks that handlers execute. */
+typedef struct KeptInsn {
+    const uint8_t *key; /* the block's address + the instruction's number */
+    Insn insn;
+} KeptInsn;
+enum { KEPT_BITS = 6 };
 
 enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNK_VECTOR, THUNKS };
 
@@ -164,7 +188,8 @@ enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
 /* Code is interpreted until it is run for this time: most of what a start of a system or a program runs it runs once.
  */
 enum { TRANSLATE_AT = 4, HEAT_BITS = 15 };
-enum { HASH_BITS = 17, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
+/* Blocks' hash table grows as they become more. */
+enum { HASH_BITS_MIN = 12, HASH_BITS_MAX = 19, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
 
 struct JitCpu {
     X86CPU *c;
@@ -178,12 +203,15 @@ struct JitCpu {
     size_t arena_size, arena_used;
     size_t code_there, arena_there; /* bytes that the host has given pages for already */
     uint8_t *stacks;
-    Block **sorted; /* by code */
-    unsigned n_blocks, max_blocks;
-    Block *hash[1 << HASH_BITS];
-    PageRef pages[PAGES_MAX]; /* open addressing */
-    IdRef ids[IDS_MAX];
+    uint32_t *sorted; /* Block, by code */
+    unsigned n_blocks, max_blocks, hash_bits;
+    uint32_t *hash; /* Block; 1 << hash_bits of them are in use */
+    /* Each as they came, found by open addressing: an index holds the number + 1. */
+    PageRef pages[PAGES_MAX / 4 * 3 + 1];
+    IdRef ids[IDS_MAX / 4 * 3 + 1];
+    uint16_t page_index[PAGES_MAX], id_index[IDS_MAX];
     unsigned n_pages, n_ids;
+    KeptInsn kept[1 << KEPT_BITS];
     bool flush_pending, leave;
     bool logging; /* exec or cpu are on: nothing is chained */
     uint32_t generation;
@@ -226,8 +254,8 @@ PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */
 void jit_block_add(JitCpu *j, Block *b);
 void jit_block_kill(JitCpu *j, Block *b);
-bool jit_block_same(const Block *b);     /* are its bytes what they were? */
-void jit_verify_end(JitCpu *j);          /* protect all pages again */
+bool jit_block_same(const JitCpu *j, const Block *b); /* are its bytes what they were? */
+void jit_verify_end(JitCpu *j);                       /* protect all pages again */
 void jit_unsettled(JitCpu *j, Block *b); /* a new block: list it where other CPUs' stores may be on their way */
 void jit_settle(JitCpu *j); /* kill those that such stores have changed, forget those that none can change any more */
 void jit_do_flush(JitCpu *j);
@@ -239,14 +267,36 @@ static inline unsigned jit_jc_index(uint64_t rip)
 {
     return (uint32_t)rip * JC_MULTIPLIER >> (32 - JC_BITS);
 }
-static inline uint32_t jit_ref(JitCpu *j, const void *p)
+static inline uint32_t jit_ref(const JitCpu *j, const void *p)
 {
-    return (uint32_t)(((const uint8_t *)p - j->arena) / 8);
+    return (uint32_t)((size_t)((const uint8_t *)p - j->arena) / ARENA_UNIT);
 }
-static inline void *jit_deref(JitCpu *j, uint32_t ref)
+static inline void *jit_deref(const JitCpu *j, uint32_t ref)
 {
-    return j->arena + (size_t)ref * 8;
+    return j->arena + (size_t)ref * ARENA_UNIT;
 }
+static inline Block *jit_block(const JitCpu *j, uint32_t ref) /* NULL: 0 */
+{
+    return ref ? jit_deref(j, ref) : NULL;
+}
+static inline const BlockMore *jit_more(const JitCpu *j, const Block *b) /* NULL: none */
+{
+    return b->more ? jit_deref(j, b->more) : NULL;
+}
+static inline const uint8_t *jit_second_page(const JitCpu *j, const Block *b)
+{
+    return b->more ? jit_more(j, b)->page : NULL;
+}
+static inline const uint8_t *jit_bytes(const JitCpu *j, const Block *b)
+{
+    return jit_deref(j, b->bytes);
+}
+static inline uint64_t jit_rip(const JitCpu *j, const Block *b)
+{
+    return b->more ? (b->mode & TM_CODE64 ? b->lin : (uint32_t)(b->lin - jit_more(j, b)->cs_base)) : b->lin;
+}
+/* Its instruction n; n_insns: what is behind the last one. */
+JitInsn jit_insn(const JitCpu *j, const Block *b, unsigned n);
 static inline unsigned jit_class(uint32_t mode)
 {
     if ((mode & TM_CPL) == 3 && !(mode & TM_VM))
@@ -314,6 +364,9 @@ struct Tr {
     uint32_t verify_miss[BLOCK_INSNS * INSN_MAX_LEN / 4 + 8]; /* rel32 of the compares in emit_verify() */
     unsigned n_verify_miss;
     uint64_t rip[BLOCK_INSNS + 1];
+    const uint8_t *page[2]; /* host; [1]: where its only instruction crosses into the next page */
+    uint32_t id[2];
+    const uint8_t *bytes;              /* of the guest's code */
     uint16_t live_in[BLOCK_INSNS + 1]; /* flags that are needed at its beginning */
     uint16_t live_out[BLOCK_INSNS];
     uint8_t plan[BLOCK_INSNS];

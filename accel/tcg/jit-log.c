@@ -76,17 +76,17 @@ static void print_host(const Tr *t, GString *s)
     const Block *b = t->b;
     uint32_t at = b->guard;
 
-    g_string_append_printf(s, "OUT: [size=%u]\n  -- guard, poll, entry\n", b->code_end - b->code);
+    g_string_append_printf(s, "OUT: [size=%u]\n  -- guard, poll, entry\n", b->size);
     for (unsigned n = 0; n <= t->n; n++) {
-        uint32_t next = n < t->n ? b->code + b->insn[n].code : b->code + b->insn[t->n].code;
+        uint32_t next = b->guard + t->info[n].code;
 
         disassemble(t->j, at, next, s);
         at = next;
         if (n < t->n)
-            g_string_append_printf(s, "  -- guest addr 0x%016" PRIx64 "\n", b->lin + b->insn[n].guest);
+            g_string_append_printf(s, "  -- guest addr 0x%016" PRIx64 "\n", b->lin + t->info[n].guest);
     }
     g_string_append(s, "  -- misses, links\n");
-    disassemble(t->j, at, b->code_end, s);
+    disassemble(t->j, at, b->guard + b->size, s);
     g_string_append_c(s, '\n');
 }
 
@@ -100,7 +100,7 @@ void jit_log_block(const Tr *t)
     if (log_on(LOG_IN_ASM)) {
         g_string_append(s, "----------------\nIN: \n");
         for (unsigned n = 0; n < t->n; n++)
-            insn_print_line(&t->insn[n], b->lin + b->insn[n].guest, b->bytes + b->insn[n].guest, s);
+            insn_print_line(&t->insn[n], b->lin + t->info[n].guest, t->bytes + t->info[n].guest, s);
         g_string_append_c(s, '\n');
     }
     if (log_on(LOG_OP)) {
@@ -123,7 +123,8 @@ void jit_log_run(X86CPU *c, const Block *b)
 
     if (log_on(LOG_EXEC))
         g_string_append_printf(s, "Trace %u: %p [%016" PRIx64 "/%016" PRIx64 "/%08x/%08x] \n", c->index,
-                               (const void *)(JIT(c)->rx + b->body), b->cs_base, b->lin, b->mode, 0);
+                               (const void *)(JIT(c)->rx + b->body), b->more ? jit_more(JIT(c), b)->cs_base : 0, b->lin,
+                               b->mode, 0);
     if (log_on(LOG_CPU))
         cpu_print_present(c, log_on(LOG_FPU), s);
     log_printf("%s", s->str);

@@ -123,8 +123,8 @@ Cold *tr_cold(Tr *t, unsigned kind, uint32_t from)
 static SiteData site_data(const Tr *t, const Cold *c)
 {
     return (SiteData){
-        .block = t->b,
-        .retry = c->retry,
+        .block = jit_ref(t->j, t->b),
+        .retry = (uint16_t)(c->retry ? c->retry - t->b->guard : 0),
         .insn = c->insn,
         .size = c->size,
         .access = c->access & ACCESS_RW,
@@ -161,13 +161,19 @@ static void group_stub(Tr *t, const Cold *c)
         t->failed = true;
         return;
     }
-    *x = (JitExit){.from = t->b, .rip = t->rip[c->insn], .site = c->from[0], .stub = emit_at(e), .flags = IN_SLOT};
+    *x = (JitExit){
+        .from = jit_ref(t->j, t->b),
+        .rip = t->rip[c->insn],
+        .site = (uint16_t)(c->from[0] - t->b->guard),
+        .stub = (uint16_t)(emit_at(e) - t->b->guard),
+        .flags = IN_SLOT,
+    };
     *g = (GroupSite){
         .s = site_data(t, c),
         .lead = c->lead,
         .span = (uint16_t)(c->constant ? PAGE_SIZE : c->group->max - c->group->min),
         .write = c->group->write,
-        .exit = x,
+        .exit = jit_ref(t->j, x),
     };
     if (c->constant)
         emit_imm(e, T0, c->lin);
@@ -203,7 +209,7 @@ static void emit_cold(Tr *t, const Cold *c)
         to_thunk(t, site(t, c), c->thunk, false);
         break;
     case COLD_EXIT:
-        c->exit->stub = emit_at(e);
+        c->exit->stub = (uint16_t)(emit_at(e) - t->b->guard);
         to_thunk(t, jit_ref(t->j, c->exit), THUNK_LINK, !(c->exit->flags & IN_SLOT));
         break;
     case COLD_RETURN:
@@ -211,12 +217,12 @@ static void emit_cold(Tr *t, const Cold *c)
         emit_jmp(e, t->j->thunk_ret_miss[jit_class(t->mode)]);
         break;
     case COLD_ADAPT:
-        t->b->guard_host = emit_at(e);
+        t->b->guard_host = (uint16_t)(emit_at(e) - t->b->guard);
         tr_emit_save(e);
         emit_jmp(e, t->b->guard);
-        t->b->poll_host = emit_at(e);
+        t->b->poll_host = (uint16_t)(emit_at(e) - t->b->guard);
         tr_emit_save(e);
-        emit_jmp(e, t->b->poll);
+        emit_jmp(e, t->b->guard + t->b->poll);
         break;
     }
 }
@@ -244,7 +250,13 @@ JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
         t->failed = true;
         x = &t->no_exit;
     }
-    *x = (JitExit){.from = t->b, .rip = rip, .site = place, .flags = (uint8_t)t->flags, .poll = rip <= t->rip[t->at]};
+    *x = (JitExit){
+        .from = jit_ref(t->j, t->b),
+        .rip = rip,
+        .site = (uint16_t)(place - t->b->guard),
+        .flags = t->flags & 3,
+        .poll = rip <= t->rip[t->at],
+    };
     tr_cold(t, COLD_EXIT, place)->exit = x;
     return x;
 }
@@ -342,8 +354,8 @@ static unsigned crossing_bytes(Tr *t, const uint8_t *head, uint64_t lin, uint8_t
         return 0;
     }
     tcg_protect_code(c, e->host);
-    t->b->page[1] = e->host;
-    t->b->id[1] = e->id;
+    t->page[1] = e->host;
+    t->id[1] = e->id;
     memcpy(buf, head, first);
     tcg_copy_code(buf + first, e->host, 0, INSN_MAX_LEN - first);
     return INSN_MAX_LEN;
@@ -366,7 +378,7 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
         room = (uint64_t)c->seg[SEG_CS].limit - c->rip + 1;
     }
     t->n = 0;
-    while (t->n < t->max && off < PAGE_SIZE && !t->b->page[1]) {
+    while (t->n < t->max && off < PAGE_SIZE && !t->page[1]) {
         Insn *i = &t->insn[t->n];
         uint8_t buf[16];
         const uint8_t *p = (const uint8_t *)words + (off - words_at);
@@ -454,9 +466,9 @@ static void emit_verify(Tr *t)
         uint32_t want = 0;
 
         if (!n || n == first)
-            emit_imm(e, T0, (uintptr_t)(n ? b->page[1] : b->page[0] + off));
+            emit_imm(e, T0, (uintptr_t)(n ? t->page[1] : b->page + off));
         size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-        memcpy(&want, b->bytes + n, size);
+        memcpy(&want, t->bytes + n, size);
         emit_alu_imm(e, ALU_CMP, size, rm_mem(T0, (int32_t)(n < first ? n : n - first)), (int32_t)want);
         t->verify_miss[t->n_verify_miss++] = emit_jcc_fwd(e, CC_NE);
     }
@@ -469,15 +481,15 @@ static void emit_entry(Tr *t)
     Cold *cold;
     uint32_t from[3] = {0};
 
-    b->code = b->guard = emit_at(e);
-    for (unsigned n = 0; n < 2 && b->page[n]; n++) {
+    b->guard = emit_at(e);
+    for (unsigned n = 0; n < 2 && t->page[n]; n++) {
         uint64_t lin = (b->lin + n * PAGE_SIZE) & TCG(t->c)->lin_mask;
         int32_t at = G_TCG(code_tlb) + (int32_t)((lin >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)) * sizeof(CodeTlbEntry));
 
-        emit_alu_imm(e, ALU_CMP, 4, rm_gs(at + (int32_t)offsetof(CodeTlbEntry, id)), (int32_t)b->id[n]);
+        emit_alu_imm(e, ALU_CMP, 4, rm_gs(at + (int32_t)offsetof(CodeTlbEntry, id)), (int32_t)t->id[n]);
         from[n] = emit_jcc_fwd(e, CC_NE);
     }
-    b->poll = emit_at(e);
+    b->poll = (uint16_t)(emit_at(e) - b->guard);
     emit_alu_imm(e, ALU_CMP, 4, rm_gs(G_TCG(exit_request)), 0);
     from[2] = emit_jcc_fwd(e, CC_NE);
     t->at = 0;
@@ -489,12 +501,11 @@ static void emit_entry(Tr *t)
     cold->thunk = THUNK_ENTRY;
     for (unsigned n = 0; n < 3; n++)
         cold->from[n] = from[n];
-    b->slot = emit_at(e);
-    b->guard_host = b->guard;
+    b->slot = (uint16_t)(emit_at(e) - b->guard);
+    b->guard_host = 0;
     b->poll_host = b->poll;
-    b->live_in = t->live_in[0];
     t->flags = IN_HOST | IN_SLOT;
-    if (b->live_in) {
+    if (t->live_in[0]) {
         tr_emit_restore(e);
         t->flags = IN_HOST;
         tr_cold(t, COLD_ADAPT, 0);
@@ -502,7 +513,7 @@ static void emit_entry(Tr *t)
     b->body = emit_at(e);
     if (b->vector) {
         /* No flags are needed, nearly always. */
-        if (b->live_in)
+        if (t->live_in[0])
             tr_emit_save(e);
         uint32_t retry = emit_at(e);
 
@@ -511,7 +522,7 @@ static void emit_entry(Tr *t)
         cold->thunk = THUNK_VECTOR;
         cold->retry = retry;
         t->flags = IN_SLOT;
-        if (b->live_in)
+        if (t->live_in[0])
             tr_flags_to_host(t);
     }
 }
@@ -530,7 +541,7 @@ static void emit_insns(Tr *t)
             break;
         }
         t->at = n;
-        t->info[n].code = (uint16_t)(emit_at(&t->e) - t->b->code);
+        t->info[n].code = (uint16_t)(emit_at(&t->e) - t->b->guard);
         t->info[n].in_slot = t->flags == IN_SLOT;
         /* C comes back to no place where more is known than it can tell. */
         t->info[n].in_group = t->in_group[n] || t->verify;
@@ -562,10 +573,35 @@ static void emit_insns(Tr *t)
                  (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
         }
     }
-    t->info[t->n].code = (uint16_t)(emit_at(&t->e) - t->b->code);
+    t->info[t->n].code = (uint16_t)(emit_at(&t->e) - t->b->guard);
     t->at = t->n - 1;
     if (on)
         tr_jump(t, t->rip[t->n]);
+}
+
+/* Where its instructions are. */
+static bool make_table(Tr *t)
+{
+    Block *b = t->b;
+    uint16_t table[2 * BLOCK_INSNS], *out;
+    unsigned len = 0;
+
+    b->first = t->info[0].code;
+    b->n_insns = (uint8_t)t->n;
+    for (unsigned n = 0; n < t->n; n++) {
+        const JitInsn *i = &t->info[n];
+        unsigned size = i[1].code - i->code, v = i->len;
+
+        v |= (i->in_slot ? INSN_IN_SLOT : 0) | (i->in_group ? INSN_IN_GROUP : 0);
+        table[len++] = (uint16_t)(v | MIN(size, (unsigned)INSN_CODE_LONG) << INSN_CODE_SHIFT);
+        if (size >= INSN_CODE_LONG)
+            table[len++] = (uint16_t)size;
+    }
+    if (!(out = jit_arena(t->j, len * sizeof(*out))))
+        return false;
+    memcpy(out, table, len * sizeof(*out));
+    b->table = jit_ref(t->j, out);
+    return true;
 }
 
 static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t extra)
@@ -573,7 +609,8 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     JitCpu *j = JIT(c);
     Tr *t = j->tr;
     uint8_t bytes[BLOCK_INSNS * INSN_MAX_LEN];
-    Block made = {.lin = lin, .rip = c->rip, .page = {page->host}, .id = {page->id}, .mode = TCG(c)->mode | extra};
+    uint32_t mode = TCG(c)->mode;
+    unsigned n_bytes;
 
     if (j->used + BLOCK_ROOM > j->size || j->arena_used + 64 * 1024 > j->arena_size || j->n_blocks == j->max_blocks ||
         !jit_page_ref(j, page->host, true)) {
@@ -581,33 +618,50 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
         return NULL;
     }
     jit_memory_there(j);
-    made.cs_base = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].base;
-    made.cs_limit = made.mode & TM_FLAT_CS ? 0 : c->seg[SEG_CS].limit;
     t->c = c;
     t->j = j;
-    t->mode = TCG(c)->mode;
+    t->mode = mode;
     t->no_groups = extra & BLOCK_NO_GROUPS;
     t->verify = jit_page_ref(j, page->host, true)->verify;
     /* A write that is noticed from now on drops the block: requests are taken when it is there. */
     if (!t->verify)
         tcg_protect_code(c, page->host);
     t->ea_off = 0;
-    t->code_size = made.mode & TM_CODE64 ? 8 : made.mode & TM_CODE32 ? 4 : 2;
-    t->mmu = made.mode >> TM_MMU_SHIFT & 3;
+    t->code_size = mode & TM_CODE64 ? 8 : mode & TM_CODE32 ? 4 : 2;
+    t->mmu = mode >> TM_MMU_SHIFT & 3;
     t->max = tcg_config.one_insn_per_tb ? 1 : BLOCK_INSNS;
     t->n_cold = t->n_verify_miss = 0;
     t->failed = false;
-    t->b = &made;
-    made.n_bytes = (uint16_t)decode(t, page, lin, bytes);
-    if (!made.n_bytes)
+    t->page[0] = page->host;
+    t->id[0] = page->id;
+    t->page[1] = NULL;
+    t->bytes = bytes;
+    n_bytes = decode(t, page, lin, bytes);
+    if (!n_bytes)
         return NULL;
-    Block *b = jit_arena(j, sizeof(*b) + (t->n + 1) * sizeof(JitInsn));
-    uint8_t *copy = jit_arena(j, made.n_bytes);
+    Block *b = jit_arena(j, sizeof(*b));
+    uint8_t *copy = jit_arena(j, n_bytes);
 
-    memcpy(copy, bytes, made.n_bytes);
-    made.bytes = copy;
-    made.vector = uses_vectors(t);
-    *b = made;
+    memcpy(copy, bytes, n_bytes);
+    *b = (Block){
+        .lin = lin,
+        .page = page->host,
+        .id = page->id,
+        .mode = mode | extra,
+        .n_bytes = (uint16_t)n_bytes,
+        .bytes = jit_ref(j, copy),
+        .vector = uses_vectors(t),
+    };
+    if (!(mode & TM_FLAT_CS) || t->page[1]) {
+        BlockMore *m = jit_arena(j, sizeof(*m));
+
+        *m = (BlockMore){.page = t->page[1], .id = t->page[1] ? t->id[1] : 0};
+        if (!(mode & TM_FLAT_CS)) {
+            m->cs_base = c->seg[SEG_CS].base;
+            m->cs_limit = c->seg[SEG_CS].limit;
+        }
+        b->more = jit_ref(j, m);
+    }
     t->b = b;
     t->e = (Emit){.p = j->rw + j->used, .base = j->rw};
     liveness(t);
@@ -616,11 +670,9 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     emit_insns(t);
     for (unsigned n = 0; n < t->n_cold; n++)
         emit_cold(t, &t->cold[n]);
-    b->n_insns = (uint16_t)t->n;
-    memcpy(b->insn, t->info, (t->n + 1) * sizeof(JitInsn));
-    b->code_end = emit_at(&t->e);
-    j->used = (b->code_end + 15) & ~15U;
-    if (t->failed) {
+    b->size = (uint16_t)(emit_at(&t->e) - b->guard);
+    j->used = (emit_at(&t->e) + 15) & ~15U;
+    if (!make_table(t) || t->failed) {
         jit_flush_all(c);
         return NULL;
     }
@@ -634,7 +686,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
         char name[32];
 
         snprintf(name, sizeof(name), "tb-0x%" PRIx64, b->lin);
-        tcg_perf_code(j->rx + b->guard, j->rw + b->guard, b->code_end - b->guard, name);
+        tcg_perf_code(j->rx + b->guard, j->rw + b->guard, b->size, name);
     }
     return b;
 }

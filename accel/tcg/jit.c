@@ -106,15 +106,19 @@ static CodeTlbEntry *code_page(X86CPU *c, uint64_t lin)
 /* Does the block still stand where it was made from? Its first page is known to. */
 static bool second_page_ok(X86CPU *c, const Block *b)
 {
-    const CodeTlbEntry *e = b->page[1] ? code_page(c, (b->lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask) : NULL;
+    const JitCpu *j = JIT(c);
 
-    return !b->page[1] || (e && e->id == b->id[1]);
+    if (!jit_second_page(j, b))
+        return true;
+    const CodeTlbEntry *e = code_page(c, (b->lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask);
+
+    return e && e->id == jit_more(j, b)->id;
 }
 
 /* b's code page is known to be its own: is the rest what it was made from? */
 static bool still_good(X86CPU *c, const Block *b)
 {
-    return second_page_ok(c, b) && (!b->verify || jit_block_same(b));
+    return second_page_ok(c, b) && (!b->verify || jit_block_same(JIT(c), b));
 }
 
 /* Until some other CPUs have come between two instructions. */
@@ -199,7 +203,7 @@ static bool log_run(X86CPU *c, const Block *b)
         return false;
     const CodeTlbEntry *e = code_page(c, b->lin);
 
-    return e && e->id == b->id[0] && still_good(c, b);
+    return e && e->id == b->id && still_good(c, b);
 }
 
 /* On with the guest's present state, or out. cold: find_kind() has said so of it. */
@@ -278,17 +282,21 @@ void jit_step(X86CPU *c)
     JIT(c)->enter(c, resume(c, b, b->body));
 }
 
-/* The site's instruction: c->rip and flags are set to it. */
-static JitInsn *at_site(X86CPU *c, const SiteData *d, Block **out)
+/* The block of the site, which is in its instruction n: c->rip and flags are set to it. */
+static Block *at_insn(X86CPU *c, Block *b, unsigned n)
 {
-    Block *b = d->block;
+    const JitCpu *j = JIT(c);
 
-    *out = b;
-    c->rip = b->rip + b->insn[d->insn].guest;
+    c->rip = jit_rip(j, b) + jit_insn(j, b, n).guest;
     if (!(b->mode & TM_CODE64))
         c->rip = (uint32_t)c->rip;
     flags_from_slot(c);
-    return &b->insn[d->insn];
+    return b;
+}
+
+static Block *at_site(X86CPU *c, const SiteData *d)
+{
+    return at_insn(c, jit_block(JIT(c), d->block), d->insn);
 }
 
 static const SiteData *site(X86CPU *c, uint32_t data)
@@ -296,29 +304,39 @@ static const SiteData *site(X86CPU *c, uint32_t data)
     return jit_deref(JIT(c), data);
 }
 
-/* The decoded instruction; one that was not kept is decoded from the block's copy of its bytes. */
-static const Insn *insn_of(X86CPU *c, Block *b, JitInsn *n, Insn *room)
+/* Where the site's access begins. */
+static const void *retry_at(X86CPU *c, const SiteData *d)
 {
-    if (n->insn)
-        return jit_deref(JIT(c), n->insn);
-    unsigned size = b->mode & TM_CODE64 ? 8 : b->mode & TM_CODE32 ? 4 : 2;
+    const JitCpu *j = JIT(c);
 
-    insn_decode(room, b->bytes + n->guest, n->len, size, !(b->mode & TM_PE), c->config.features);
-    Insn *kept = jit_arena(JIT(c), sizeof(*kept));
+    return j->rx + jit_block(j, d->block)->guard + d->retry;
+}
 
-    if (!kept)
-        return room;
-    *kept = *room;
-    n->insn = jit_ref(JIT(c), kept);
-    return kept;
+/* Instruction n of the block, decoded again from its copy of the bytes if nobody remembers. */
+static const Insn *insn_of(X86CPU *c, const Block *b, unsigned n)
+{
+    JitCpu *j = JIT(c);
+    const uint8_t *key = (const uint8_t *)b + n; /* a block has more bytes than instructions */
+    KeptInsn *kept = &j->kept[(uintptr_t)key * 0x9e3779b97f4a7c15 >> (64 - KEPT_BITS)];
+
+    if (kept->key != key) {
+        JitInsn i = jit_insn(j, b, n);
+
+        insn_decode(&kept->insn, jit_bytes(j, b) + i.guest, i.len,
+                    b->mode & TM_CODE64   ? 8
+                    : b->mode & TM_CODE32 ? 4
+                                          : 2,
+                    !(b->mode & TM_PE), c->config.features);
+        kept->key = key;
+    }
+    return &kept->insn;
 }
 
 /* Execute instruction n of b by its handler and go on behind it. */
-static const void *execute(X86CPU *c, Block *b, JitInsn *n)
+static const void *execute(X86CPU *c, const Block *b, unsigned n)
 {
     JitCpu *j = JIT(c);
-    Insn room;
-    const Insn *i = insn_of(c, b, n, &room);
+    const Insn *i = insn_of(c, b, n);
     uint64_t next = c->rip + i->len;
     bool end = i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE);
 
@@ -328,19 +346,22 @@ static const void *execute(X86CPU *c, Block *b, JitInsn *n)
     jit_fpu_sync(c);
     tcg_execute(c, i);
     /* What the instruction asked for itself (an SMI by a port write) comes before the next one. */
-    if (end || j->leave || c->rip != next || n == &b->insn[b->n_insns - 1] || n[1].in_group ||
+    if (end || j->leave || c->rip != next || n + 1U == b->n_insns ||
         __atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
         return dispatch(c);
-    return resume(c, b, b->code + n[1].code);
+    JitInsn behind = jit_insn(j, b, n + 1);
+
+    if (behind.in_group)
+        return dispatch(c);
+    return resume(c, b, b->guard + behind.code);
 }
 
 static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
 {
-    Block *b;
-    JitInsn *n = at_site(c, site(c, data), &b);
+    const SiteData *d = site(c, data);
 
     JIT(c)->execs++;
-    return execute(c, b, n);
+    return execute(c, at_site(c, d), d->insn);
 }
 
 /* What is read across a page's end: from a copy, at an address with the same alignment. NULL: not so. */
@@ -370,7 +391,7 @@ static const void *bounce(X86CPU *c, const SiteData *d, uint64_t lin)
         host_store(h->bounce[1] + n, 8, host_load(host[1] + n, 8));
     }
     h->t0 = (uintptr_t)(h->bounce[1] - first);
-    return t->jit->rx + d->retry + d->after;
+    return (const uint8_t *)retry_at(c, d) + d->after;
 }
 
 /* A TLB miss, or an access that is more than that. arg: the linear address. */
@@ -382,7 +403,6 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     TlbEntry *e = &t->tlb[d->mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
     uint64_t outside = t->outside;
     uint8_t *host;
-    Block *b;
 
     if ((arg & 0xfff) + d->size > PAGE_SIZE) {
         const void *code = bounce(c, d, arg);
@@ -395,15 +415,13 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
         (!(d->access & ACCESS_W) || e->write == page) && (d->access & ACCESS_W || e->read == page)) {
         t->jit->slow_fills++;
         if (t->outside == outside)
-            return t->jit->rx + d->retry;
+            return retry_at(c, d);
         /* It has been outside meanwhile, where memory may have moved. */
-        at_site(c, d, &b);
+        at_site(c, d);
         return dispatch(c);
     }
-    JitInsn *n = at_site(c, d, &b);
-
     t->jit->slow_execs++;
-    return execute(c, b, n);
+    return execute(c, at_site(c, d), d->insn);
 }
 
 /* Link x, at whose target's state c is, and go on there. */
@@ -434,20 +452,19 @@ static const void *do_group(X86CPU *c, uint32_t data, uint64_t arg)
     TlbEntry *e = &t->tlb[g->s.mmu][arg >> PAGE_BITS & (TLB_ENTRIES - 1)];
     uint64_t outside = t->outside;
     uint8_t *host;
-    Block *b;
 
     if ((arg & 0xfff) + g->span <= PAGE_SIZE && (!(t->mode & TM_LMA) || tcg_canonical(c, arg)) &&
         tcg_tlb_fill(c, arg + g->lead, g->s.size, g->s.access, g->s.mmu, &host) &&
         (g->write ? e->write : e->read) == page) {
         t->jit->slow_fills++;
         if (t->outside == outside)
-            return t->jit->rx + g->s.retry;
-        at_site(c, &g->s, &b);
+            return retry_at(c, &g->s);
+        at_site(c, &g->s);
         return dispatch(c);
     }
     t->jit->ungrouped++;
-    at_site(c, &g->s, &b);
-    return go(c, g->exit, BLOCK_NO_GROUPS);
+    at_site(c, &g->s);
+    return go(c, jit_deref(t->jit, g->exit), BLOCK_NO_GROUPS);
 }
 
 /* A direct way out that is not linked yet. */
@@ -482,15 +499,13 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
     TcgCpu *t = TCG(c);
     JitCpu *j = t->jit;
     const SiteData *d = site(c, data);
-    Block *b;
     bool bad = t->mode & TM_CODE64 ? !tcg_canonical(c, arg) : arg > c->seg[SEG_CS].limit;
 
     j->indirect++;
     if (bad) {
         /* The branch itself faults: what it did to RSP is undone, its handler raises. */
-        JitInsn *n = at_site(c, d, &b);
-        Insn room;
-        const Insn *i = insn_of(c, b, n, &room);
+        const Block *b = at_site(c, d);
+        const Insn *i = insn_of(c, b, d->insn);
 
         if (i->desc->op == OP_RET) {
             Stack s = stack_begin(c);
@@ -498,7 +513,7 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
             s.sp -= i->osz + (uint16_t)i->imm;
             stack_commit(c, &s);
         }
-        return execute(c, b, n);
+        return execute(c, b, d->insn);
     }
     c->rip = arg;
     flags_from_slot(c);
@@ -508,14 +523,10 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
 /* An indirect call whose target the jump cache does not know: nothing of it has happened. */
 static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
 {
-    TcgCpu *t = TCG(c);
-    JitCpu *j = t->jit;
-    Block *b;
-    JitInsn *n = at_site(c, site(c, data), &b);
-    Insn room;
+    const SiteData *d = site(c, data);
 
-    j->indirect++;
-    tcg_execute(c, insn_of(c, b, n, &room));
+    JIT(c)->indirect++;
+    tcg_execute(c, insn_of(c, at_site(c, d), d->insn));
     return enter_target(c);
 }
 
@@ -523,16 +534,15 @@ static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
 static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
 {
     TcgCpu *t = TCG(c);
-    Block *b;
+    const Block *b = at_site(c, site(c, data));
 
-    at_site(c, site(c, data), &b);
     t->jit->guards++;
     if (b->dead || t->jit->leave || t->jit->flush_pending || __atomic_load_n(&t->exit_request, __ATOMIC_RELAXED))
         return dispatch(c);
     /* Most often the page is what it was: only the code TLB had forgotten it. */
     const CodeTlbEntry *e = code_page(c, b->lin);
 
-    if (!e || e->id != b->id[0] || !second_page_ok(c, b) || b->verify)
+    if (!e || e->id != b->id || !second_page_ok(c, b) || b->verify)
         return dispatch(c);
     return resume(c, b, b->body);
 }
@@ -541,7 +551,7 @@ static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
 static const void *do_vector(X86CPU *c, uint32_t data, uint64_t arg)
 {
     tcg_fpu_to_host(c);
-    return JIT(c)->rx + site(c, data)->retry;
+    return retry_at(c, site(c, data));
 }
 
 /* A return to 0 has met a return stack's bottom. arg: RIP. */
@@ -560,15 +570,12 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
     Block *b = jit_block_at(j, j->fault_rip);
     unsigned n = 0;
 
-    while (n + 1 < b->n_insns && b->code + b->insn[n + 1].code <= j->fault_rip)
+    while (n + 1 < b->n_insns && b->guard + jit_insn(j, b, n + 1).code <= j->fault_rip)
         n++;
-    if (!b->insn[n].in_slot)
+    if (!jit_insn(j, b, n).in_slot)
         HOT(c)->flags = j->fault_flags;
-    SiteData d = {.block = b, .insn = (uint8_t)n};
-    JitInsn *i = at_site(c, &d, &b);
-
     j->faults++;
-    return execute(c, b, i);
+    return execute(c, at_insn(c, b, n), n);
 }
 
 JitCallee *const jit_callees[THUNKS] = {

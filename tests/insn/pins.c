@@ -121,18 +121,18 @@ static Count measure(const Pin *p, uint32_t lin, bool show)
     if (p->closed) /* by two instructions that count for nothing */
         n -= 2;
     n = MIN(n, b->n_insns);
-    uint32_t first = b->code + b->insn[0].code, last = b->code + b->insn[n].code;
+    uint32_t first = b->guard + jit_insn(j, b, 0).code, last = b->guard + jit_insn(j, b, n).code;
 
     if (show) {
         show_range(j, b->guard, first, "entry");
         show_range(j, first, last, "guest's instructions");
-        show_range(j, last, b->code_end, "the rest");
+        show_range(j, last, b->guard + b->size, "the rest");
     }
     return (Count){.guest = n,
                    .entry = count_insns(j, b->guard, first),
                    .insns = count_insns(j, first, last),
                    .bytes = last - first,
-                   .all = b->code_end - b->code};
+                   .all = b->size};
 }
 
 static bool read_file(const char *path)
