@@ -17,6 +17,7 @@ TIMEOUT = 120  # for the whole of a guest
 QUIET = 5  # so long after the last right line no other has come: it never will
 TESTDEV = ["-device", "accel-testdev"]
 CHIPS = ["-serial", "null", "-global", "hpet.msi=on", "-machine", "hpet=on", "-rtc", "clock=vm"]
+VIRTIO = TESTDEV + ["-drive", "if=none,id=d,format=raw,readonly=on,file=@IMAGES@/virtio.bin", "-device", "virtio-blk-pci,addr=5,drive=d"]
 RING = "kernel-irqchip=on,dirty-ring-size=16384"
 # name: (guest, accelerator's options, more arguments, environment, the line that goes wrong and which of those that read so)
 CASES = {
@@ -34,6 +35,14 @@ CASES = {
     "dirty log not cleared": ("io", "kernel-irqchip=on", TESTDEV, {"DROP_IOCTL": "KVM_CLEAR_DIRTY_LOG"}, "dirty pages: 0, sum 0", 1),
     "dirty ring not seen": ("io", RING, TESTDEV, {"HIDE_RING": "1"}, "dirty pages: 37, sum 3478", 1),
     "no interrupt lines": ("chips", "kernel-irqchip=on", CHIPS, {"DROP_IOCTL": "KVM_IRQ_LINE"}, "edge: 5", 1),
+    "control, virtio": ("virtio", "kernel-irqchip=on", VIRTIO, {}, None, 0),
+    "virtio, no ioeventfd": ("virtio", "kernel-irqchip=on", VIRTIO, {"DROP_IOCTL": "KVM_IOEVENTFD"}, "doorbells in memory, few exits: 1", 1),
+    "virtio, irqfd dropped": ("virtio", "kernel-irqchip=on", VIRTIO, {"DROP_IOCTL": "KVM_IRQFD"}, "in the IRR: 1", 1),
+    "virtio, irqfd dropped, split": ("virtio", "kernel-irqchip=split", VIRTIO, {"DROP_IOCTL": "KVM_IRQFD"}, "in the IRR: 1", 1),
+    "virtio, no GSI routes": ("virtio", "kernel-irqchip=on", VIRTIO, {"DROP_IOCTL": "KVM_SET_GSI_ROUTING"}, "in the IRR: 1", 1),
+    # Interrupts that are not masked do not need it.
+    "virtio, no MSI": ("virtio", "kernel-irqchip=on", VIRTIO, {"DROP_IOCTL": "KVM_SIGNAL_MSI"}, "then: 1", 1),
+    "virtio, no interrupt lines": ("virtio", "kernel-irqchip=on", VIRTIO, {"DROP_IOCTL": "KVM_IRQ_LINE"}, "INTx interrupts: 8", 1),
     "no PIT": ("pit", "kernel-irqchip=on", [], {"DROP_IOCTL": "KVM_CREATE_PIT2"}, "ticks: 50", 1),
 }
 
@@ -82,7 +91,7 @@ def main():
         at = [k for k, w in enumerate(want) if w == line][nth - 1] if line else len(want)
         cmd = [binary, "-nodefaults", "-no-user-config", "-display", "none", "-m", "16", "-cpu", "max", "-accel", "kvm,assist=off," + accel,
                "-bios", os.path.join(images, guest + ".bin"), "-debugcon", "stdio",
-               "-device", "isa-debug-exit,iobase=0xf4,iosize=4"] + more
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=4"] + [a.replace("@IMAGES@", images) for a in more]
         got, text = first_wrong(cmd, {"LD_PRELOAD": preload, **env}, want, at)
         if got == at:
             print(f"ok {i} {name}", flush=True)
