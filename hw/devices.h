@@ -25,6 +25,8 @@ DEVICE_ENTRY(accel_testdev)
 DEVICE_ENTRY(isa_debug_exit)
 DEVICE_ENTRY(pc_testdev)
 DEVICE_ENTRY(pci_testdev)
+DEVICE_ENTRY(pvpanic_isa)
+DEVICE_ENTRY(pvpanic_pci)
 /* hw/display */
 DEVICE_ENTRY(bochs_display)
 DEVICE_ENTRY(isa_vga)

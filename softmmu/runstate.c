@@ -11,6 +11,7 @@
 #include "hw/core/machine.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/vcpus.h"
+#include "util/log.h"
 
 static const char *const state_names[RUN_STATES] = {
     "debug",     "inmigrate",      "internal-error", "io-error", "paused",  "postmigrate",
@@ -175,6 +176,33 @@ void system_watchdog_action(void)
         break;
     }
     }
+}
+
+static void emit_action(const char *event, const char *action)
+{
+    Json *data = json_object();
+    json_set_str(data, "action", action);
+    event_emit(event, data);
+}
+
+void system_guest_panicked(void)
+{
+    log_at(LOG_GUEST_ERROR, "Guest crashed\n");
+    if (panic_action == PANIC_ACTION_PAUSE || (panic_action == PANIC_ACTION_SHUTDOWN && opt_no_shutdown)) {
+        emit_action("GUEST_PANICKED", "pause");
+        vm_stop_request(RUN_GUEST_PANICKED);
+    } else if (panic_action == PANIC_ACTION_NONE) {
+        emit_action("GUEST_PANICKED", "run");
+    } else {
+        emit_action("GUEST_PANICKED", "poweroff");
+        system_shutdown_request(CAUSE_GUEST_PANIC);
+    }
+}
+
+void system_guest_crashloaded(void)
+{
+    log_at(LOG_GUEST_ERROR, "Guest crash loaded\n");
+    emit_action("GUEST_CRASHLOADED", "run");
 }
 
 static void add_notifier(GArray **list, void (*fn)(void *), void *opaque)

@@ -53,6 +53,8 @@ void system_powerdown_request(void);               /* the ACPI power button: pow
 void system_suspend_request(void);
 bool system_wakeup_request(Error **errp);
 void system_watchdog_action(void);    /* by -action watchdog= / -watchdog-action */
+void system_guest_panicked(void);     /* GUEST_PANICKED, and by -action panic= */
+void system_guest_crashloaded(void);  /* GUEST_CRASHLOADED: it goes on with its crash kernel */
 void vm_stop_request(RunState state); /* from a vCPU thread: soon */
 void powerdown_register(void (*fn)(void *opaque), void *opaque);
 void wakeup_register(void (*fn)(void *opaque), void *opaque);

@@ -202,8 +202,8 @@ static VcpuExit system_event(X86CPU *c, struct kvm_run *run)
         return VCPU_EXIT_STOPPED;
     case KVM_SYSTEM_EVENT_CRASH:
         error_report("CPU %u: KVM reports that the guest crashed", c->index);
-        system_shutdown_request(CAUSE_GUEST_PANIC);
-        return VCPU_EXIT_STOPPED;
+        system_guest_panicked();
+        return panic_action == PANIC_ACTION_NONE ? VCPU_EXIT_AGAIN : VCPU_EXIT_STOPPED;
     default:
         error_report("CPU %u: KVM reports a system event %u that is not known", c->index, run->system_event.type);
         return stop_on_error(c, NULL, 0);

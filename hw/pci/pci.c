@@ -92,7 +92,7 @@ void pci_bar(PciDevice *d, unsigned n, uint8_t type, MemoryRegion *r)
 {
     PciBar *b = &d->bars[n];
     uint64_t size = region_size(r);
-    assert(n < ARRAY_SIZE(d->bars) && !b->region && size >= 4 && !(size & (size - 1)));
+    assert(n < ARRAY_SIZE(d->bars) && !b->region && size >= 2 && !(size & (size - 1)));
     *b = (PciBar){.region = r, .size = size, .type = type, .addr = UNMAPPED};
     uint8_t *reg = d->config + bar_offset(d, n), *mask = d->wmask + bar_offset(d, n),
             *cmask = d->cmask + bar_offset(d, n);

@@ -30,6 +30,7 @@ CASES = {
     'no hot plug': PC + ['-global', 'PIIX4_PM.acpi-root-pci-hotplug=off', '-global', 'PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off',
                          '-device', 'virtio-rng-pci', '-device', 'secondary-vga'],
     'devices': PC + ['-device', 'virtio-rng-pci,addr=9', '-device', 'secondary-vga'],
+    'pvpanic': PC + ['-nodefaults', '-device', 'pvpanic,ioport=0x600'],
     'a table of the user': PC + ['-acpitable', 'sig=TEST,rev=7,oem_id=ME,oem_rev=9,asl_compiler_id=ASL,data=@BLOB@'],
     'a whole table, SLIC': PC + ['-acpitable', 'file=@TABLE@'],
     'SMBIOS of the user': PC + ['-smbios', 'type=0,vendor=V,version=1,date=01/02/2003,release=4.5,uefi=on', '-smbios',

@@ -486,6 +486,7 @@ static void test_system_events(void)
     } cases[] = {{shutdown_exit, "RESET guest-reset", false},
                  {event_reset, "RESET guest-reset", false},
                  {event_shutdown, "SHUTDOWN guest-shutdown", true},
+                 {event_crash, "GUEST_PANICKED", true},
                  {event_crash, "SHUTDOWN guest-panic", true}};
 
     events = g_string_new(NULL);
