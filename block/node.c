@@ -17,7 +17,55 @@ static BlockNode *nodes; /* in order of creation */
 bool block_open_damaged;
 const BlockDriver *block_test_driver;
 
-const char *const block_event_names[] = {"none", "read_aio", "write_aio", "flush_to_os", "flush_to_disk", NULL};
+const char *const block_event_names[] = {"none",
+                                         "l1_update",
+                                         "l1_grow_alloc_table",
+                                         "l1_grow_write_table",
+                                         "l1_grow_activate_table",
+                                         "l2_load",
+                                         "l2_update",
+                                         "l2_update_compressed",
+                                         "l2_alloc_cow_read",
+                                         "l2_alloc_write",
+                                         "read_aio",
+                                         "read_backing_aio",
+                                         "read_compressed",
+                                         "write_aio",
+                                         "write_compressed",
+                                         "vmstate_load",
+                                         "vmstate_save",
+                                         "cow_read",
+                                         "cow_write",
+                                         "reftable_load",
+                                         "reftable_grow",
+                                         "reftable_update",
+                                         "refblock_load",
+                                         "refblock_update",
+                                         "refblock_update_part",
+                                         "refblock_alloc",
+                                         "refblock_alloc_hookup",
+                                         "refblock_alloc_write",
+                                         "refblock_alloc_write_blocks",
+                                         "refblock_alloc_write_table",
+                                         "refblock_alloc_switch_table",
+                                         "cluster_alloc",
+                                         "cluster_alloc_bytes",
+                                         "cluster_free",
+                                         "flush_to_os",
+                                         "flush_to_disk",
+                                         "pwritev_rmw_head",
+                                         "pwritev_rmw_after_head",
+                                         "pwritev_rmw_tail",
+                                         "pwritev_rmw_after_tail",
+                                         "pwritev",
+                                         "pwritev_zero",
+                                         "pwritev_done",
+                                         "empty_image_prepare",
+                                         "l1_shrink_write_table",
+                                         "l1_shrink_free_l2_clusters",
+                                         "cor_write",
+                                         "cluster_alloc_space",
+                                         NULL};
 
 static const char *const discard_names[] = {"ignore", "unmap", NULL};
 static const char *const detect_zeroes_names[] = {"off", "on", "unmap", NULL};
@@ -352,9 +400,9 @@ static BlockNode *open_level(const Json *flat, bool text, int depth, BlockNode *
                 goto fail;
             }
             n->read_only |= n->file->node->read_only;
-            if (!refresh_perm(n, errp))
-                goto fail;
         }
+        if ((!drv->is_filter || n->take_perm || n->unshare_perm) && !refresh_perm(n, errp))
+            goto fail;
     }
     n->inline_io = drv->inline_io && (!n->file || n->file->node->inline_io);
     n->grows = drv->grows && (!n->file || n->file->node->grows);
@@ -458,6 +506,8 @@ static bool refresh_perm(BlockNode *n, Error **errp)
             if (!n->force_share)
                 below_shared &= ~(unsigned)(BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE);
         }
+        below |= n->take_perm;
+        below_shared &= ~n->unshare_perm;
         if (!node_edge_set_perm(n->file, below, below_shared, errp))
             return false;
     }

@@ -16,10 +16,53 @@ typedef struct BlockDriver BlockDriver;
 /* What a layer tells the one below, for blkdebug's rules. */
 typedef enum BlockEvent {
     BLOCK_EVENT_NONE,
+    BLOCK_EVENT_L1_UPDATE,
+    BLOCK_EVENT_L1_GROW_ALLOC_TABLE,
+    BLOCK_EVENT_L1_GROW_WRITE_TABLE,
+    BLOCK_EVENT_L1_GROW_ACTIVATE_TABLE,
+    BLOCK_EVENT_L2_LOAD,
+    BLOCK_EVENT_L2_UPDATE,
+    BLOCK_EVENT_L2_UPDATE_COMPRESSED,
+    BLOCK_EVENT_L2_ALLOC_COW_READ,
+    BLOCK_EVENT_L2_ALLOC_WRITE,
     BLOCK_EVENT_READ_AIO,
+    BLOCK_EVENT_READ_BACKING_AIO,
+    BLOCK_EVENT_READ_COMPRESSED,
     BLOCK_EVENT_WRITE_AIO,
+    BLOCK_EVENT_WRITE_COMPRESSED,
+    BLOCK_EVENT_VMSTATE_LOAD,
+    BLOCK_EVENT_VMSTATE_SAVE,
+    BLOCK_EVENT_COW_READ,
+    BLOCK_EVENT_COW_WRITE,
+    BLOCK_EVENT_REFTABLE_LOAD,
+    BLOCK_EVENT_REFTABLE_GROW,
+    BLOCK_EVENT_REFTABLE_UPDATE,
+    BLOCK_EVENT_REFBLOCK_LOAD,
+    BLOCK_EVENT_REFBLOCK_UPDATE,
+    BLOCK_EVENT_REFBLOCK_UPDATE_PART,
+    BLOCK_EVENT_REFBLOCK_ALLOC,
+    BLOCK_EVENT_REFBLOCK_ALLOC_HOOKUP,
+    BLOCK_EVENT_REFBLOCK_ALLOC_WRITE,
+    BLOCK_EVENT_REFBLOCK_ALLOC_WRITE_BLOCKS,
+    BLOCK_EVENT_REFBLOCK_ALLOC_WRITE_TABLE,
+    BLOCK_EVENT_REFBLOCK_ALLOC_SWITCH_TABLE,
+    BLOCK_EVENT_CLUSTER_ALLOC,
+    BLOCK_EVENT_CLUSTER_ALLOC_BYTES,
+    BLOCK_EVENT_CLUSTER_FREE,
     BLOCK_EVENT_FLUSH_TO_OS,
-    BLOCK_EVENT_FLUSH_TO_DISK
+    BLOCK_EVENT_FLUSH_TO_DISK,
+    BLOCK_EVENT_PWRITEV_RMW_HEAD,
+    BLOCK_EVENT_PWRITEV_RMW_AFTER_HEAD,
+    BLOCK_EVENT_PWRITEV_RMW_TAIL,
+    BLOCK_EVENT_PWRITEV_RMW_AFTER_TAIL,
+    BLOCK_EVENT_PWRITEV,
+    BLOCK_EVENT_PWRITEV_ZERO,
+    BLOCK_EVENT_PWRITEV_DONE,
+    BLOCK_EVENT_EMPTY_IMAGE_PREPARE,
+    BLOCK_EVENT_L1_SHRINK_WRITE_TABLE,
+    BLOCK_EVENT_L1_SHRINK_FREE_L2_CLUSTERS,
+    BLOCK_EVENT_COR_WRITE,
+    BLOCK_EVENT_CLUSTER_ALLOC_SPACE,
 } BlockEvent;
 extern const char *const block_event_names[];
 
@@ -122,6 +165,7 @@ struct BlockNode {
     void *state;        /* drv->size bytes */
     BlockEdge *file;    /* the child "file", or NULL */
     BlockEdge *backing; /* the child "backing", or NULL */
+    unsigned take_perm, unshare_perm; /* of the child "file", beyond what the users of n need */
     /* What the image says of its backing file; the driver's, NULL: nothing. */
     const char *backing_file, *backing_fmt;
     bool repairing;      /* opened to be checked: damage is no reason to refuse */

@@ -109,6 +109,7 @@ int qcow2_cache_get(Qcow2 *s, TableCache *c, uint64_t off, uint32_t owner, bool 
         t->next = *b;
         *b = t;
         g_mutex_unlock(&s->lock);
+        qcow2_event(s, c == &s->rbc ? BLOCK_EVENT_REFBLOCK_LOAD : BLOCK_EVENT_L2_LOAD);
         int ret = node_pread_padded(s->node->file->node, off, t->data, c->slice);
         g_mutex_lock(&s->lock);
         t->ready = true;
@@ -209,6 +210,9 @@ static int write_pieces(Qcow2 *s, GArray *pieces, bool early)
                     break;
                 start = p->off;
             }
+            qcow2_event(s, !p->table             ? BLOCK_EVENT_L1_UPDATE
+                           : p->cache == &s->rbc ? BLOCK_EVENT_REFBLOCK_UPDATE_PART
+                                                 : BLOCK_EVENT_L2_UPDATE);
             iov[k++] = (struct iovec){p->data, p->len};
             len += p->len;
         }

@@ -126,6 +126,7 @@ static int read_compressed(Qcow2 *s, uint64_t entry, uint8_t *buf)
     g_autofree uint8_t *in = g_try_malloc(len);
     if (!in)
         return -ENOMEM;
+    qcow2_event(s, BLOCK_EVENT_READ_COMPRESSED);
     int ret = node_pread_padded(s->node->file->node, off, in, len);
     if (!ret)
         ret = qcow2_decompress(s->compression, in, len, buf, s->cluster_size);
@@ -156,6 +157,8 @@ static int read_run(BlockNode *n, uint64_t off, const Run *run, const struct iov
                    : node_preadv_padded(n->file->node, run->host, run->len, iov, niov);
     case QCOW2_UNALLOCATED:
         if (has_backing_at(n, off)) {
+            if (!now)
+                qcow2_event(s, BLOCK_EVENT_READ_BACKING_AIO);
             uint64_t there = MIN(run->len, node_length(n->backing->node) - off);
             if (there == run->len)
                 return now ? node_preadv_now(n->backing->node, off, there, iov, niov)
@@ -287,8 +290,11 @@ int qcow2_ensure_l2(Qcow2 *s, uint32_t l1i)
     s->fresh = MAX(s->fresh, off + s->cluster_size);
     g_mutex_unlock(&s->lock);
     /* The old one is shared, so nothing of it in the cache is newer. */
-    if (old)
+    if (old) {
+        qcow2_event(s, BLOCK_EVENT_L2_ALLOC_COW_READ);
         ret = node_pread_padded(s->node->file->node, old, buf, s->cluster_size);
+    }
+    qcow2_event(s, BLOCK_EVENT_L2_ALLOC_WRITE);
     if (!ret)
         ret = node_pwrite(s->node->file->node, off, buf, s->cluster_size);
     g_mutex_lock(&s->lock);
@@ -382,6 +388,8 @@ static int write_new(BlockNode *n, uint64_t off, uint64_t len, const struct iove
     g_autofree struct iovec *all = g_new(struct iovec, niov + 2);
     if (!buf)
         return -ENOMEM;
+    if (!is_zero)
+        qcow2_event(s, BLOCK_EVENT_COW_READ);
     int ret = is_zero || !head ? 0 : read_buf(n, start, buf, head);
     if (!ret && !is_zero && tail)
         ret = read_buf(n, off + len, buf + head, tail);
@@ -394,6 +402,7 @@ static int write_new(BlockNode *n, uint64_t off, uint64_t len, const struct iove
     k += niov;
     if (tail)
         all[k++] = (struct iovec){buf + head, tail};
+    qcow2_event(s, BLOCK_EVENT_COW_WRITE);
     return node_pwritev(n->file->node, host, end - start, all, k, 0);
 }
 
@@ -613,6 +622,7 @@ int qcow2_discard(BlockNode *n, uint64_t off, uint64_t len)
 int qcow2_forget(BlockNode *n, uint64_t off, uint64_t len)
 {
     uint64_t start, end;
+    qcow2_event(n->state, BLOCK_EVENT_EMPTY_IMAGE_PREPARE);
     whole_clusters(n, off, len, &start, &end);
     return start < end ? erase(n, start, end, ERASE_FORGET) : 0;
 }
@@ -703,6 +713,7 @@ static int alloc_bytes(Qcow2 *s, uint64_t len, uint64_t *off)
 {
     uint64_t room = s->comp_off ? s->cluster_size - (s->comp_off & s->cluster_mask) : 0, host, got, refs;
     int ret = 0;
+    qcow2_event(s, BLOCK_EVENT_CLUSTER_ALLOC_BYTES);
     if (room && room < len) { /* into the next cluster, where that is free */
         uint64_t next = (s->comp_off | s->cluster_mask) + 1;
         ret = qcow2_alloc(s, 1, true, &host, &got);
@@ -767,10 +778,12 @@ int qcow2_write_compressed(BlockNode *n, uint64_t off, const void *data, uint64_
     if (!ret)
         ret = alloc_bytes(s, (uint64_t)used, &host);
     g_mutex_unlock(&s->lock);
+    qcow2_event(s, BLOCK_EVENT_WRITE_COMPRESSED);
     if (!ret)
         ret = node_pwrite(n->file->node, host, out, (uint64_t)used);
     Table *t;
     uint32_t i;
+    qcow2_event(s, BLOCK_EVENT_L2_UPDATE_COMPRESSED);
     g_mutex_lock(&s->lock);
     if (!ret)
         ret = l2_at(s, off, false, &t, &i);

@@ -246,11 +246,13 @@ static int grow_table(Qcow2 *s, uint64_t want)
     }
     if (size / 8 > max)
         return -EFBIG;
+    qcow2_event(s, BLOCK_EVENT_REFTABLE_GROW);
     uint64_t *rt = g_try_new0(uint64_t, size / 8);
     g_autofree uint8_t *raw = g_try_malloc0(size), *block = g_try_malloc(s->cluster_size);
     int ret = rt && raw && block ? 0 : -ENOMEM;
     if (!ret)
         memcpy(rt, s->rt, (size_t)s->rt_size * 8);
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_WRITE_BLOCKS);
     for (uint64_t b = 0; !ret && b < blocks; b++) {
         memset(block, 0, s->cluster_size);
         for (uint64_t k = 0; k < per && b * per + k < blocks + clusters; k++)
@@ -261,11 +263,13 @@ static int grow_table(Qcow2 *s, uint64_t want)
     uint64_t off = (first + blocks) << s->cluster_bits, old_off = s->rt_off, old_len = (uint64_t)s->rt_size * 8;
     for (uint64_t i = 0; !ret && i < size / 8; i++)
         stq_be(raw + 8 * i, rt[i]);
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_WRITE_TABLE);
     if (!ret)
         ret = write_unlocked(s, off, raw, size, true);
     uint8_t head[12];
     stq_be(head, off);
     stl_be(head + 8, (uint32_t)clusters);
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_SWITCH_TABLE);
     if (!ret)
         ret = write_unlocked(s, QCOW2_H_RT_OFFSET, head, sizeof(head), true);
     if (ret) {
@@ -282,10 +286,11 @@ static int grow_table(Qcow2 *s, uint64_t want)
     return qcow2_free_now(s, old_off, old_len);
 }
 
-/* A block that counts this cluster, which is free; it goes there. */
-static int new_block(Qcow2 *s, uint64_t cluster)
+/* A block that counts this cluster. It goes to `at`, which is free: the cluster itself, or one that is counted. */
+static int new_block(Qcow2 *s, uint64_t cluster, uint64_t at)
 {
-    uint64_t i = cluster / qcow2_rb_entries(s), off = cluster << s->cluster_bits;
+    uint64_t i = cluster / qcow2_rb_entries(s), off = at << s->cluster_bits;
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC);
     if (i >= s->rt_size)
         return grow_table(s, i + 1);
     const char *other = qcow2_overlap(s, off, s->cluster_size);
@@ -295,16 +300,25 @@ static int new_block(Qcow2 *s, uint64_t cluster)
         return -EIO;
     }
     g_autofree uint8_t *block = g_malloc0(s->cluster_size);
-    qcow2_put_bits(block, s->refcount_order, cluster % qcow2_rb_entries(s), 1);
-    int ret = write_unlocked(s, off, block, s->cluster_size, true);
+    int ret = 0;
+    if (at == cluster) {
+        qcow2_put_bits(block, s->refcount_order, cluster % qcow2_rb_entries(s), 1);
+    } else { /* its count is stable before anything points to it */
+        ret = qcow2_refcount_add(s, at, 1, NULL);
+        ret = ret ? ret : qcow2_commit(s);
+    }
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_WRITE);
+    if (!ret)
+        ret = write_unlocked(s, off, block, s->cluster_size, true);
     uint8_t entry[8];
     stq_be(entry, off);
+    qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_HOOKUP);
     if (!ret)
         ret = write_unlocked(s, s->rt_off + 8 * i, entry, 8, false);
     if (ret)
         return ret;
     s->rt[i] = off;
-    g_hash_table_insert(s->meta, GSIZE_TO_POINTER(cluster), GINT_TO_POINTER(QCOW2_META_RB));
+    g_hash_table_insert(s->meta, GSIZE_TO_POINTER(at), GINT_TO_POINTER(QCOW2_META_RB));
     used_up_to(s, off + s->cluster_size);
     return 0;
 }
@@ -335,6 +349,7 @@ static int find_free(Qcow2 *s, uint64_t *cluster)
 int qcow2_alloc(Qcow2 *s, uint64_t n, bool exact, uint64_t *host, uint64_t *got)
 {
     uint64_t c = s->free_hint, k = 0;
+    qcow2_event(s, BLOCK_EVENT_CLUSTER_ALLOC);
     for (;;) {
         int ret = find_free(s, &c);
         if (ret)
@@ -349,12 +364,13 @@ int qcow2_alloc(Qcow2 *s, uint64_t n, bool exact, uint64_t *host, uint64_t *got)
         }
         if (k && (k == n || !exact))
             break;
-        if (!v && k < n) { /* no block counts it yet */
-            ret = new_block(s, c + k);
+        if (!v && k < n) { /* no block counts it yet; the block takes the first one, so that the rest is in one piece */
+            ret = new_block(s, c + k, c);
             if (ret)
                 return ret;
             if (!k)
-                s->free_hint = c; /* the block took it */
+                s->free_hint = c;
+            c += k > 0;
             continue;
         }
         c += k;
@@ -384,6 +400,7 @@ static int free_range(Qcow2 *s, const Freed *f, GArray *punch)
     int ret = 0;
     if (!f->len)
         return 0;
+    qcow2_event(s, BLOCK_EVENT_CLUSTER_FREE);
     for (uint64_t c = f->off >> s->cluster_bits; c <= (f->off + f->len - 1) >> s->cluster_bits; c++) {
         uint64_t now = 1;
         int r = qcow2_refcount_add(s, c, -1, &now);

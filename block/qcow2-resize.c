@@ -13,6 +13,7 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     if (bytes > QCOW2_L1_MAX)
         return -EFBIG;
     int ret = qcow2_commit(s);
+    qcow2_event(s, BLOCK_EVENT_L1_GROW_ALLOC_TABLE);
     ret = ret ? ret : qcow2_alloc(s, (bytes + s->cluster_size - 1) >> s->cluster_bits, true, &off, &got);
     if (ret)
         return ret;
@@ -25,6 +26,7 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     for (uint64_t i = 0; i < size; i++)
         stq_be(raw + 8 * i, l1[i]);
     g_mutex_unlock(&s->lock);
+    qcow2_event(s, BLOCK_EVENT_L1_GROW_WRITE_TABLE);
     ret = node_pwrite(s->node->file->node, off, raw, got * s->cluster_size);
     g_mutex_lock(&s->lock);
     ret = ret ? ret : qcow2_commit(s);
@@ -32,6 +34,7 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     stq_be(head + 4, off);
     if (!ret) {
         g_mutex_unlock(&s->lock);
+        qcow2_event(s, BLOCK_EVENT_L1_GROW_ACTIVATE_TABLE);
         ret = qcow2_header_write(s, QCOW2_H_L1_SIZE, head, sizeof(head));
         g_mutex_lock(&s->lock);
     }

@@ -230,6 +230,7 @@ static bool parse_header(BlockNode *n, Error **errp)
     if (ret)
         return error_set_errno(errp, -ret, "Could not read L1 table");
     s->l1_flags = g_malloc0(MAX(s->l1_size, 1));
+    qcow2_event(s, BLOCK_EVENT_REFTABLE_LOAD);
     ret = read_table(file, s->rt_off, s->rt_size, &s->rt);
     if (ret)
         return error_set_errno(errp, -ret, "Could not initialize refcount handling");

@@ -188,6 +188,12 @@ typedef struct Run {
 
 extern const BlockDriver block_qcow2;
 
+/* What is about to happen, for blkdebug below. Any lock may be held. */
+static inline void qcow2_event(const Qcow2 *s, BlockEvent ev)
+{
+    node_event(s->node->file->node, ev);
+}
+
 /* qcow2-cache.c; all with `lock` held */
 void qcow2_cache_init(TableCache *c, uint32_t count, uint32_t slice);
 void qcow2_cache_free(TableCache *c);

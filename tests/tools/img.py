@@ -222,6 +222,75 @@ both('snapshot -a', 'snapshot', '-a', 'one', 'i.qcow2', setup=snapshots, after=s
 both('snapshot -d', 'snapshot', '-d', 'two words', 'i.qcow2', setup=snapshots, after=same)
 both('snapshot -d of nothing', 'snapshot', '-d', 'nix', 'i.qcow2', setup=snapshots, stderr=False)
 # --- commit, rebase ---
+
+
+def debug(img, **opts):
+    return 'json:' + json.dumps({'driver': 'qcow2', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': img}, **opts}})
+
+
+def small(d):
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-o', 'cluster_size=512,refcount_bits=64', 'i.qcow2', '16M', cwd=d)[0] == 0
+
+
+def overlay(d):
+    raw(d, 'base.raw')
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.raw', '-F', 'raw', 'i.qcow2', cwd=d)[0] == 0
+
+
+def empty(d):
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', 'i.qcow2', '16M', cwd=d)[0] == 0
+
+
+def shared(d):
+    empty(d)
+    assert run(THEIRS, 'bench', '-w', '-c', '1', '-s', '65536', '-f', 'qcow2', 'i.qcow2', cwd=d)[0] == 0
+    assert run(THEIRS, 'snapshot', '-c', 'one', 'i.qcow2', cwd=d)[0] == 0
+
+
+def injected():
+    """A failure after an event fails the same command under either program, and leaves an image that is sound."""
+    write_64k, write_part, much = ('bench', '-w', '-c', '1', '-s', '65536'), ('bench', '-w', '-c', '1', '-s', '512', '-o', '1024'), \
+        ('bench', '-w', '-c', '4', '-s', '2097152')
+    cases = [(e, empty, write_64k) for e in ('none', 'l1_update', 'l2_update', 'l2_alloc_write', 'refblock_load', 'write_aio')]
+    cases += [(e, overlay, write_part) for e in ('read_backing_aio', 'cow_read', 'cow_write')]
+    cases += [(e, small, much) for e in ('reftable_load', 'reftable_grow')]
+    cases += [(e, shared, write_64k) for e in ('l2_load', 'l2_alloc_cow_read')]
+    cases += [(e, small, ('resize', '@', '64M')) for e in ('l1_grow_alloc_table', 'l1_grow_write_table', 'l1_grow_activate_table')]
+    problems = []
+    for event, setup, command in cases:
+        codes = []
+        with tempfile.TemporaryDirectory() as d:
+            for binary in (OURS, THEIRS):
+                setup(d)
+                name = debug('i.qcow2', **{'inject-error': [{'event': event, 'errno': 28}]})
+                args = [name if a == '@' else a for a in command] + ([] if '@' in command else [name])
+                codes.append(run(binary, *args, cwd=d)[0])
+                problems += sound(d, 'i.qcow2', (0, 3))
+        if codes != [1, 1]:
+            problems.append(f'{event}: {" ".join(command)} ends with {codes[0]}, theirs {codes[1]}')
+    report('failures after an event', problems)
+
+
+def limited():
+    """Images that were written through a layer with limits are those that were written without."""
+    problems = []
+    for opts in ({'align': 4096}, {'align': 4096, 'max-transfer': 8192}, {'opt-write-zero': 65536, 'max-write-zero': 131072},
+                 {'align': 512, 'opt-discard': 65536, 'max-discard': 131072, 'max-transfer': 65536}):
+        for binary in (OURS, THEIRS):
+            with tempfile.TemporaryDirectory() as d:
+                raw(d)
+                name = 'json:' + json.dumps({'driver': 'raw', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': 'r.raw'}, **opts}})
+                code, _, se = run(binary, 'convert', '-O', 'qcow2', name, 'o.qcow2', cwd=d)
+                problems += [f'{opts}: convert: {se}'] if code else equal(d, 'r.raw', 'raw', 'o.qcow2', 'qcow2') + sound(d, 'o.qcow2')
+    report('limits of blkdebug', problems)
+
+
+injected()
+limited()
+both('limits that do not fit', 'info', debug('i.qcow2', **{'align': 4096, 'max-transfer': 512}), setup=empty)
+both('an event that is not known', 'info', debug('i.qcow2', **{'inject-error': [{'event': 'foo'}]}), setup=empty)
+both('a configuration file', 'info', '-f', 'qcow2', 'blkdebug:conf:i.qcow2', setup=lambda d: (
+    empty(d), open(os.path.join(d, 'conf'), 'w', encoding='ascii').write('[inject-error]\nevent = "reftable_load"\nerrno = "28"\n')))
 both('commit', 'commit', 'top.qcow2', setup=chain, after=lambda a, b: sound(a, 'base.qcow2') + sound(a, 'top.qcow2') +
      equal(a, 'base.qcow2', 'qcow2', os.path.join(b, 'base.qcow2'), 'qcow2') + equal(a, 'base.qcow2', 'qcow2', 'top.qcow2', 'qcow2'))
 both('rebase', 'rebase', '-b', '', 'top.qcow2', setup=chain, after=lambda a, b: sound(a, 'top.qcow2') +
