@@ -31,7 +31,7 @@ from devices import modules  # noqa: E402
 from initramfs import INIT, busybox, program  # noqa: E402
 from serialguest import Guest, GuestError, serves  # noqa: E402
 
-BOOT_LIMIT, LIMIT, AGAIN_LIMIT = 600, 120, 30
+BOOT_LIMIT, LIMIT, AGAIN_LIMIT = 600, 120, 60
 CARDS = {  # kernel's package, modules
     'virtio-net-pci': ('linux-image-cloud-amd64', ['virtio_pci', 'virtio_net']),
     'e1000': ('linux-image-amd64', ['e1000']),
@@ -106,7 +106,7 @@ class Bench:
 
     def ask(self, side, way):
         """What iperf3 says, as JSON, the emulator's seconds of CPU for it, and how long it took. After a run the guest's server does not
-        listen for a moment."""
+        listen for a moment; on a host with no time for the guest it breaks a run off."""
         args = [self.iperf3, '-c', '127.0.0.1', '-p', str(side.port), '-t', str(self.seconds), '-J'] + ['-R'] * (way == FROM)
         end = time.monotonic() + AGAIN_LIMIT
         while True:
@@ -119,7 +119,7 @@ class Bench:
                 raise GuestError(f'iperf3 ended with {done.returncode}: {done.stdout[-200:]} {done.stderr[-200:]}') from None
             if 'error' not in said:
                 return said, cpu, took
-            if took > self.seconds or time.monotonic() > end:
+            if time.monotonic() > end:
                 raise GuestError(f'iperf3: {said["error"]}')
             time.sleep(0.2)
 
