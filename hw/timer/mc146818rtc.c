@@ -508,6 +508,7 @@ static void rtc_reset(Device *dev)
     s->cmos[R_C] = 0;
     s->irq_coalesced = 0;
     s->irq_reinject_on_ack_count = 0;
+    s->next_periodic_time = 0; /* where no period is set nothing else replaces what a bad stream has left */
     irq_lower(s->irq);
     arm_periodic(s, clock_ns(s->clock));
     check_update_timer(s);

@@ -239,6 +239,9 @@ static void hostile_round(const DeviceDesc *d)
         error_free(err);
         for (unsigned k = 0; ok && k < 8; k++)
             bench_step(rand, NULL);
+        /* What it has become is a state that it takes back. */
+        g_autoptr(GByteArray) became = bench_save();
+        g_assert_true(bench_load(became->data, became->len, NULL));
     }
     device_reset(bench.dev);
     int64_t now = clock_ns(CLOCK_VIRTUAL);
