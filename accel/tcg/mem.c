@@ -10,6 +10,7 @@
 #include "accel/tcg/map.h"
 #include "accel/tcg/mmu.h"
 #include "softmmu/memory.h"
+#include "softmmu/vcpus.h"
 
 _Static_assert(sizeof(TcgCpu) <= ACCEL_AREA_SIZE, "TcgCpu fits its area");
 _Static_assert(sizeof(TlbEntry) == 32, "translated code shifts by 5");
@@ -240,7 +241,7 @@ void tcg_forget_pcids(X86CPU *c)
         p->context[n].valid = false;
 }
 
-/* Take what is not global out of the TLBs. More than a context has room for is not worth it. */
+/* Take what is not global out of the TLBs. More than a context has room for stays in the second level only. */
 static void pcid_save(TcgCpu *t, unsigned pcid)
 {
     PcidContexts *p = t->pcids;
@@ -249,8 +250,6 @@ static void pcid_save(TcgCpu *t, unsigned pcid)
 
     for (unsigned m = 0; m < MMU_MODES; m++)
         touched += t->tlb_touched[m];
-    if (touched > PCID_ENTRIES || t->code_tlb_touched > PCID_CODE_ENTRIES)
-        return;
     for (unsigned n = 1; n < PCID_CONTEXTS && x->valid; n++) {
         if (!p->context[n].valid || p->context[n].when < x->when)
             x = &p->context[n];
@@ -258,6 +257,10 @@ static void pcid_save(TcgCpu *t, unsigned pcid)
     x->pcid = (uint16_t)pcid;
     x->when = ++p->clock;
     x->n = x->n_code = 0;
+    x->gen = t->tlb2 ? t->tlb2->gen[0] : 0;
+    x->valid = true;
+    if (touched > PCID_ENTRIES || t->code_tlb_touched > PCID_CODE_ENTRIES)
+        return;
     for (unsigned m = 0; m < MMU_MODES; m++) {
         for (unsigned n = 0; n < t->tlb_touched[m]; n++) {
             unsigned at = t->tlb_touched_index[m][n];
@@ -281,7 +284,6 @@ static void pcid_save(TcgCpu *t, unsigned pcid)
         x->code[x->n_code++] = *e;
         code_tlb_clear(t->code_tlb, e);
     }
-    x->valid = true;
     p->saved += x->n;
 }
 
@@ -290,6 +292,8 @@ static void pcid_restore(X86CPU *c, PcidContext *x)
 {
     TcgCpu *t = TCG(c);
 
+    if (t->tlb2)
+        t->tlb2->gen[0] = x->gen;
     for (unsigned n = 0; n < x->n; n++) {
         unsigned m = x->at[n] >> TLB_BITS, at = x->at[n] & (TLB_ENTRIES - 1);
         const TlbEntry *from = &x->entry[n];
@@ -318,8 +322,35 @@ static void pcid_restore(X86CPU *c, PcidContext *x)
     t->pcids->restored += x->n;
 }
 
+/* The second level forgets what is not global. */
+static void tlb2_new_generation(TcgCpu *t, bool global_too)
+{
+    Tlb2 *l = t->tlb2;
+
+    if (!l)
+        return;
+    if (l->clock >= UINT32_MAX - 2) {
+        for (unsigned n = 0; n < TLB2_ENTRIES; n++)
+            l->entry[n].gen = 0;
+        for (unsigned n = 0; t->pcids && n < PCID_CONTEXTS; n++)
+            t->pcids->context[n].valid = false;
+        l->clock = 0;
+        global_too = true;
+    }
+    l->gen[0] = ++l->clock;
+    if (global_too)
+        l->gen[1] = ++l->clock;
+}
+
 static void flush_present(TcgCpu *t, bool global_too)
 {
+    tlb2_new_generation(t, global_too);
+    if (global_too && t->any_large) {
+        for (unsigned n = 0; n < ARRAY_SIZE(t->large); n++)
+            t->large[n] = 0;
+        t->n_giant = 0;
+        t->any_large = false;
+    }
     for (unsigned m = 0; m < MMU_MODES; m++)
         tlb_flush_set(t, m, global_too);
     code_tlb_flush(t, global_too);
@@ -358,18 +389,70 @@ void tcg_flush_tlb(X86CPU *c, bool global_too)
         jit_tlb_flushed(c);
 }
 
+static void drop_page(TcgCpu *t, uint64_t page)
+{
+    unsigned n = page >> PAGE_BITS & (TLB_ENTRIES - 1);
+
+    for (unsigned m = 0; m < MMU_MODES; m++)
+        tlb_clear(&t->tlb[m][n], n);
+    code_tlb_clear(t->code_tlb, &t->code_tlb[page >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)]);
+    if (t->tlb2)
+        t->tlb2->entry[page >> PAGE_BITS & (TLB2_ENTRIES - 1)].gen = 0;
+}
+
+/* Large pages: the TLBs have pieces of them, and INVLPG anywhere in one ends all of it (SDM volume 3, 4.10.4.1). */
+
+static unsigned large_bit(uint64_t lin)
+{
+    return (unsigned)((lin >> 21) * 0x9e3779b97f4a7c15 >> 50); /* LARGE_BITS */
+}
+
+static void note_large(TcgCpu *t, uint64_t lin, unsigned shift)
+{
+    t->any_large = true;
+    if (shift == 30) {
+        for (unsigned n = 0; n < t->n_giant; n++) {
+            if (t->giant[n] == lin >> 30)
+                return;
+        }
+        if (t->n_giant < ARRAY_SIZE(t->giant))
+            t->giant[t->n_giant++] = lin >> 30;
+        return;
+    }
+    for (uint64_t n = 0; n < 1U << (shift - 21); n++) {
+        unsigned bit = large_bit((lin & ~(BIT64(shift) - 1)) + (n << 21));
+
+        t->large[bit / 64] |= BIT64(bit % 64);
+    }
+}
+
+static bool in_giant(const TcgCpu *t, uint64_t lin)
+{
+    for (unsigned n = 0; n < t->n_giant; n++) {
+        if (t->giant[n] == lin >> 30)
+            return true;
+    }
+    return t->n_giant == ARRAY_SIZE(t->giant);
+}
+
 void tcg_flush_page(X86CPU *c, uint64_t lin)
 {
     TcgCpu *t = TCG(c);
     uint64_t page = lin & t->lin_mask & PAGE_MASK;
-    CodeTlbEntry *ce = &t->code_tlb[page >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)];
+    unsigned bit = large_bit(page);
 
-    for (unsigned m = 0; m < MMU_MODES; m++) {
-        unsigned n = page >> PAGE_BITS & (TLB_ENTRIES - 1);
-
-        tlb_clear(&t->tlb[m][n], n);
+    if (t->n_giant && in_giant(t, page)) {
+        tcg_flush_tlb(c, true);
+        return;
     }
-    code_tlb_clear(t->code_tlb, ce);
+    if (t->large[bit / 64] >> (bit % 64) & 1) {
+        uint64_t size = c->cr4 & CR4_PAE ? 1 << 21 : 1 << 22, first = page & ~(size - 1);
+
+        for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+            drop_page(t, first + at);
+    } else {
+        drop_page(t, page);
+    }
     if (t->jit)
         jit_tlb_flushed(c);
 }
@@ -400,6 +483,117 @@ static bool hit(uint64_t tag, uint64_t lin, unsigned size)
     return (lin ^ tag) <= PAGE_SIZE - size;
 }
 
+/* What a walk has found goes into the TLB as far as it may be there. */
+static TlbEntry *enter(X86CPU *c, uint64_t lin, unsigned mmu, const Walk *w, uint64_t gpa, const TcgRamSection *s)
+{
+    TcgCpu *t = TCG(c);
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+    uint64_t page = lin & PAGE_MASK, phys = gpa | (w->global ? TLB_GLOBAL : 0);
+    uint64_t epoch = __atomic_load_n(&tcg_code_epoch, __ATOMIC_SEQ_CST);
+    uint8_t *host = s ? s->host + (gpa - s->gpa) : (uint8_t *)(uintptr_t)page;
+
+    if (!s)
+        phys |= (w->read ? TLB_DEVICE_READ : 0) | (w->write ? TLB_DEVICE_WRITE : 0);
+    bool listed = e->phys == phys && e->host == host && (!s || e->read == page || e->write == page);
+
+    e->write = TLB_INVALID(lin >> PAGE_BITS);
+    e->host = host;
+    e->phys = phys;
+    if (!listed)
+        tlb_note(t, mmu, e);
+    if (w->shift > PAGE_BITS)
+        note_large(t, lin, w->shift);
+    e->read = s && w->read ? page : TLB_INVALID(lin >> PAGE_BITS);
+    if (!s)
+        return e;
+    if (w->write && s->writable && !s->logged) {
+        /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
+        __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);
+        if (page_has_code(s, host))
+            e->write = TLB_INVALID(lin >> PAGE_BITS);
+    }
+    if (t->tlb2) {
+        Tlb2 *l = t->tlb2;
+
+        l->entry[page >> PAGE_BITS & (TLB2_ENTRIES - 1)] = (Tlb2Entry){
+            .tag = page | mmu,
+            .host = host,
+            .phys = phys | (e->read == page ? TLB2_READ : 0) | (e->write == page ? TLB2_WRITE : 0),
+            .gen = l->gen[w->global],
+            /* While a page is being protected: one that is not the present one any more. */
+            .epoch = (uint32_t)(epoch & ~(uint64_t)1) - (epoch & 1 ? 2 : 0),
+        };
+    }
+    return e;
+}
+
+static bool lets_through(const TlbEntry *e, uint64_t page, unsigned access)
+{
+    return (!(access & ACCESS_R) || e->read == page) && (!(access & ACCESS_W) || e->write == page);
+}
+
+/* From the second level to the first. */
+static bool from_second(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu)
+{
+    TcgCpu *t = TCG(c);
+    Tlb2 *l = t->tlb2;
+    TlbEntry *e = tlb_slot(t, lin, mmu);
+    uint64_t page = lin & PAGE_MASK, none = TLB_INVALID(lin >> PAGE_BITS);
+    Tlb2Entry *from = &l->entry[page >> PAGE_BITS & (TLB2_ENTRIES - 1)];
+
+    if (from->tag != (page | mmu) || from->gen != l->gen[from->phys & TLB_GLOBAL] ||
+        (access & ACCESS_R && !(from->phys & TLB2_READ)) || (access & ACCESS_W && !(from->phys & TLB2_WRITE)))
+        return false;
+    __atomic_store_n(&e->write, none, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->host, from->host, __ATOMIC_RELEASE);
+    e->phys = from->phys & ~(uint64_t)(TLB2_READ | TLB2_WRITE);
+    tlb_note(t, mmu, e);
+    e->read = from->phys & TLB2_READ ? page : none;
+    l->hits++;
+    if (!(from->phys & TLB2_WRITE))
+        return true;
+    /* As in enter(); a CPU that is alone protects pages in the thread that is here. */
+    if (vcpu_count > 1)
+        __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);
+    else
+        __atomic_store_n(&e->write, page, __ATOMIC_RELEASE);
+    uint64_t epoch = __atomic_load_n(&tcg_code_epoch, __ATOMIC_SEQ_CST);
+
+    if (from->epoch != (uint32_t)epoch) {
+        const TcgRamSection *s = section_of(c, from->phys & PAGE_MASK);
+
+        if (!s || page_has_code(s, from->host)) {
+            e->write = none;
+            from->phys &= ~(uint64_t)TLB2_WRITE;
+        } else if (!(epoch & 1)) {
+            from->epoch = (uint32_t)epoch;
+        }
+    }
+    return lets_through(e, page, access);
+}
+
+bool tcg_tlb_refill(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu)
+{
+    TcgCpu *t = TCG(c);
+    Walk w;
+
+    /* An entry that does not let writes through has a reason, most often. */
+    if (t->mode & (TM_AC | TM_DEBUG) || (access & ACCESS_W && tlb_slot(t, lin, mmu)->read == (lin & PAGE_MASK)))
+        return false;
+    if (t->tlb2 && from_second(c, lin, access, mmu))
+        return true;
+    if (!(t->mode & TM_LMA) || !tcg_canonical(c, lin) ||
+        !tcg_walk_quick(c, lin, access & ACCESS_W ? WALK_WRITE : WALK_READ, mmu, &w))
+        return false;
+    uint64_t gpa = w.gpa & tcg_a20_mask(c);
+    const TcgRamSection *s = section_of(c, gpa);
+
+    if (!s)
+        return false;
+    t->tlb_misses++;
+    return lets_through(enter(c, lin, mmu, &w, gpa, s), lin & PAGE_MASK, access);
+}
+
 /* Where an access of one page goes. */
 typedef struct Target {
     uint8_t *host; /* NULL: to the dispatcher, at gpa */
@@ -408,7 +602,7 @@ typedef struct Target {
     bool notice; /* a write must be noted after it was done */
 } Target;
 
-/* Walk for an access and put the result into the TLB as far as it may be there. false: #PF with *error. */
+/* Walk for an access and put the result into the TLB. false: #PF with *error. */
 static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Target *out, uint32_t *error)
 {
     TcgCpu *t = TCG(c);
@@ -418,7 +612,7 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     Walk w;
 
     /* Half of an access that crosses pages, most often. */
-    if ((!(access & ACCESS_R) || e->read == page) && (!(access & ACCESS_W) || e->write == page)) {
+    if (lets_through(e, page, access) || (t->tlb2 && from_second(c, lin, access, mmu))) {
         *out = (Target){.host = e->host + (lin & 0xfff)};
         return true;
     }
@@ -436,31 +630,13 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     const TcgRamSection *s = section_of(c, gpa);
 
     *out = (Target){.gpa = gpa + (lin & 0xfff), .section = s};
-    uint8_t *host = s ? s->host + (gpa - s->gpa) : (uint8_t *)(uintptr_t)page;
-    uint64_t phys = gpa | (w.global ? TLB_GLOBAL : 0);
-
-    if (!s)
-        phys |= (w.read ? TLB_DEVICE_READ : 0) | (w.write ? TLB_DEVICE_WRITE : 0);
-    bool listed = e->phys == phys && e->host == host && (!s || e->read == page || e->write == page);
-
-    e->write = TLB_INVALID(lin >> PAGE_BITS);
-    e->host = host;
-    e->phys = phys;
-    if (!listed)
-        tlb_note(t, mmu, e);
-    e->read = s && w.read ? page : TLB_INVALID(lin >> PAGE_BITS);
+    e = enter(c, lin, mmu, &w, gpa, s);
     if (!s)
         return true;
-    if (w.write && s->writable && !s->logged) {
-        /* Set it, then look whether the page is code: tcg_protect_code() does the two in the other order. */
-        __atomic_store_n(&e->write, page, __ATOMIC_SEQ_CST);
-        if (page_has_code(s, host))
-            e->write = TLB_INVALID(lin >> PAGE_BITS);
-    }
     out->notice = access & ACCESS_W && e->write != page;
     if (access & ACCESS_W && !s->writable)
         return true; /* ROM: to the dispatcher, which knows what to do */
-    out->host = host + (lin & 0xfff);
+    out->host = s->host + (gpa - s->gpa) + (lin & 0xfff);
     return true;
 }
 
@@ -719,6 +895,8 @@ CodeTlbEntry *tcg_code_page(X86CPU *c, uint64_t lin)
     if (canonical_fault(c, lin) || !tcg_walk(c, lin, WALK_EXEC, user ? MMU_USER : MMU_KERNEL, &w))
         return NULL;
     t->code_misses++;
+    if (w.shift > PAGE_BITS)
+        note_large(t, lin, w.shift);
     uint64_t gpa = w.gpa & tcg_a20_mask(c);
 
     e->tag = page | user;

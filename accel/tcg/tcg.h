@@ -133,6 +133,7 @@ typedef struct CodeTlbEntry {
 #define CODE_TLB_ENTRIES     (1U << CODE_TLB_BITS)
 #define CODE_TLB_TOUCHED_MAX 256
 #define TLB_NONE             (~(uint64_t)0)
+#define LARGE_BITS           16384
 
 /*
  * What the TLBs had of a PCID (entries that are not global) when CR3 went to another one, to be put back with it:
@@ -143,6 +144,7 @@ typedef struct PcidContext {
     bool valid;
     uint16_t pcid, n, n_code;
     uint64_t when;                                         /* it was saved: PcidContexts.clock */
+    uint32_t gen;                                          /* of the second level */
     uint16_t at[PCID_ENTRIES], code_at[PCID_CODE_ENTRIES]; /* at: MMU mode << TLB_BITS | index */
     TlbEntry entry[PCID_ENTRIES];
     CodeTlbEntry code[PCID_CODE_ENTRIES];
@@ -151,6 +153,28 @@ typedef struct PcidContexts {
     uint64_t clock, saved, restored; /* the latter two: entries, for `info jit` */
     PcidContext context[PCID_CONTEXTS];
 } PcidContexts;
+
+/*
+ * The second level of the data TLB, of all MMU modes: pages of RAM whose walk is not to be done again when their entry
+ * of the first level has gone to another page. An entry counts while its generation is the present one (of its kind);
+ * a flush begins a new one, and a PCID that comes back brings its own along. Its right to write counts while no page
+ * has become one of code since it was looked at (epoch).
+ */
+typedef struct Tlb2Entry {
+    uint64_t tag; /* linear address of the page | MMU mode */
+    uint8_t *host;
+    uint64_t phys; /* as TlbEntry.phys, | TLB2_READ ... */
+    uint32_t gen;
+    uint32_t epoch; /* the low half of tcg_code_epoch; one that is even */
+} Tlb2Entry;
+enum { TLB2_READ = 8, TLB2_WRITE = 16 };
+#define TLB2_BITS    14
+#define TLB2_ENTRIES (1U << TLB2_BITS)
+typedef struct Tlb2 {
+    uint32_t clock, gen[2]; /* newest generation; the present ones, [1]: of global pages. 0: of none */
+    uint64_t hits;
+    Tlb2Entry entry[TLB2_ENTRIES];
+} Tlb2;
 
 typedef struct JitCpu JitCpu;
 typedef struct TcgRamMap TcgRamMap;
@@ -215,6 +239,7 @@ typedef struct TcgCpu {
     TcgRamMap *ram_map; /* borrowed while the thread is between two looks at requests */
     JitCpu *jit;
     PcidContexts *pcids; /* NULL: each write to CR3 forgets what is not global */
+    Tlb2 *tlb2;          /* NULL: none */
     /* Pages of code that were written; map.c's lock. */
     const uint8_t *code_requests[64];
     unsigned n_code_requests;
@@ -232,6 +257,12 @@ typedef struct TcgCpu {
     uint16_t code_tlb_touched_index[CODE_TLB_TOUCHED_MAX];
     bool code_tlb_global;
     unsigned section_hint; /* the section of the map that was looked up last */
+    /* Large pages of which the TLBs may have pieces, for INVLPG: those of 1 GiB (the last place: too many), a bit for
+     * each 2 MiB of the others, by a hash. */
+    uint64_t giant[64];
+    unsigned n_giant;
+    bool any_large;
+    uint64_t large[LARGE_BITS / 64];
     CodeTlbEntry code_tlb[CODE_TLB_ENTRIES];
     TlbEntry tlb[MMU_MODES][TLB_ENTRIES] __attribute__((aligned(64)));
 } TcgCpu;
@@ -374,6 +405,9 @@ void tcg_mem_init(X86CPU *c);
  * lin+size) through, or *host is where the access can be done this once; false: only the instruction's handler can do
  * it (page crossing, device memory, a fault). Raises nothing. */
 bool tcg_tlb_fill(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu, uint8_t **host);
+/* The same without ever leaving light code, for who has not put all state in place: from the second level, or by a walk
+ * that has nothing to set. true: the entry lets an access to the page through. */
+bool tcg_tlb_refill(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu);
 /* The code page of lin for the present rights: filled in c's code TLB; NULL: no RAM or ROM there, or (with fault set)
  * not executable: raise by tcg_fetch(). */
 CodeTlbEntry *tcg_code_page(X86CPU *c, uint64_t lin);

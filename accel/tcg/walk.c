@@ -157,6 +157,7 @@ static Step finish(X86CPU *c, Path *p, uint64_t lin, uint64_t base, uint64_t siz
     if (kind == WALK_WRITE)
         w->write = true;
     w->gpa = base + (lin & (size - 1) & PAGE_MASK);
+    w->shift = (uint8_t)__builtin_ctzll(size);
     return STEP_OK;
 }
 
@@ -252,9 +253,7 @@ static Step walk_wide(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk
     }
 }
 
-/* What nearly every walk in long mode is: tables in RAM, nothing to set in them, allowed. false: walk_wide() has to
- * see. */
-static bool walk_quick(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
+bool tcg_walk_quick(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
 {
     uint64_t table = c->cr3 & PTE_ADDR, reserved = reserved_bits(c), all = ~(uint64_t)0, any = 0, v;
     unsigned shift = c->cr4 & CR4_LA57 ? 48 : 39;
@@ -286,6 +285,7 @@ static bool walk_quick(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Wal
     if ((kind == WALK_WRITE && !(v & PTE_D)) || check_rights(c, &rights, kind, mmu, w))
         return false;
     w->gpa = (table & ~(BIT64(shift) - 1)) + (lin & (BIT64(shift) - 1) & PAGE_MASK);
+    w->shift = (uint8_t)shift;
     return true;
 }
 
@@ -294,10 +294,10 @@ bool tcg_walk(X86CPU *c, uint64_t lin, unsigned kind, unsigned mmu, Walk *w)
     Step s;
 
     if (!(c->cr0 & CR0_PG)) {
-        *w = (Walk){.gpa = lin & PAGE_MASK, .read = true, .write = true, .exec = true};
+        *w = (Walk){.gpa = lin & PAGE_MASK, .read = true, .write = true, .exec = true, .shift = PAGE_BITS};
         return true;
     }
-    if (walk_quick(c, lin, kind, mmu, w))
+    if (tcg_walk_quick(c, lin, kind, mmu, w))
         return true;
     do {
         s = c->cr4 & CR4_PAE ? walk_wide(c, lin, kind, mmu, w) : walk_32(c, (uint32_t)lin, kind, mmu, w);

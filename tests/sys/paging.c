@@ -274,6 +274,17 @@ static void reserved(const char *prefix)
     }
 }
 
+/* An entry as memory: nothing is invalidated. */
+static void pt_store(unsigned level, uint64_t va, uint64_t v)
+{
+    void *e = pt_entry(level, va);
+
+    if (pt_levels == 2)
+        *(volatile uint32_t *)e = v;
+    else
+        *(volatile uint64_t *)e = v;
+}
+
 static void large(unsigned level)
 {
     uint64_t was = pt_get(level, VA), other = 0;
@@ -314,6 +325,15 @@ static void large(unsigned level)
     field("bits", reserved_at(level, 0xfff0000000000018ULL | ((1ULL << pt_shift(level)) - 0x1000), &other));
     field("other", other);
     end();
+    pt_set(level, VA, big | PT_P | PT_W | PT_PS | PT_A);
+    (void)*(volatile uint8_t *)(VA + 8);
+    pt_store(level, VA, 0);
+    invlpg(VA + (1UL << (pt_shift(level) - 1)));
+    print("large at level ");
+    print_hex(level);
+    print(", not present, invlpg of another part:");
+    access(false, C("mov al, [" DI "]"), 2);
+    end();
     pt_set(level, VA, was);
     memory = pa;
 }
@@ -328,7 +348,6 @@ static void invalidation(void)
     for (unsigned i = 0; i < 4; i++) {
         static const char *const names[] = {"invlpg", "mov to cr3", "invlpg of a global page",
                                             "CR4.PGE of a global page"};
-        void *e = pt_entry(1, VA);
         uint64_t g = i >= 2 ? PT_G : 0;
 
         if (i >= 2)
@@ -336,10 +355,7 @@ static void invalidation(void)
         base(PT_P | PT_W | PT_U | g);
         name(names[i]);
         field("first", *p);
-        if (pt_levels == 2)
-            *(volatile uint32_t *)e = second | PT_P | PT_W | PT_U | g;
-        else
-            *(volatile uint64_t *)e = second | PT_P | PT_W | PT_U | g;
+        pt_store(1, VA, second | PT_P | PT_W | PT_U | g);
         if (i == 1)
             wrcr3(rdcr3());
         else if (i == 3)
