@@ -362,6 +362,8 @@ void jit_do_flush(JitCpu *j)
     bool first = !j->generation;
 
     j->used = j->first;
+    for (unsigned i = 0; i < CROSS_STUBS; i++)
+        j->cross_stub[i].at = 0;
     jit_fpu_sync(j->c);
     j->arena_used = 8;
     j->n_blocks = j->n_pages = j->n_ids = j->verify_pages = 0;

@@ -244,7 +244,7 @@ static void one(Track *k, unsigned n)
     unsigned access = 0, size = i->has_mem && !(i->desc->attrs & INSN_HINT) ? operand_access(t, n, i, &access) : 0;
     int osz = i->osz;
 
-    if (t->plan[n] == PLAN_EXEC || t->plan[n] == PLAN_SYS) {
+    if (t->plan[n] == PLAN_EXEC || t->plan[n] == PLAN_SYS || (t->plan[n] == PLAN_STRING && i->rep)) {
         forget_all(k);
         return;
     }

@@ -34,6 +34,7 @@ static bool host_fault(int sig, const siginfo_t *si, ucontext_t *uc, void *opaqu
     }
     uint32_t code = (uint32_t)((uintptr_t)r[REG_RIP] - (uintptr_t)j->rx);
 
+    code = jit_cross_site(j, code);
     if (code < j->first || !jit_block_at(j, code))
         return false;
     uint64_t f = (uint64_t)r[REG_EFL];
@@ -152,6 +153,18 @@ static void cpu_free(JitCpu *j)
     munmap(j, sizeof(*j));
 }
 
+static void free_tlbs(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+
+    if (t->pcids)
+        munmap(t->pcids, sizeof(*t->pcids));
+    if (t->tlb2)
+        munmap(t->tlb2, sizeof(*t->tlb2));
+    t->pcids = NULL;
+    t->tlb2 = NULL;
+}
+
 /* Bytes of code for each vCPU. */
 static uint32_t cpu_size(void)
 {
@@ -181,10 +194,14 @@ bool jit_cpu_init(X86CPU *c, Error **errp)
         return false;
     }
     TCG(c)->pcids = reserve(sizeof(PcidContexts), PROT_READ | PROT_WRITE, errp);
-    if (!TCG(c)->pcids) {
+    TCG(c)->tlb2 = TCG(c)->pcids ? reserve(sizeof(Tlb2), PROT_READ | PROT_WRITE, errp) : NULL;
+    if (!TCG(c)->tlb2) {
+        free_tlbs(c);
         cpu_free(j);
         return false;
     }
+    TCG(c)->tlb2->clock = TCG(c)->tlb2->gen[1] = 2;
+    TCG(c)->tlb2->gen[0] = 1;
     HOT(c)->self = c;
     TCG(c)->jit = j;
     jit_make_thunks(j);
@@ -197,8 +214,7 @@ void jit_cpu_destroy(X86CPU *c)
 {
     cpu_free(JIT(c));
     TCG(c)->jit = NULL;
-    munmap(TCG(c)->pcids, sizeof(PcidContexts));
-    TCG(c)->pcids = NULL;
+    free_tlbs(c);
 }
 
 void jit_print_info(X86CPU *c, GString *out)
@@ -206,23 +222,27 @@ void jit_print_info(X86CPU *c, GString *out)
     JitCpu *j = JIT(c);
     const TcgCpu *t = TCG(c);
 
-    g_string_append_printf(
-        out,
-        "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
-        " dropped, now %u, code %u of %u KiB, data %zu KiB, "
-        "%" PRIu64 " times emptied, %u pages, %u identities of pages\n"
-        "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
-        " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
-        ", indirect jumps %" PRIu64 ", returns elsewhere %" PRIu64 ", guards %" PRIu64 ", exits %" PRIu64
-        ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n"
-        "  TLB of %u entries, of code %u, %zu KiB; jump caches and return stacks %zu KiB; of PCIDs %" PRIu64
-        " entries kept, %" PRIu64 " used again, %zu KiB\n",
-        j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024, j->size / 1024,
-        j->arena_used / 1024, j->flushes, j->n_pages, j->n_ids, j->slow_fills, j->slow_execs, j->ungrouped, j->execs,
-        j->dispatches, j->links, j->indirect, HOT(c)->return_misses, j->guards, j->leaves, j->faults, j->late_stores,
-        MMU_MODES * TLB_ENTRIES, CODE_TLB_ENTRIES, (sizeof(t->tlb) + sizeof(t->code_tlb)) / 1024,
-        (sizeof(JitHot) + CLASSES * (size_t)STACK_SIZE) / 1024, t->pcids->saved, t->pcids->restored,
-        sizeof(*t->pcids) / 1024);
+    g_string_append_printf(out,
+                           "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
+                           " dropped, now %u, code %u of %u KiB, data %zu KiB, "
+                           "%" PRIu64 " times emptied, %u pages, %u identities of pages\n"
+                           "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
+                           " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
+                           ", indirect jumps %" PRIu64 ", returns elsewhere %" PRIu64 ", guards %" PRIu64
+                           ", exits %" PRIu64 ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n"
+                           "  of two pages %" PRIu64 " accesses not by handlers, %" PRIu64
+                           " in copies; REP MOVS and STOS not by handlers %" PRIu64 "\n"
+                           "  TLB of %u entries, second level %u with %" PRIu64
+                           " hits, of code %u, %zu KiB; jump caches and return stacks %zu KiB; of PCIDs %" PRIu64
+                           " entries kept, %" PRIu64 " used again, %zu KiB\n",
+                           j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024,
+                           j->size / 1024, j->arena_used / 1024, j->flushes, j->n_pages, j->n_ids, j->slow_fills,
+                           j->slow_execs, j->ungrouped, j->execs, j->dispatches, j->links, j->indirect,
+                           HOT(c)->return_misses, j->guards, j->leaves, j->faults, j->late_stores, j->crossed,
+                           j->bounced, j->strings, MMU_MODES * TLB_ENTRIES, TLB2_ENTRIES, t->tlb2->hits,
+                           CODE_TLB_ENTRIES, (sizeof(t->tlb) + sizeof(t->code_tlb) + sizeof(*t->tlb2)) / 1024,
+                           (sizeof(JitHot) + CLASSES * (size_t)STACK_SIZE) / 1024, t->pcids->saved, t->pcids->restored,
+                           sizeof(*t->pcids) / 1024);
     for (unsigned round = 0; round < 24; round++) {
         unsigned best = 0;
 

@@ -33,7 +33,7 @@ typedef struct JitClass {
     uint64_t sp, base; /* the return stack, while another class is present; where it begins */
 } JitClass;
 
-enum { BOUNCE_SIZE = 32 }; /* the largest operand */
+enum { BOUNCE_SIZE = 32 }; /* the largest operand that is copied */
 
 /* What generated code reaches through the GS base, behind TcgCpu in X86CPU.accel_area. */
 typedef struct JitHot {
@@ -47,6 +47,7 @@ typedef struct JitHot {
     uint64_t target;
     uint64_t t0; /* T0 when C has returned */
     uint64_t temp;
+    uint64_t light[2]; /* T0 and T1 of a thunk that calls one of jit_light */
     uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
     uint32_t fpu_seg;  /* segment of the last x87 operand in memory + 1; 0: TcgCpu's fpu_ds is right */
@@ -55,8 +56,13 @@ typedef struct JitHot {
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
     uint64_t jc_rip[CLASSES][JC_ENTRIES];
     uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
-    /* What is read across a page's end: the first page's end, the second's beginning. */
+    /* An access across a page's end that is done in a copy: the first page's end, the second's beginning. */
     _Alignas(64) uint8_t bounce[2][BOUNCE_SIZE];
+    /* A store among them, for thunk_cross: the copy's beginning, where its two parts go and how long they are, where
+     * translated code goes on; registers meanwhile. */
+    struct {
+        uint64_t from, to[2], n[2], next, saved[3];
+    } cross;
 } JitHot;
 #define JIT_HOT_AT ((sizeof(TcgCpu) + 63) & ~63UL)
 #define HOT(c)     ((JitHot *)(void *)((c)->accel_area + JIT_HOT_AT))
@@ -134,9 +140,17 @@ typedef struct PACKED SiteData {
     uint32_t block;
     uint16_t retry; /* from the block's code on */
     uint8_t insn, size;
-    uint8_t access : 4, mmu : 4;
-    uint8_t after; /* bytes from retry to where T0 is the host's address; 0: C does not go on there */
+    uint8_t access : 4, mmu : 4; /* access: and SITE_ALONE */
+    uint8_t after;               /* bytes from retry to where T0 is the host's address; 0: C does not go on there */
 } SiteData;
+enum { SITE_ALONE = 4 }; /* the instruction's only access, which may be done in a copy */
+
+/* A store across a page's end: the instruction behind its check once more, in a slot of CROSS_ROOM bytes behind the
+ * thunks, and a jump to thunk_cross. */
+typedef struct CrossStub {
+    uint32_t at, len; /* what was copied: offset of the code; at 0: nothing */
+} CrossStub;
+enum { CROSS_STUBS = 64, CROSS_ROOM = 96 };
 
 /* The check of a group: s: its first access. */
 typedef struct PACKED GroupSite {
@@ -181,7 +195,18 @@ typedef struct KeptInsn {
 } KeptInsn;
 enum { KEPT_BITS = 6 };
 
-enum { THUNK_SLOW, THUNK_EXEC, THUNK_LINK, THUNK_INDIRECT, THUNK_ENTRY, THUNK_CALL, THUNK_GROUP, THUNK_VECTOR, THUNKS };
+enum {
+    THUNK_SLOW,
+    THUNK_EXEC,
+    THUNK_LINK,
+    THUNK_INDIRECT,
+    THUNK_ENTRY,
+    THUNK_CALL,
+    THUNK_GROUP,
+    THUNK_VECTOR,
+    THUNK_STRING,
+    THUNKS
+};
 
 /* A return stack: what lies below it faults; above its base stand entries that lead to the sentinel's thunk. */
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
@@ -197,7 +222,9 @@ struct JitCpu {
     uint8_t *rx;
     uint32_t size, used, first; /* bytes of code; first: behind the thunks */
     uint32_t thunk[THUNKS][2];  /* [0]: flags in the slot, [1]: in the host's */
-    uint32_t thunk_ret_miss[CLASSES], thunk_sentinel, thunk_fault;
+    uint32_t thunk_ret_miss[CLASSES], thunk_sentinel, thunk_fault, thunk_cross;
+    uint32_t cross; /* the first slot */
+    CrossStub cross_stub[CROSS_STUBS];
     const void *(*enter)(X86CPU *c, const void *code);
     uint8_t *arena;
     size_t arena_size, arena_used;
@@ -228,7 +255,7 @@ struct JitCpu {
     bool printed[OP_COUNT];
     /* counts */
     uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
-        indirect, guards, leaves, dispatches, faults, late_stores, cold_insns;
+        indirect, guards, leaves, dispatches, faults, late_stores, cold_insns, crossed, bounced, strings;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)
@@ -243,7 +270,17 @@ uint32_t jit_emit_call_cache(Emit *e, unsigned class); /* only looks: where to g
  * at, NULL: leave. */
 typedef const void *JitCallee(X86CPU *c, uint32_t data, uint64_t arg);
 extern JitCallee *const jit_callees[THUNKS];
+/* Those that a thunk calls first (NULL: none), while the guest's RBX, RBP, RSP and R12 to R14 are in the host's
+ * registers only, where there are no flags to keep: jit-light.c. NULL from them: then the other. */
+extern JitCallee *const jit_light[THUNKS];
 JitCallee jit_do_fault, jit_do_sentinel;
+
+/* jit-cross.c: the access at lin goes on in the next page: where translated code goes on with it; NULL: the handler
+ * does it. jit_cross_light(): where nothing has to be set in page tables, for jit_light. jit_cross_site(): the code
+ * offset that stands for one in a slot. */
+const void *jit_cross(X86CPU *c, const SiteData *d, uint64_t lin);
+const void *jit_cross_light(X86CPU *c, const SiteData *d, uint64_t lin);
+uint32_t jit_cross_site(const JitCpu *j, uint32_t code);
 
 /* jit-cache.c */
 bool jit_stack_overflow(JitCpu *j, uintptr_t addr); /* addr is in the guard below a return stack */
@@ -326,6 +363,7 @@ typedef enum ColdKind {
 typedef struct Cold {
     uint8_t kind, thunk, insn, size, access, mmu;
     bool constant;    /* COLD_SLOW: the address is lin, not what T0 and T1 tell */
+    bool alone;       /* SITE_ALONE */
     uint32_t from[3]; /* rel32 to fix; 0: none */
     uint32_t retry, after;
     uint64_t lin;
@@ -412,7 +450,8 @@ uint16_t tr_flags_touched(const Insn *i);
 
 /* Cold code. */
 Cold *tr_cold(Tr *t, unsigned kind, uint32_t from);
-void tr_exec(Tr *t);                     /* call the handler */
+void tr_exec(Tr *t);                                        /* call the handler */
+void tr_string_exec(Tr *t, unsigned size, unsigned access); /* the same by way of THUNK_STRING */
 void tr_exec_cold(Tr *t, uint32_t from); /* the same where the rel32 goes; flags are in the slot or dead */
 JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip); /* the rel32 at place goes to rip */
 void tr_jump(Tr *t, uint64_t rip);                     /* a jump there */

@@ -124,14 +124,18 @@ static Cold *slow(Tr *t, uint32_t from, unsigned size, unsigned access, uint32_t
     return c;
 }
 
-/* T0 is the host's address now. An instruction's only access may be given another one: what it reads in a copy. */
+/* T0 is the host's address now, and C may come back to here with one of its own: to two pages that lie side by side in
+ * the host, or to a copy (jit-cross.c). Locked accesses are left to their handlers. */
 static void checked(Tr *t, Cold *c)
 {
+    const Insn *i = &t->insn[t->at];
     unsigned plan = t->plan[t->at];
 
-    if (c->access == ACCESS_R && plan != PLAN_STRING && plan != PLAN_STACK && plan != PLAN_FLOW &&
-        !(t->insn[t->at].desc->attrs & INSN_FPU))
-        c->after = emit_at(&t->e);
+    if (i->lock || (i->desc->exec == EXEC_OP && i->desc->op == OP_XCHG))
+        return;
+    c->after = emit_at(&t->e);
+    if (!(i->desc->attrs & INSN_FPU))
+        c->alone = plan == PLAN_INT || plan == PLAN_HOST || (plan == PLAN_SYS && c->access == ACCESS_R);
 }
 
 /* The compare: T0: linear address to offset, T1: entry; gives the rel32 of the miss. */

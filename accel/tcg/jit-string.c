@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* MOVS, STOS and LODS without a repeat prefix, upwards. With one, or with DF set, their handlers copy by the page. */
+/* MOVS, STOS and LODS without a repeat prefix, upwards; REP MOVS and REP STOS by a light call (jit-light.c). With DF
+ * set, and where anything is unusual, their handlers do it. */
 #include "accel/tcg/jit-internal.h"
 
 bool tr_plan_string(Tr *t, const Insn *i)
 {
-    if (t->mode & TM_AC || i->rep || i->asz == 2)
+    if (t->mode & TM_AC || i->asz == 2)
         return false;
+    if (i->rep)
+        return i->asz == 8 && i->seg < SEG_FS && (i->desc->op == OP_MOVS || i->desc->op == OP_STOS);
     return i->desc->op == OP_MOVS || i->desc->op == OP_STOS || i->desc->op == OP_LODS;
 }
 
@@ -24,6 +27,10 @@ void tr_string(Tr *t, const Insn *i)
     unsigned op = i->desc->op, size = i->operand[op == OP_LODS].size;
     Rm rm;
 
+    if (i->rep) {
+        tr_string_exec(t, size, op == OP_MOVS ? ACCESS_RW : ACCESS_W);
+        return;
+    }
     tr_clobber(t);
     emit_op(e, 0xf7, 0, rm_gs(G_CPU(rflags)));
     emit32(e, FLAG_DF);

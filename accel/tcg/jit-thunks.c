@@ -6,6 +6,9 @@
  * registers into X86CPU.gpr[], its arithmetic flags into the slot (where they are not there), takes the C stack and
  * calls its function, which says where to go on, with all registers and flags loaded anew; NULL leaves to the caller of
  * enter().
+ *
+ * Some call a lighter function first, which needs no more than the registers that C may change put away, and no flags;
+ * where it gives NULL, nothing has happened yet that the other would not do as well.
  */
 #include "accel/tcg/jit-internal.h"
 
@@ -57,7 +60,34 @@ static void call_c(Emit *e, JitCallee *fn)
     emit_op(e, 0xff, 2, rm_reg(H_RAX));
 }
 
-static void make_thunk(Emit *e, JitCallee *fn, uint32_t resume, uint32_t at[2])
+/* Call fn with the registers that C may change kept, but no more. NULL: all as before, and on behind. */
+static void light_call(Emit *e, JitCallee *fn)
+{
+    static const uint8_t kept[] = {R_RAX, R_RCX, R_RDX, R_RSI, R_RDI, R_R8, R_R9};
+
+    for (unsigned n = 0; n < ARRAY_SIZE(kept); n++)
+        emit_store(e, 8, rm_gs(G_GPR(kept[n])), kept[n]);
+    emit_store(e, 8, rm_gs(G_HOT(light[0])), T0);
+    emit_store(e, 8, rm_gs(G_HOT(light[1])), T1);
+    emit_store(e, 8, rm_gs(G_HOT(sp)), H_RSP);
+    emit_mov(e, 4, H_RSI, T1);
+    emit_mov(e, 8, H_RDX, T0);
+    call_c(e, fn);
+    emit_mov(e, 8, T1, H_RAX);
+    for (unsigned n = 0; n < ARRAY_SIZE(kept); n++)
+        emit_load(e, 8, kept[n], rm_gs(G_GPR(kept[n])));
+    emit_load(e, 8, H_RSP, rm_gs(G_HOT(sp)));
+    emit_op(e, 0x85 | OPC_W, T1, rm_reg(T1));
+    uint8_t *not = emit_jcc8_fwd(e, CC_E);
+
+    emit_load(e, 8, T0, rm_gs(G_HOT(t0)));
+    emit_jmp_rm(e, rm_reg(T1));
+    emit_fix8(e, not );
+    emit_load(e, 8, T0, rm_gs(G_HOT(light[0])));
+    emit_load(e, 8, T1, rm_gs(G_HOT(light[1])));
+}
+
+static void make_thunk(Emit *e, JitCallee *light, JitCallee *fn, uint32_t resume, uint32_t at[2])
 {
     at[1] = emit_at(e);
     emit_store(e, 8, rm_gs(G_GPR(R_RAX)), H_RAX);
@@ -65,6 +95,8 @@ static void make_thunk(Emit *e, JitCallee *fn, uint32_t resume, uint32_t at[2])
     uint32_t skip = emit_jmp_fwd(e);
 
     at[0] = emit_at(e);
+    if (light)
+        light_call(e, light);
     emit_store(e, 8, rm_gs(G_GPR(R_RAX)), H_RAX);
     emit_fix32(e, skip, emit_at(e));
     save_registers(e, false);
@@ -101,6 +133,25 @@ uint32_t jit_emit_call_cache(Emit *e, unsigned class)
     return miss;
 }
 
+/* What a store has left in JitHot.bounce goes to its two pages. Flags and registers stay. */
+static void make_cross(JitCpu *j, Emit *e)
+{
+    static const uint8_t used[] = {H_RSI, H_RDI, H_RCX};
+
+    j->thunk_cross = emit_at(e);
+    for (unsigned n = 0; n < ARRAY_SIZE(used); n++)
+        emit_store(e, 8, rm_gs(G_HOT(cross.saved[0]) + (int32_t)n * 8), used[n]);
+    emit_load(e, 8, H_RSI, rm_gs(G_HOT(cross.from)));
+    for (unsigned n = 0; n < 2; n++) {
+        emit_load(e, 8, H_RDI, rm_gs(G_HOT(cross.to[0]) + (int32_t)n * 8));
+        emit_load(e, 8, H_RCX, rm_gs(G_HOT(cross.n[0]) + (int32_t)n * 8));
+        emit_bytes(e, "\xf3\xa4", 2); /* REP MOVSB */
+    }
+    for (unsigned n = 0; n < ARRAY_SIZE(used); n++)
+        emit_load(e, 8, used[n], rm_gs(G_HOT(cross.saved[0]) + (int32_t)n * 8));
+    emit_jmp_rm(e, rm_gs(G_HOT(cross.next)));
+}
+
 void jit_make_thunks(JitCpu *j)
 {
     Emit em = {.p = j->rw, .base = j->rw}, *e = &em;
@@ -135,12 +186,12 @@ void jit_make_thunks(JitCpu *j)
     emit8(e, 0xc3);
 
     for (unsigned n = 0; n < THUNKS; n++)
-        make_thunk(e, jit_callees[n], resume, j->thunk[n]);
+        make_thunk(e, jit_light[n], jit_callees[n], resume, j->thunk[n]);
     uint32_t fault[2], sentinel[2];
 
-    make_thunk(e, jit_do_fault, resume, fault);
+    make_thunk(e, NULL, jit_do_fault, resume, fault);
     j->thunk_fault = fault[0];
-    make_thunk(e, jit_do_sentinel, resume, sentinel);
+    make_thunk(e, NULL, jit_do_sentinel, resume, sentinel);
     j->thunk_sentinel = sentinel[0];
 
     /* A return that the return stack did not foresee: T0: target; [RSP]: its entry, which goes. Then as an indirect
@@ -162,6 +213,8 @@ void jit_make_thunks(JitCpu *j)
         emit_jmp(e, j->thunk[THUNK_INDIRECT][0]);
     }
 
+    make_cross(j, e);
     j->enter = (const void *(*)(X86CPU *, const void *))(uintptr_t)(j->rx + enter);
-    j->first = j->used = (emit_at(e) + 63) & ~63U;
+    j->cross = (emit_at(e) + 63) & ~63U;
+    j->first = j->used = (j->cross + CROSS_STUBS * CROSS_ROOM + 63) & ~63U;
 }

@@ -127,7 +127,7 @@ static SiteData site_data(const Tr *t, const Cold *c)
         .retry = (uint16_t)(c->retry ? c->retry - t->b->guard : 0),
         .insn = c->insn,
         .size = c->size,
-        .access = c->access & ACCESS_RW,
+        .access = (c->access & ACCESS_RW) | (c->alone ? SITE_ALONE : 0),
         .mmu = c->mmu & 15,
         .after = (uint8_t)(c->after - c->retry <= 255 ? c->after - c->retry : 0),
     };
@@ -235,6 +235,18 @@ void tr_exec(Tr *t)
         tr_flags_to_slot(t);
     to_thunk(t, site(t, &c), THUNK_EXEC, false);
     t->flags = IN_HOST | IN_SLOT;
+}
+
+void tr_string_exec(Tr *t, unsigned size, unsigned access)
+{
+    Cold c = {.insn = (uint8_t)t->at, .size = (uint8_t)size, .access = (uint8_t)access, .mmu = (uint8_t)t->mmu};
+    uint32_t ref = site(t, &c);
+
+    tr_clobber(t);
+    to_thunk(t, ref, THUNK_STRING, false);
+    if (ref)
+        ((SiteData *)jit_deref(t->j, ref))->retry = (uint16_t)(emit_at(&t->e) - t->b->guard);
+    t->held = -1;
 }
 
 void tr_exec_cold(Tr *t, uint32_t from)

@@ -364,36 +364,6 @@ static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
     return execute(c, at_site(c, d), d->insn);
 }
 
-/* What is read across a page's end: from a copy, at an address with the same alignment. NULL: not so. */
-static const void *bounce(X86CPU *c, const SiteData *d, uint64_t lin)
-{
-    TcgCpu *t = TCG(c);
-    JitHot *h = HOT(c);
-    unsigned first = PAGE_SIZE - (unsigned)(lin & 0xfff);
-    uint64_t outside = t->outside, at[2] = {lin, (lin + first) & t->lin_mask};
-    uint8_t *host[2];
-
-    if (!d->after || d->size > BOUNCE_SIZE || t->mode & (TM_AC | TM_DEBUG))
-        return NULL;
-    for (unsigned n = 0; n < 2; n++) {
-        const TlbEntry *e = &t->tlb[d->mmu][at[n] >> PAGE_BITS & (TLB_ENTRIES - 1)];
-
-        if (e->read == (at[n] & PAGE_MASK))
-            host[n] = e->host + (at[n] & 0xfff);
-        else if (!tcg_tlb_fill(c, at[n], 1, ACCESS_R, d->mmu, &host[n]))
-            return NULL;
-    }
-    if (t->outside != outside)
-        return NULL;
-    host[0] -= BOUNCE_SIZE - first;
-    for (unsigned n = 0; n < BOUNCE_SIZE; n += 8) {
-        host_store(h->bounce[0] + n, 8, host_load(host[0] + n, 8));
-        host_store(h->bounce[1] + n, 8, host_load(host[1] + n, 8));
-    }
-    h->t0 = (uintptr_t)(h->bounce[1] - first);
-    return (const uint8_t *)retry_at(c, d) + d->after;
-}
-
 /* A TLB miss, or an access that is more than that. arg: the linear address. */
 static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
 {
@@ -405,13 +375,14 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
     uint8_t *host;
 
     if ((arg & 0xfff) + d->size > PAGE_SIZE) {
-        const void *code = bounce(c, d, arg);
+        const void *code = jit_cross(c, d, arg);
 
         if (code)
             return code;
     }
     /* What is no address is none of the page walk's business. */
-    if ((!(t->mode & TM_LMA) || tcg_canonical(c, arg)) && tcg_tlb_fill(c, arg, d->size, d->access, d->mmu, &host) &&
+    if ((!(t->mode & TM_LMA) || tcg_canonical(c, arg)) &&
+        tcg_tlb_fill(c, arg, d->size, d->access & ACCESS_RW, d->mmu, &host) &&
         (!(d->access & ACCESS_W) || e->write == page) && (d->access & ACCESS_W || e->read == page)) {
         t->jit->slow_fills++;
         if (t->outside == outside)
@@ -454,7 +425,7 @@ static const void *do_group(X86CPU *c, uint32_t data, uint64_t arg)
     uint8_t *host;
 
     if ((arg & 0xfff) + g->span <= PAGE_SIZE && (!(t->mode & TM_LMA) || tcg_canonical(c, arg)) &&
-        tcg_tlb_fill(c, arg + g->lead, g->s.size, g->s.access, g->s.mmu, &host) &&
+        tcg_tlb_fill(c, arg + g->lead, g->s.size, g->s.access & ACCESS_RW, g->s.mmu, &host) &&
         (g->write ? e->write : e->read) == page) {
         t->jit->slow_fills++;
         if (t->outside == outside)
@@ -579,6 +550,7 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 }
 
 JitCallee *const jit_callees[THUNKS] = {
-    [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec, [THUNK_LINK] = do_link,   [THUNK_INDIRECT] = do_indirect,
-    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call, [THUNK_GROUP] = do_group, [THUNK_VECTOR] = do_vector,
+    [THUNK_SLOW] = do_slow,         [THUNK_EXEC] = do_exec,     [THUNK_LINK] = do_link,
+    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry,   [THUNK_CALL] = do_call,
+    [THUNK_GROUP] = do_group,       [THUNK_VECTOR] = do_vector, [THUNK_STRING] = do_exec,
 };

@@ -230,6 +230,16 @@ uint64_t guest_page_directory(void)
     return PD;
 }
 
+void guest_swap_pages(uint32_t a, uint32_t b)
+{
+    uint8_t *at = pages.host - CASES + PT + (a >> 12 & 511) * 8, *bt = pages.host - CASES + PT + (b >> 12 & 511) * 8;
+    uint64_t entry = ldq_le(at);
+
+    stq_le(at, ldq_le(bt));
+    stq_le(bt, entry);
+    tcg_flush_tlb(cpu, true);
+}
+
 uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size)
 {
     Case k = {.code_size = (uint8_t)code_size};

@@ -124,6 +124,8 @@ bool host_is_amd(void);
 /* For state.c: one instruction in the CPU's present state, its segments set for the code size; the trap. */
 X86CPU *guest_cpu(void);
 uint64_t guest_page_directory(void);
+void guest_swap_pages(uint32_t a,
+                      uint32_t b); /* linear pages: each gets the other's memory; page_at() knows nothing of it */
 void guest_enter(const CpuImage *in, unsigned code_size); /* all of the state */
 void guest_leave(GuestResult *r, uint8_t trap);
 uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size);
