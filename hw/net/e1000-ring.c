@@ -124,7 +124,7 @@ static void send_frame(E1000 *s)
 static bool prepare_large(E1000 *s, const TxContext *c, NetHeaders *h, bool last)
 {
     uint8_t *buf = s->tx.data;
-    if (!net_parse(buf, s->tx.size, h) || !h->tcp)
+    if (!net_parse(buf, s->tx.size, h) || !h->tcp || h->payload > c->hdr_len)
         return false;
     uint8_t *ip = buf + h->l3, *tcp = buf + h->l4;
     size_t l4_len = s->tx.size - h->l4;
@@ -197,7 +197,8 @@ static void collect(E1000 *s, uint64_t addr, uint32_t len)
     if (large)
         limit = c->hdr_len + (TX_LIMIT - c->hdr_len) / c->mss * c->mss;
     while (len) {
-        uint32_t n = MIN(len, limit - s->tx.size);
+        /* More than the limit: collected as something else, or for another context. */
+        uint32_t n = s->tx.size < limit ? MIN(len, limit - s->tx.size) : 0;
         bool head = large && s->tx.size < c->hdr_len;
         if (head)
             n = MIN(n, (uint32_t)c->hdr_len - s->tx.size);

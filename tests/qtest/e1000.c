@@ -614,6 +614,15 @@ static void test_hostile(void)
         add_desc(&c, 0x300000, DATA(0xfffff, IC_TSE | EOP | RS, 3));
         put(&c, TDT, c.tail);
     }
+    /* What was collected is longer than a segment of the next descriptor's kind, or of the next context, can be. */
+    static const unsigned commands[] = {0, IC_TSE};
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        add_desc(&c, 0xffffffffffffffffULL, CONTEXT(0xfffff, 7, 54, 1));
+        add_desc(&c, 0x300000, DATA(0xffff, commands[i], 3));
+        add_desc(&c, 0xffffffffffffffffULL, CONTEXT(0xfffff, 7, 54, 40000));
+        add_desc(&c, 0x300000, DATA(0xfffff, IC_TSE | EOP | RS, 3));
+        put(&c, TDT, c.tail);
+    }
     get(&c, STATUS);
     stop(&c);
 }
