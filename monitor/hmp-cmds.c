@@ -420,6 +420,7 @@ const HmpCommand hmp_info_commands[] = {
     {"qom-tree", "path:s?", "[path]", "object tree", hmp_info_qom_tree},
     {"qtree", "", "", "device tree", hmp_info_qtree},
     {"registers", "-a vcpu:e?", "[-a|vcpu]", "CPU registers (-a: of all CPUs)", hmp_info_registers},
+    {"roms", "", "", "firmware, option ROMs and tables", hmp_info_roms},
     {"stats", "target:s names:s? provider:s?", "target [names] [provider]",
      "statistics of the 'vm' or of a 'vcpu' (names: a,b,c or *)", hmp_info_stats},
     {"status", "", "", "whether the VM runs", hmp_info_status},

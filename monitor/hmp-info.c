@@ -6,6 +6,7 @@
 #include "backends/backends.h"
 #include "block/block.h"
 #include "hw/core/machine.h"
+#include "hw/i386/loader.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/lapic.h"
@@ -209,6 +210,11 @@ void hmp_info_qom_tree(Hmp *h, const Json *args)
 void hmp_info_qtree(Hmp *h, const Json *args)
 {
     qtree_print(h->out);
+}
+
+void hmp_info_roms(Hmp *h, const Json *args)
+{
+    roms_print(machine ? machine->fw_cfg : NULL, h->out);
 }
 
 static void print_registers(X86CPU *c, void *out)

@@ -52,7 +52,7 @@ HmpFn hmp_x, hmp_xp, hmp_p, hmp_i, hmp_o, hmp_sum, hmp_gva2gpa, hmp_gpa2hva; /* 
 HmpFn hmp_info_block, hmp_info_blockstats, hmp_info_chardev, hmp_info_cpus, hmp_info_history, hmp_info_iothreads,
     hmp_info_irq, hmp_info_jit, hmp_info_kvm, hmp_info_lapic, hmp_info_memdev, hmp_info_memory_size_summary,
     hmp_info_mice, hmp_info_mtree, hmp_info_name, hmp_info_numa, hmp_info_pci, hmp_info_pic, hmp_info_qom_tree,
-    hmp_info_qtree, hmp_info_registers, hmp_info_stats /* stats.c */, hmp_info_status, hmp_info_uuid,
+    hmp_info_qtree, hmp_info_registers, hmp_info_roms, hmp_info_stats /* stats.c */, hmp_info_status, hmp_info_uuid,
     hmp_info_version; /* hmp-info.c */
 HmpFn hmp_info_network, hmp_info_usernet, hmp_netdev_add, hmp_netdev_del, hmp_set_link, hmp_hostfwd_add,
     hmp_hostfwd_remove, hmp_announce_self;                                 /* hmp-net.c */

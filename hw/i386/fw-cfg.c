@@ -225,6 +225,15 @@ void *fw_cfg_file_data(FwCfg *f, const char *name, size_t *len)
     return it ? it->data : NULL;
 }
 
+const char *fw_cfg_file_at(const FwCfg *f, unsigned i, size_t *len)
+{
+    if (i >= f->files->len)
+        return NULL;
+    const Item *it = f->files->pdata[i];
+    *len = it->len;
+    return it->name;
+}
+
 /* Count, then for each file: size, key (big endian), two reserved bytes, the name in 56 bytes. */
 static void build_directory(FwCfg *f)
 {

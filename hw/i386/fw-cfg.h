@@ -67,6 +67,8 @@ typedef void FwCfgWriteFn(void *opaque, size_t off, size_t len);
 bool fw_cfg_add_file_callback(FwCfg *f, const char *name, const void *data, size_t len, FwCfgSelectFn *on_select,
                               FwCfgWriteFn *on_write, void *opaque, bool writable, Error **errp);
 void *fw_cfg_file_data(FwCfg *f, const char *name, size_t *len); /* NULL: no such file */
+/* The name of the file number i, by name; NULL: there are no more. */
+const char *fw_cfg_file_at(const FwCfg *f, unsigned i, size_t *len);
 
 /* -fw_cfg [name=]NAME,file=PATH|string=TEXT: remembered before the machine is built, added when fw_cfg is. opts: an
  * object of strings. */

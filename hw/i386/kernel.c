@@ -261,6 +261,7 @@ static uint32_t add_string(GByteArray *info, const char *text)
 static bool publish(const Image *im, const FlatImage *flat, GByteArray *info, const char *rom_name, const uint8_t *rom,
                     size_t rom_len, Error **errp)
 {
+    rom_record(im->m->kernel, flat->addr, flat->bytes->len, true);
     fw_cfg_add_u32(im->fw, FW_CFG_KERNEL_ENTRY, flat->entry);
     add_item(im->fw, FW_CFG_KERNEL_ADDR, flat->addr, FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, flat->bytes->data,
              flat->bytes->len);

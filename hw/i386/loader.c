@@ -20,6 +20,13 @@ typedef struct OptionRom {
 } OptionRom;
 static GArray *option_roms; /* of OptionRom, from -option-rom */
 
+typedef struct Loaded {
+    char *name;
+    uint64_t addr, size;
+    bool ram;
+} Loaded;
+static GArray *loaded; /* of Loaded, by address */
+
 void firmware_add_dir(const char *dir)
 {
     if (!user_dirs)
@@ -179,4 +186,34 @@ bool option_roms_apply(FwCfg *fw, Error **errp)
             return false;
     }
     return true;
+}
+
+void rom_record(const char *name, uint64_t addr, uint64_t size, bool ram)
+{
+    if (!loaded)
+        loaded = g_array_new(false, false, sizeof(Loaded));
+    Loaded l = {g_strdup(name), addr, size, ram};
+    guint at = 0;
+    while (at < loaded->len && g_array_index(loaded, Loaded, at).addr <= addr)
+        at++;
+    g_array_insert_val(loaded, at, l);
+}
+
+void roms_print(const FwCfg *fw, GString *out)
+{
+    static const char *const tables[] = {"etc/acpi/tables", "etc/table-loader", "etc/acpi/rsdp"};
+    size_t len;
+    const char *name;
+    for (unsigned i = 0; fw && (name = fw_cfg_file_at(fw, i, &len)); i++)
+        if (g_str_has_prefix(name, "genroms/") || g_str_has_prefix(name, "vgaroms/"))
+            g_string_append_printf(out, "fw=%s size=0x%06zx name=\"%s\"\n", name, len, strchr(name, '/') + 1);
+    for (guint i = 0; loaded && i < loaded->len; i++) {
+        const Loaded *l = &g_array_index(loaded, Loaded, i);
+        g_string_append_printf(out, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=%s name=\"%s\"\n", l->addr, l->size,
+                               l->ram ? "ram" : "rom", l->name);
+    }
+    for (unsigned k = 0; fw && k < ARRAY_SIZE(tables); k++)
+        for (unsigned i = 0; (name = fw_cfg_file_at(fw, i, &len)); i++)
+            if (!strcmp(name, tables[k]))
+                g_string_append_printf(out, "/rom@%s size=0x%06zx name=\"%s\"\n", name, len, name);
 }

@@ -24,6 +24,11 @@ bool option_rom_add(struct FwCfg *fw, const char *name, const uint8_t *data, siz
 bool option_rom_option_add(const Json *opts, Error **errp);
 bool option_roms_apply(struct FwCfg *fw, Error **errp);
 
+/* What stands in memory from the start, or a boot ROM puts there: for roms_print(). */
+void rom_record(const char *name, uint64_t addr, uint64_t size, bool ram);
+/* `info roms`: option ROMs in fw_cfg, what was recorded, by address, and the tables in fw_cfg. */
+void roms_print(const struct FwCfg *fw, GString *out);
+
 /* -kernel, -initrd, -append: by fw_cfg keys and a boot ROM. m->kernel is set. */
 bool kernel_load(Machine *m, struct FwCfg *fw, uint64_t below_4g, Error **errp);
 

@@ -140,6 +140,7 @@ static bool map_bios(PcMachine *pc, Error **errp)
     uint64_t len = region_size(&pc->bios);
     uint64_t isa = MIN(len, 128 * KIB);
     region_add(&pc->pci_memory, 4 * GIB - len, &pc->bios);
+    rom_record(name, 4 * GIB - len, len, false);
     region_init_alias(&pc->isa_bios, NULL, "isa-bios", &pc->bios, len - isa, isa);
     region_set_readonly(&pc->isa_bios, true);
     region_add_overlap(&pc->pci_memory, MIB - isa, &pc->isa_bios, 1);
