@@ -2,7 +2,7 @@
 /* The engine's side: one CPU at privilege level 3 in long mode, with page tables of its own for the cases' pages; no
  * machine around it. */
 #include "tests/insn/insn.h"
-#include "accel/tcg/jit.h"
+#include "accel/tcg/jit-internal.h"
 #include "accel/tcg/map.h"
 #include "accel/tcg/vec.h"
 #include "hw/core/clock.h"
@@ -170,9 +170,9 @@ void guest_init(uint64_t fs_base, const char *host, bool translate)
     t->delivering = -1;
     tcg_mem_init(cpu);
     g_assert_true(tcg_vec_cpu_init(cpu, NULL));
+    tcg_config.translate_at = 1;
     if (translate) {
         tcg_config.one_insn_per_tb = true;
-        tcg_config.translate_at = 1;
         g_assert_true(jit_init(NULL) && jit_cpu_init(cpu, NULL));
     }
     current_cpu = cpu;
@@ -223,6 +223,13 @@ static uint8_t step(const Case *k, bool translated)
 X86CPU *guest_cpu(void)
 {
     return cpu;
+}
+
+GuestCounts guest_counts(void)
+{
+    const JitCpu *j = JIT(cpu);
+
+    return (GuestCounts){j->translated, j->crossed, j->bounced};
 }
 
 uint64_t guest_page_directory(void)

@@ -123,6 +123,11 @@ bool host_is_amd(void);
 
 /* For state.c: one instruction in the CPU's present state, its segments set for the code size; the trap. */
 X86CPU *guest_cpu(void);
+/* Of the translator: blocks; accesses of two pages in place or in a copy; the latter. */
+typedef struct GuestCounts {
+    uint64_t translated, crossed, copied;
+} GuestCounts;
+GuestCounts guest_counts(void);
 uint64_t guest_page_directory(void);
 void guest_swap_pages(uint32_t a,
                       uint32_t b); /* linear pages: each gets the other's memory; page_at() knows nothing of it */
