@@ -153,6 +153,7 @@ void jit_link(JitCpu *j, JitExit *x, Block *b)
     bool slot = x->flags & IN_SLOT, host = x->flags & IN_HOST;
     uint32_t to = cross     ? b->guard + (slot ? 0 : b->guard_host)
                   : x->poll ? b->guard + (slot ? b->poll : b->poll_host)
+                  : !slot   ? b->guard + b->host
                   : host    ? b->body
                             : b->guard + b->slot;
 
@@ -216,8 +217,8 @@ void jit_block_kill(JitCpu *j, Block *b)
     }
     b->incoming = 0;
     for (unsigned k = 0; k < CLASSES; k++) {
-        if (h->jc_code[k][at] == code)
-            h->jc_rip[k][at] = empty_rip(at);
+        if (h->jc[k][at].code == code)
+            h->jc[k][at].rip = empty_rip(at);
     }
     b->dead = true;
     j->invalidated++;
@@ -328,7 +329,7 @@ void jit_jc_clear(X86CPU *c, unsigned class)
     JitHot *h = HOT(c);
 
     for (unsigned i = 0; i < JC_ENTRIES; i++)
-        h->jc_rip[class][i] = empty_rip(i);
+        h->jc[class][i].rip = empty_rip(i);
 }
 
 void jit_jc_put(X86CPU *c, const Block *b)
@@ -337,8 +338,7 @@ void jit_jc_put(X86CPU *c, const Block *b)
     uint64_t rip = jit_rip(JIT(c), b);
     unsigned at = jit_jc_index(rip), k = jit_class(b->mode);
 
-    h->jc_rip[k][at] = rip;
-    h->jc_code[k][at] = (uintptr_t)JIT(c)->rx + b->guard;
+    h->jc[k][at] = (JumpTarget){rip, (uintptr_t)JIT(c)->rx + b->guard};
 }
 
 /* Entries of a return stack: where the host returns to, the guest's address. Above its base stand some that lead to the
@@ -385,7 +385,7 @@ void jit_do_flush(JitCpu *j)
     j->hash_bits = HASH_BITS_MIN;
     for (unsigned k = 0; k < CLASSES; k++) {
         if (first) /* zeroed: only what must not be 0 */
-            HOT(j->c)->jc_rip[k][0] = empty_rip(0);
+            HOT(j->c)->jc[k][0].rip = empty_rip(0);
         else
             jit_jc_clear(j->c, k);
     }

@@ -159,9 +159,16 @@ void tr_stack(Tr *t, const Insn *i)
 
 /* Branches. */
 
+uint64_t tr_target(const Tr *t, unsigned n)
+{
+    const Insn *i = &t->insn[n];
+
+    return (t->rip[n] + i->len + (uint64_t)i->imm) & size_mask(i->osz);
+}
+
 static uint64_t target_of(const Tr *t, const Insn *i)
 {
-    return (t->rip[t->at] + i->len + (uint64_t)i->imm) & size_mask(i->osz);
+    return tr_target(t, t->at);
 }
 
 bool tr_plan_flow(Tr *t, const Insn *i)
@@ -260,8 +267,8 @@ static void ret(Tr *t, const Insn *i)
     unsigned size = i->osz;
 
     emit_load(e, size, T0, tr_stack_access(t, i, G_RSP, 0, size, ACCESS_R));
-    tr_set_sp(t, G_RSP, (int)size + (uint16_t)i->imm);
     tr_clobber(t);
+    tr_set_sp(t, G_RSP, (int)size + (uint16_t)i->imm);
     emit_alu(e, ALU_CMP, 8, T0, rm_mem(H_RSP, 8));
     tr_cold(t, COLD_RETURN, emit_jcc_fwd(e, CC_NE));
     emit_bytes(e, "\xc2\x08\x00", 3); /* RET 8 */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The translator's insides: docs/engine.rst tells how it works. jit.c: blocks, lookup, what generated code calls;
- * jit-cache.c: the code buffer, invalidation; jit-thunks.c: the ways in and out; jit-translate.c: decoding, liveness,
- * the frame of a block; jit-mem.c: guest memory; jit-int.c, jit-flow.c, jit-host.c, jit-string.c: instructions by
- * class.
+ * jit-cache.c: the code buffer, invalidation; jit-thunks.c: the ways in and out; jit-translate.c: decoding, the frame
+ * of a block; jit-flags.c: liveness, flags; jit-mem.c: guest memory; jit-int.c, jit-flow.c, jit-host.c, jit-string.c:
+ * instructions by class.
  */
 #ifndef ACCEL_TCG_JIT_INTERNAL_H
 #define ACCEL_TCG_JIT_INTERNAL_H
@@ -24,6 +24,7 @@ _Static_assert(BLOCK_INSNS *INSN_MAX_LEN < 1 << 10 && BLOCK_ROOM < 1 << 16, "Jit
 #define JC_BITS         10 /* jump cache */
 #define JC_ENTRIES      (1U << JC_BITS)
 #define JC_MULTIPLIER   0x9e3779b1
+#define JC_MASK         ((JC_ENTRIES - 1) * 16) /* of the product: the entry's place */
 /* What the jump cache and a return stack belong to: user mode, kernel mode, others. */
 enum { CLASS_USER, CLASS_KERNEL, CLASS_OTHER, CLASSES };
 
@@ -32,6 +33,27 @@ typedef struct JitClass {
     uint64_t cs_base;
     uint64_t sp, base; /* the return stack, while another class is present; where it begins */
 } JitClass;
+
+/* An entry of the jump cache. */
+typedef struct JumpTarget {
+    uint64_t rip, code; /* code: host address of the guarded entry */
+} JumpTarget;
+
+/*
+ * JitHot.flags where it does not tell the flags but what they can be computed from (jit-flags.c): FLAGS_LAZY | kind |
+ * log2 of the operand size << LAZY_SIZE_SHIFT; the second operand is lazy_b (LAZY_B) or a signed number <<
+ * LAZY_IMM_SHIFT.
+ */
+enum { FLAGS_LAZY = 1 << 7, LAZY_KIND = 7, LAZY_SIZE_SHIFT = 3, LAZY_B = 1 << 5, LAZY_IMM_SHIFT = 8 };
+enum {
+    LAZY_NONE,
+    LAZY_ZERO,  /* those of 0: never in JitHot.flags */
+    LAZY_LOGIC, /* a: result */
+    LAZY_TEST,  /* a and b: operands */
+    LAZY_ADD,   /* a: result; b: second operand */
+    LAZY_SUB,   /* the same */
+    LAZY_CMP,   /* a, b: operands */
+};
 
 enum { BOUNCE_SIZE = 32 }; /* the largest operand that is copied */
 
@@ -48,14 +70,14 @@ typedef struct JitHot {
     uint64_t t0; /* T0 when C has returned */
     uint64_t temp;
     uint64_t light[2]; /* T0 and T1 of a thunk that calls one of jit_light */
-    uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF */
+    uint32_t flags;    /* saved arithmetic flags: AH of LAHF << 8 | OF; or FLAGS_LAZY ... */
     uint32_t fpu_site; /* place of the FpuSite of the last x87 instruction; 0: TcgCpu's fpu_ip and so on are right */
     uint32_t fpu_seg;  /* segment of the last x87 operand in memory + 1; 0: TcgCpu's fpu_ds is right */
+    uint64_t lazy_a, lazy_b;     /* where FLAGS_LAZY says so */
     uint64_t return_misses;      /* count for `info jit`: returns that the return stack did not foresee */
     uint64_t held[HELD_MAX];     /* host addresses of groups (jit-group.c) */
     uint64_t limit[2][SEG_REGS]; /* first byte behind what may be [0: read, 1: written]; 0: nothing */
-    uint64_t jc_rip[CLASSES][JC_ENTRIES];
-    uint64_t jc_code[CLASSES][JC_ENTRIES]; /* host address of the guarded entry */
+    JumpTarget jc[CLASSES][JC_ENTRIES];
     /* An access across a page's end that is done in a copy: the first page's end, the second's beginning. */
     _Alignas(64) uint8_t bounce[2][BOUNCE_SIZE];
     /* A store among them, for thunk_cross: the copy's beginning, where its two parts go and how long they are, where
@@ -119,6 +141,7 @@ struct PACKED Block {
     uint16_t size;                  /* of code */
     uint16_t poll, slot;            /* entries from guard on; slot: flags in the slot, neither guard nor poll */
     uint16_t guard_host, poll_host; /* the same with flags in the host's; as guard, poll where none live */
+    uint16_t host;                  /* flags in the host's only, neither guard nor poll */
     uint16_t first;                 /* its first instruction's code, from guard on */
     uint16_t n_bytes;
     uint8_t n_insns;
@@ -205,6 +228,7 @@ enum {
     THUNK_GROUP,
     THUNK_VECTOR,
     THUNK_STRING,
+    THUNK_FLAGS,
     THUNKS
 };
 
@@ -302,7 +326,7 @@ void jit_jc_clear(X86CPU *c, unsigned class);
 void jit_jc_put(X86CPU *c, const Block *b);
 static inline unsigned jit_jc_index(uint64_t rip)
 {
-    return (uint32_t)rip * JC_MULTIPLIER >> (32 - JC_BITS);
+    return ((uint32_t)rip * JC_MULTIPLIER & JC_MASK) / sizeof(JumpTarget);
 }
 static inline uint32_t jit_ref(const JitCpu *j, const void *p)
 {
@@ -359,6 +383,7 @@ typedef enum ColdKind {
     COLD_GROUP,  /* a group's check */
     COLD_RETURN, /* a return that the return stack did not foresee */
     COLD_ADAPT,  /* the block's entries for flags in the host's */
+    COLD_FLAGS,  /* flags in the slot that are FLAGS_LAZY */
 } ColdKind;
 typedef struct Cold {
     uint8_t kind, thunk, insn, size, access, mmu;
@@ -384,6 +409,13 @@ typedef struct Group {
 } Group;
 #define COLDS_MAX 512
 
+/* What the flags that an instruction has left in the host can be computed from; see JitHot.flags. */
+typedef struct LazyFlags {
+    uint8_t kind, size, a, b; /* a, b: guest registers; b REG_NONE: imm */
+    int32_t imm;
+    int sp_off; /* a is RSP: what has been added to it since */
+} LazyFlags;
+
 struct Tr {
     Emit e;
     X86CPU *c;
@@ -407,6 +439,12 @@ struct Tr {
     const uint8_t *bytes;              /* of the guest's code */
     uint16_t live_in[BLOCK_INSNS + 1]; /* flags that are needed at its beginning */
     uint16_t live_out[BLOCK_INSNS];
+    bool reads[BLOCK_INSNS + 1];    /* host code from here on reads flags that are there at its beginning */
+    bool clobbers[BLOCK_INSNS + 1]; /* it uses the host's flags for itself before they are set anew */
+    LazyFlags lazy;                 /* of the flags in the host */
+    bool slot_lazy;                 /* JitHot.flags may be FLAGS_LAZY */
+    bool may_look;                  /* at code of this page that is not the block's */
+    Insn ahead;
     uint8_t plan[BLOCK_INSNS];
     JitInsn info[BLOCK_INSNS + 1];
     Insn insn[BLOCK_INSNS];
@@ -436,12 +474,16 @@ static inline unsigned hreg(unsigned g)
     return g == R_RSP ? G_RSP : g;
 }
 
-/* Flags. */
+/* Flags: jit-flags.c. */
+void tr_liveness(Tr *t);
 void tr_flags_to_host(Tr *t);
 void tr_flags_to_slot(Tr *t);
+void tr_flags_plain(Tr *t); /* to the slot, as LAHF and SETO give them; nowhere else */
 void tr_clobber(Tr *t);     /* host flags are about to go: save what lives (by T1) */
 void tr_emit_save(Emit *e); /* by T1 */
-void tr_emit_restore(Emit *e);
+void tr_emit_restore(Tr *t, bool checked);
+void tr_lazy_before(Tr *t, const Insn *i);
+void tr_lazy_after(Tr *t, const Insn *i);
 void tr_flags_before(Tr *t, const Insn *i); /* what the instruction's own use of flags needs */
 void tr_flags_after(Tr *t, const Insn *i);
 uint16_t tr_flags_read(const Insn *i, unsigned plan);
@@ -485,6 +527,7 @@ void tr_int(Tr *t, const Insn *i);
 bool tr_plan_host(Tr *t, const Insn *i);
 void tr_host(Tr *t, const Insn *i);
 bool tr_plan_flow(Tr *t, const Insn *i);
+uint64_t tr_target(const Tr *t, unsigned n); /* of a direct branch */
 bool tr_flow(Tr *t, const Insn *i);
 bool tr_plan_sys(Tr *t, const Insn *i);
 bool tr_sys(Tr *t, const Insn *i); /* false: the block has ended */

@@ -55,7 +55,7 @@ static void pushf(Tr *t, const Insn *i)
     Emit *e = &t->e;
     unsigned size = i->osz;
 
-    tr_flags_to_slot(t);
+    tr_flags_plain(t);
     t->flags = IN_SLOT;
     emit_load(e, 1, T0, rm_gs(G_HOT(flags)));
     emit_shift_imm(e, 4, 4, rm_reg(T0), 11);
@@ -105,6 +105,7 @@ static void popf(Tr *t, const Insn *i)
     emit_shift_imm(e, 4, 4, rm_reg(T0), 8);
     emit_alu(e, ALU_OR, 4, T1, rm_reg(T0));
     emit_store(e, 4, rm_gs(G_HOT(flags)), T1);
+    t->slot_lazy = false;
     tr_set_sp(t, G_RSP, (int)size);
 }
 

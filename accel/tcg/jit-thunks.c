@@ -107,13 +107,23 @@ static void make_thunk(Emit *e, JitCallee *light, JitCallee *fn, uint32_t resume
     emit_jmp(e, resume);
 }
 
-/* The jump cache's entry of T0: T1: its index. */
+static int32_t jc_rip(unsigned class)
+{
+    return G_HOT(jc) + (int32_t)(class * JC_ENTRIES * sizeof(JumpTarget));
+}
+
+static int32_t jc_code(unsigned class)
+{
+    return jc_rip(class) + (int32_t)offsetof(JumpTarget, code);
+}
+
+/* The jump cache's entry of T0: T1: its place. */
 static uint32_t look_up(Emit *e, unsigned class)
 {
     emit_op(e, 0x69, T1, rm_reg(T0));
     emit32(e, JC_MULTIPLIER);
-    emit_shift_imm(e, 5, 4, rm_reg(T1), 32 - JC_BITS);
-    emit_alu(e, ALU_CMP, 8, T0, rm_gs_index(T1, 8, G_HOT(jc_rip) + (int32_t)(class * JC_ENTRIES * 8)));
+    emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), (int32_t)JC_MASK);
+    emit_alu(e, ALU_CMP, 8, T0, rm_gs_at(T1, jc_rip(class)));
     return emit_jcc_fwd(e, CC_NE);
 }
 
@@ -121,7 +131,7 @@ uint32_t jit_emit_jump_cache(Emit *e, unsigned class)
 {
     uint32_t miss = look_up(e, class);
 
-    emit_jmp_rm(e, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
+    emit_jmp_rm(e, rm_gs_at(T1, jc_code(class)));
     return miss;
 }
 
@@ -129,7 +139,7 @@ uint32_t jit_emit_call_cache(Emit *e, unsigned class)
 {
     uint32_t miss = look_up(e, class);
 
-    emit_load(e, 8, T1, rm_gs_index(T1, 8, G_HOT(jc_code) + (int32_t)(class * JC_ENTRIES * 8)));
+    emit_load(e, 8, T1, rm_gs_at(T1, jc_code(class)));
     return miss;
 }
 

@@ -10,101 +10,6 @@
 #include <stdio.h>
 #include "util/rcu.h"
 
-/* Flags. */
-
-static bool constant_count(const Insn *i)
-{
-    switch (i->desc->op) {
-    case OP_ROL:
-    case OP_ROR:
-    case OP_SHL:
-    case OP_SHR:
-    case OP_SAR:
-        break;
-    default:
-        return false;
-    }
-    return i->operand[1].kind == OPND_IMM && i->imm & (i->operand[0].size == 8 ? 63 : 31);
-}
-
-uint16_t tr_flags_written(const Insn *i)
-{
-    const InsnDesc *d = i->desc;
-    uint16_t f = (d->flags_written | d->flags_undefined) & FLAGS_ARITH;
-
-    if (constant_count(i))
-        f |= d->flags_maybe & FLAGS_ARITH;
-    return f;
-}
-
-uint16_t tr_flags_touched(const Insn *i)
-{
-    return (i->desc->flags_written | i->desc->flags_undefined | i->desc->flags_maybe) & FLAGS_ARITH;
-}
-
-uint16_t tr_flags_read(const Insn *i, unsigned plan)
-{
-    const InsnDesc *d = i->desc;
-
-    /* What leaves the block shows them to others. */
-    if ((d->attrs & INSN_END && plan == PLAN_EXEC) || d->op == OP_PUSHF)
-        return FLAGS_ARITH;
-    return (d->flags_read | (constant_count(i) ? 0 : d->flags_maybe)) & FLAGS_ARITH;
-}
-
-void tr_emit_save(Emit *e)
-{
-    emit_mov(e, 8, T1, H_RAX);
-    emit8(e, 0x9f); /* LAHF */
-    emit_op(e, OPC_0F | 0x90 | CC_O, 0, rm_reg(H_RAX));
-    emit_store(e, 4, rm_gs(G_HOT(flags)), H_RAX);
-    emit_mov(e, 8, H_RAX, T1);
-}
-
-void tr_emit_restore(Emit *e)
-{
-    emit_mov(e, 8, T1, H_RAX);
-    emit_load(e, 4, H_RAX, rm_gs(G_HOT(flags)));
-    emit_alu_imm(e, ALU_ADD, 1, rm_reg(H_RAX), 0x7f);
-    emit8(e, 0x9e); /* SAHF */
-    emit_mov(e, 8, H_RAX, T1);
-}
-
-void tr_flags_to_host(Tr *t)
-{
-    if (!(t->flags & IN_HOST))
-        tr_emit_restore(&t->e);
-    t->flags |= IN_HOST;
-}
-
-void tr_flags_to_slot(Tr *t)
-{
-    if (!(t->flags & IN_SLOT))
-        tr_emit_save(&t->e);
-    t->flags |= IN_SLOT;
-}
-
-void tr_clobber(Tr *t)
-{
-    if (t->live_in[t->at])
-        tr_flags_to_slot(t);
-    t->flags = IN_SLOT;
-}
-
-void tr_flags_before(Tr *t, const Insn *i)
-{
-    uint16_t touched = tr_flags_touched(i);
-
-    if (tr_flags_read(i, t->plan[t->at]) || (touched && t->live_out[t->at] & ~tr_flags_written(i)))
-        tr_flags_to_host(t);
-}
-
-void tr_flags_after(Tr *t, const Insn *i)
-{
-    if (tr_flags_touched(i))
-        t->flags = IN_HOST;
-}
-
 /* Cold code. */
 
 Cold *tr_cold(Tr *t, unsigned kind, uint32_t from)
@@ -223,6 +128,15 @@ static void emit_cold(Tr *t, const Cold *c)
         t->b->poll_host = (uint16_t)(emit_at(e) - t->b->guard);
         tr_emit_save(e);
         emit_jmp(e, t->b->guard + t->b->poll);
+        if (t->b->host)
+            break;
+        t->b->host = (uint16_t)(emit_at(e) - t->b->guard);
+        tr_emit_save(e);
+        emit_jmp(e, t->b->body);
+        break;
+    case COLD_FLAGS:
+        emit_mov(e, 8, H_RAX, T1);
+        to_thunk(t, site(t, c), THUNK_FLAGS, false);
         break;
     }
 }
@@ -235,6 +149,7 @@ void tr_exec(Tr *t)
         tr_flags_to_slot(t);
     to_thunk(t, site(t, &c), THUNK_EXEC, false);
     t->flags = IN_HOST | IN_SLOT;
+    t->slot_lazy = false;
 }
 
 void tr_string_exec(Tr *t, unsigned size, unsigned access)
@@ -432,23 +347,6 @@ static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *b
     return t->n ? off - start : 0;
 }
 
-/* Which flags are needed where: backward. What leaves the block may need all. */
-static void liveness(Tr *t)
-{
-    uint16_t live = FLAGS_ARITH;
-
-    t->live_in[t->n] = live;
-    for (unsigned n = t->n; n--;) {
-        const Insn *i = &t->insn[n];
-
-        if (i->desc->attrs & INSN_BRANCH || i->desc->op == OP_STAC || i->desc->op == OP_CLAC)
-            live = FLAGS_ARITH;
-        t->live_out[n] = live;
-        live = (uint16_t)((live & ~tr_flags_written(i)) | tr_flags_read(i, t->plan[n]));
-        t->live_in[n] = live;
-    }
-}
-
 /* Does the host execute one of its instructions with vector or x87 registers, or their control words? */
 static bool uses_vectors(const Tr *t)
 {
@@ -517,16 +415,25 @@ static void emit_entry(Tr *t)
     b->guard_host = 0;
     b->poll_host = b->poll;
     t->flags = IN_HOST | IN_SLOT;
-    if (t->live_in[0]) {
-        tr_emit_restore(e);
+    t->lazy = (LazyFlags){0};
+    t->slot_lazy = true;
+    /* Those that go through it unread, and would only be put away again, stay in the slot. */
+    bool through = t->live_in[0] && !t->reads[0] && t->clobbers[0];
+
+    if (through) {
+        t->flags = IN_SLOT;
+    } else if (t->live_in[0]) {
+        tr_emit_restore(t, true);
         t->flags = IN_HOST;
-        tr_cold(t, COLD_ADAPT, 0);
     }
     b->body = emit_at(e);
+    b->host = through ? 0 : (uint16_t)(b->body - b->guard);
+    if (t->live_in[0])
+        tr_cold(t, COLD_ADAPT, 0);
     if (b->vector) {
         /* No flags are needed, nearly always. */
-        if (t->live_in[0])
-            tr_emit_save(e);
+        if (t->live_in[0] && !through)
+            tr_flags_plain(t);
         uint32_t retry = emit_at(e);
 
         emit_alu_imm(e, ALU_CMP, 1, rm_gs(G_TCG(fpu_live)), 0);
@@ -534,7 +441,7 @@ static void emit_entry(Tr *t)
         cold->thunk = THUNK_VECTOR;
         cold->retry = retry;
         t->flags = IN_SLOT;
-        if (t->live_in[0])
+        if (t->live_in[0] && !through)
             tr_flags_to_host(t);
     }
 }
@@ -557,6 +464,7 @@ static void emit_insns(Tr *t)
         t->info[n].in_slot = t->flags == IN_SLOT;
         /* C comes back to no place where more is known than it can tell. */
         t->info[n].in_group = t->in_group[n] || t->verify;
+        tr_lazy_before(t, i);
         switch (t->plan[n]) {
         case PLAN_NOTHING:
             break;
@@ -584,6 +492,7 @@ static void emit_insns(Tr *t)
             on = !ends(t, i, PLAN_EXEC) ||
                  (t->verify && !(i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE | INSN_BRANCH)));
         }
+        tr_lazy_after(t, i);
     }
     t->info[t->n].code = (uint16_t)(emit_at(&t->e) - t->b->guard);
     t->at = t->n - 1;
@@ -638,6 +547,9 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     /* A write that is noticed from now on drops the block: requests are taken when it is there. */
     if (!t->verify)
         tcg_protect_code(c, page->host);
+    /* Bytes that are read before those of another CPU's stores may be the old ones. */
+    t->may_look = !t->verify && !j->logging && !tcg_config.one_insn_per_tb && mode & TM_FLAT_CS &&
+                  tcg_code_epoch_reached(c) >= tcg_code_epoch_now();
     t->ea_off = 0;
     t->code_size = mode & TM_CODE64 ? 8 : mode & TM_CODE32 ? 4 : 2;
     t->mmu = mode >> TM_MMU_SHIFT & 3;
@@ -676,14 +588,15 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     }
     t->b = b;
     t->e = (Emit){.p = j->rw + j->used, .base = j->rw};
-    liveness(t);
+    tr_liveness(t);
     tr_find_groups(t);
     emit_entry(t);
     emit_insns(t);
     for (unsigned n = 0; n < t->n_cold; n++)
         emit_cold(t, &t->cold[n]);
     b->size = (uint16_t)(emit_at(&t->e) - b->guard);
-    j->used = (emit_at(&t->e) + 15) & ~15U;
+    /* The host's predictor of indirect jumps tells targets apart by low bits of their addresses too. */
+    j->used = ((emit_at(&t->e) + 15) & ~15U) + (emit_at(&t->e) * JC_MULTIPLIER >> 30) * 4;
     if (!make_table(t) || t->failed) {
         jit_flush_all(c);
         return NULL;

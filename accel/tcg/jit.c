@@ -10,9 +10,48 @@
 #include "accel/tcg/sys.h"
 #include "util/log.h"
 
+/* What FLAGS_LAZY stands for, as LAHF and SETO give it. */
+static uint32_t lazy_flags(const JitHot *h)
+{
+    uint32_t f = h->flags;
+    unsigned kind = f & LAZY_KIND, bits = 8U << (f >> LAZY_SIZE_SHIFT & 3);
+    uint64_t mask = size_mask(bits / 8), sign = 1ULL << (bits - 1);
+    uint64_t b = (f & LAZY_B ? h->lazy_b : (uint64_t)((int32_t)f >> LAZY_IMM_SHIFT)) & mask, a = h->lazy_a & mask;
+    uint64_t x = a, res = a; /* x: first operand */
+    bool carry = false, overflow = false;
+
+    switch (kind) {
+    case LAZY_TEST:
+        res = a & b;
+        break;
+    case LAZY_ADD:
+        x = (a - b) & mask;
+        carry = res < b;
+        overflow = (x ^ res) & (b ^ res) & sign;
+        break;
+    case LAZY_SUB:
+    case LAZY_CMP:
+        if (kind == LAZY_SUB)
+            x = (a + b) & mask;
+        else
+            res = (a - b) & mask;
+        carry = x < b;
+        overflow = (x ^ b) & (x ^ res) & sign;
+        break;
+    default:
+        break;
+    }
+    uint32_t ah = 2 | carry | (__builtin_parity((unsigned)res & 0xff) ? 0 : FLAG_PF) | (res ? 0 : FLAG_ZF) |
+                  (res & sign ? FLAG_SF : 0);
+
+    if (kind >= LAZY_ADD)
+        ah |= (uint32_t)(x ^ b ^ res) & FLAG_AF;
+    return ah << 8 | overflow;
+}
+
 static void flags_from_slot(X86CPU *c)
 {
-    uint32_t f = HOT(c)->flags;
+    uint32_t f = HOT(c)->flags & FLAGS_LAZY ? lazy_flags(HOT(c)) : HOT(c)->flags;
 
     c->rflags = (c->rflags & ~(uint64_t)FLAGS_ARITH) | (f >> 8 & (FLAGS_ARITH & 0xff)) | (f & 1) << 11;
 }
@@ -525,6 +564,15 @@ static const void *do_vector(X86CPU *c, uint32_t data, uint64_t arg)
     return retry_at(c, site(c, data));
 }
 
+/* A block reads flags that are FLAGS_LAZY. arg: T0, which stays. */
+static const void *do_flags(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    flags_from_slot(c);
+    flags_to_slot(c);
+    HOT(c)->t0 = arg;
+    return retry_at(c, site(c, data));
+}
+
 /* A return to 0 has met a return stack's bottom. arg: RIP. */
 const void *jit_do_sentinel(X86CPU *c, uint32_t data, uint64_t arg)
 {
@@ -550,7 +598,7 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 }
 
 JitCallee *const jit_callees[THUNKS] = {
-    [THUNK_SLOW] = do_slow,         [THUNK_EXEC] = do_exec,     [THUNK_LINK] = do_link,
-    [THUNK_INDIRECT] = do_indirect, [THUNK_ENTRY] = do_entry,   [THUNK_CALL] = do_call,
-    [THUNK_GROUP] = do_group,       [THUNK_VECTOR] = do_vector, [THUNK_STRING] = do_exec,
+    [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec,   [THUNK_LINK] = do_link,   [THUNK_INDIRECT] = do_indirect,
+    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call,   [THUNK_GROUP] = do_group, [THUNK_VECTOR] = do_vector,
+    [THUNK_STRING] = do_exec, [THUNK_FLAGS] = do_flags,
 };
