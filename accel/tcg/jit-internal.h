@@ -214,9 +214,10 @@ typedef struct IdRef {
 /* Decoded instructions of blocks that handlers execute. */
 typedef struct KeptInsn {
     const uint8_t *key; /* the block's address + the instruction's number */
+    JitInsn at, behind; /* it and what comes behind it */
     Insn insn;
 } KeptInsn;
-enum { KEPT_BITS = 6 };
+enum { KEPT_BITS = 8 };
 
 enum {
     THUNK_SLOW,
@@ -236,7 +237,7 @@ enum {
 enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
 /* Code is interpreted until it is run for this time: most of what a start of a system or a program runs it runs once.
  */
-enum { TRANSLATE_AT = 4, HEAT_BITS = 15 };
+enum { TRANSLATE_AT = 4, HEAT_BITS = 16, COLD_RUNS = 1 << 15 /* then all counts are halved */ };
 /* Blocks' hash table grows as they become more. */
 enum { HASH_BITS_MIN = 12, HASH_BITS_MAX = 19, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
 
@@ -274,7 +275,8 @@ struct JitCpu {
     unsigned present;                /* class */
     uint32_t fault_rip, fault_flags; /* of a host exception: code offset, flags as JitHot.flags */
     bool has_rorx;
-    uint16_t heat[1 << HEAT_BITS]; /* code that is not translated, by hash: tag, how often it was run << 0 (4 bits) */
+    _Alignas(8) uint8_t heat[1 << HEAT_BITS]; /* how often code was run that is not translated, by hash */
+    unsigned cold_runs;
     struct Tr *tr;
     bool printed[OP_COUNT];
     /* counts */

@@ -174,18 +174,29 @@ static void wait_settled(X86CPU *c)
     }
 }
 
-/* Has too little been seen of the code at lin for a translation to pay? This counts as a run. */
+/* All counts lose half. */
+static void cool_down(JitCpu *j)
+{
+    uint64_t *p = (uint64_t *)(void *)j->heat;
+
+    for (unsigned n = 0; n < sizeof(j->heat) / 8; n++)
+        p[n] = p[n] >> 1 & 0x7f7f7f7f7f7f7f7f;
+    j->cold_runs = 0;
+}
+
+/* Has too little been seen of the code at lin for a translation to pay? This counts as a run. Places that share a count
+ * are only translated a bit earlier; what runs now and then gets there, too. */
 static bool still_cold(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
 {
-    unsigned at = tcg_config.translate_at ? MIN(tcg_config.translate_at, 15U) : TRANSLATE_AT;
+    unsigned at = tcg_config.translate_at ? MIN(tcg_config.translate_at, 200U) : TRANSLATE_AT;
     uint64_t h = (lin + ((uint64_t)id << 40) + ((uint64_t)mode << 32)) * 0x9e3779b97f4a7c15;
-    uint16_t *e = &j->heat[h >> (64 - HEAT_BITS)], tag = (uint16_t)(h >> (48 - HEAT_BITS)) & ~15;
+    uint8_t *count = &j->heat[h >> (64 - HEAT_BITS)];
 
-    if ((*e ^ tag) & ~15)
-        *e = tag;
-    if ((*e & 15U) + 1 >= at)
+    if (*count + 1U >= at)
         return false;
-    ++*e;
+    ++*count;
+    if (++j->cold_runs == COLD_RUNS)
+        cool_down(j);
     return true;
 }
 
@@ -321,21 +332,21 @@ void jit_step(X86CPU *c)
     JIT(c)->enter(c, resume(c, b, b->body));
 }
 
-/* The block of the site, which is in its instruction n: c->rip and flags are set to it. */
-static Block *at_insn(X86CPU *c, Block *b, unsigned n)
+static void set_rip(X86CPU *c, const Block *b, unsigned guest)
 {
-    const JitCpu *j = JIT(c);
-
-    c->rip = jit_rip(j, b) + jit_insn(j, b, n).guest;
+    c->rip = jit_rip(JIT(c), b) + guest;
     if (!(b->mode & TM_CODE64))
         c->rip = (uint32_t)c->rip;
     flags_from_slot(c);
-    return b;
 }
 
-static Block *at_site(X86CPU *c, const SiteData *d)
+/* The site's block; c's RIP and flags are set to its instruction. */
+static const Block *at_site(X86CPU *c, const SiteData *d)
 {
-    return at_insn(c, jit_block(JIT(c), d->block), d->insn);
+    const Block *b = jit_block(JIT(c), d->block);
+
+    set_rip(c, b, jit_insn(JIT(c), b, d->insn).guest);
+    return b;
 }
 
 static const SiteData *site(X86CPU *c, uint32_t data)
@@ -351,33 +362,35 @@ static const void *retry_at(X86CPU *c, const SiteData *d)
     return j->rx + jit_block(j, d->block)->guard + d->retry;
 }
 
-/* Instruction n of the block, decoded again from its copy of the bytes if nobody remembers. */
-static const Insn *insn_of(X86CPU *c, const Block *b, unsigned n)
+/* Instruction n of the block, decoded again from its copy of the bytes if nobody remembers; c's RIP and flags are set
+ * to it. */
+static const KeptInsn *at_insn(X86CPU *c, const Block *b, unsigned n)
 {
     JitCpu *j = JIT(c);
     const uint8_t *key = (const uint8_t *)b + n; /* a block has more bytes than instructions */
-    KeptInsn *kept = &j->kept[(uintptr_t)key * 0x9e3779b97f4a7c15 >> (64 - KEPT_BITS)];
+    KeptInsn *k = &j->kept[(uintptr_t)key * 0x9e3779b97f4a7c15 >> (64 - KEPT_BITS)];
 
-    if (kept->key != key) {
-        JitInsn i = jit_insn(j, b, n);
+    if (k->key != key) {
+        unsigned size = b->mode & TM_CODE64 ? 8 : b->mode & TM_CODE32 ? 4 : 2;
 
-        insn_decode(&kept->insn, jit_bytes(j, b) + i.guest, i.len,
-                    b->mode & TM_CODE64   ? 8
-                    : b->mode & TM_CODE32 ? 4
-                                          : 2,
-                    !(b->mode & TM_PE), c->config.features);
-        kept->key = key;
+        k->at = jit_insn(j, b, n);
+        k->behind = jit_insn(j, b, n + 1);
+        insn_decode(&k->insn, jit_bytes(j, b) + k->at.guest, k->at.len, size, !(b->mode & TM_PE), c->config.features);
+        k->key = key;
     }
-    return &kept->insn;
+    set_rip(c, b, k->at.guest);
+    return k;
 }
 
 /* Execute instruction n of b by its handler and go on behind it. */
 static const void *execute(X86CPU *c, const Block *b, unsigned n)
 {
     JitCpu *j = JIT(c);
-    const Insn *i = insn_of(c, b, n);
+    const KeptInsn *k = at_insn(c, b, n);
+    const Insn *i = &k->insn;
     uint64_t next = c->rip + i->len;
-    bool end = i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE);
+    bool end = i->desc->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE) || k->behind.in_group || n + 1U == b->n_insns;
+    uint32_t behind = b->guard + k->behind.code;
 
     if (!(b->mode & TM_CODE64))
         next = (uint32_t)next;
@@ -385,14 +398,9 @@ static const void *execute(X86CPU *c, const Block *b, unsigned n)
     jit_fpu_sync(c);
     tcg_execute(c, i);
     /* What the instruction asked for itself (an SMI by a port write) comes before the next one. */
-    if (end || j->leave || c->rip != next || n + 1U == b->n_insns ||
-        __atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
+    if (end || j->leave || c->rip != next || __atomic_load_n(&TCG(c)->exit_request, __ATOMIC_RELAXED))
         return dispatch(c);
-    JitInsn behind = jit_insn(j, b, n + 1);
-
-    if (behind.in_group)
-        return dispatch(c);
-    return resume(c, b, b->guard + behind.code);
+    return resume(c, b, behind);
 }
 
 static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
@@ -400,7 +408,7 @@ static const void *do_exec(X86CPU *c, uint32_t data, uint64_t arg)
     const SiteData *d = site(c, data);
 
     JIT(c)->execs++;
-    return execute(c, at_site(c, d), d->insn);
+    return execute(c, jit_block(JIT(c), d->block), d->insn);
 }
 
 /* A TLB miss, or an access that is more than that. arg: the linear address. */
@@ -431,7 +439,7 @@ static const void *do_slow(X86CPU *c, uint32_t data, uint64_t arg)
         return dispatch(c);
     }
     t->jit->slow_execs++;
-    return execute(c, at_site(c, d), d->insn);
+    return execute(c, jit_block(t->jit, d->block), d->insn);
 }
 
 /* Link x, at whose target's state c is, and go on there. */
@@ -514,8 +522,8 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
     j->indirect++;
     if (bad) {
         /* The branch itself faults: what it did to RSP is undone, its handler raises. */
-        const Block *b = at_site(c, d);
-        const Insn *i = insn_of(c, b, d->insn);
+        const Block *b = jit_block(j, d->block);
+        const Insn *i = &at_insn(c, b, d->insn)->insn;
 
         if (i->desc->op == OP_RET) {
             Stack s = stack_begin(c);
@@ -536,7 +544,7 @@ static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
     const SiteData *d = site(c, data);
 
     JIT(c)->indirect++;
-    tcg_execute(c, insn_of(c, at_site(c, d), d->insn));
+    tcg_execute(c, &at_insn(c, jit_block(JIT(c), d->block), d->insn)->insn);
     return enter_target(c);
 }
 
@@ -594,7 +602,7 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
     if (!jit_insn(j, b, n).in_slot)
         HOT(c)->flags = j->fault_flags;
     j->faults++;
-    return execute(c, at_insn(c, b, n), n);
+    return execute(c, b, n);
 }
 
 JitCallee *const jit_callees[THUNKS] = {
