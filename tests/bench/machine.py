@@ -4,7 +4,7 @@
 machine.py BINARY [REFERENCE]: what a whole machine costs, ours against Debian's QEMU, in one run, both under the engine.
 
 Rows: from exec to the login prompt of Debian (GRUB, systemd, ssh; qcow2 on virtio, virtio-net, two CPUs, the disk of
-tests/boot/machineimage.py); what the emulator has resident there besides the guest's RAM; requests of a virtio disk, raw and qcow2, by
+tests/boot/machineimage.py), and the emulator's CPU time until then; what it has resident there besides the guest's RAM; requests of a virtio disk, raw and qcow2, by
 disk.c inside the guest (Linux AIO, O_DIRECT; the host's page cache on); bytes that a VNC viewer gets of a scrolling console (vnc.py).
 Medians of interleaved repeats. The ratio is of costs: below 1 ours is ahead. A row without a result is a failed one, and the exit
 status says so.
@@ -15,7 +15,7 @@ other its Pss: pages that are mapped twice count once.
   --rows A,B      only these (a name's part is enough)     --list          the rows
   --pairs N       repeats, 3                               --quick         one repeat, disks for half a second
   --accel A       ours runs with this, tcg                 --json FILE     also write the figures
-  --cache FOLDER  packages and the disk, build/debs
+  --cache FOLDER  packages and the disk, build/debs        --mappings      what is resident, the largest of it
 """
 import argparse
 import json
@@ -42,7 +42,7 @@ RAM_MIB = 1024
 DISK_MIB, NEW_MIB = 256, 4096
 PART_MIB = 192  # disk.c's
 BOOT_LIMIT, LIMIT = 600, 300
-LOGIN, RESIDENT = 'exec to the login prompt', 'resident less guest RAM, login prompt'
+LOGIN, LOGIN_CPU, RESIDENT = 'exec to the login prompt', 'exec to the login prompt, CPU time', 'resident less guest RAM, login prompt'
 # kind, bytes, requests in flight
 DISK_ROWS = {
     '4 KiB random read, 1 in flight': ('randread', 4096, 1), '4 KiB random read, 32 in flight': ('randread', 4096, 32),
@@ -69,31 +69,33 @@ class Side:
 
 
 def resident(pid):
-    """MiB besides the guest's RAM."""
-    total, ram = 0, []
+    """MiB besides the guest's RAM; {what is mapped: MiB of it}."""
+    parts, ram = {}, []
     with open(f'/proc/{pid}/smaps', encoding='utf-8', errors='replace') as f:
         for line in f:
             word = line.split()
             if re.match('[0-9a-f]+-[0-9a-f]+$', word[0]):
                 is_file = len(word) > 5 and word[5].startswith('/') and not line.rstrip().endswith('(deleted)')
-                rw = word[1].startswith('rw-')
+                rw, what = word[1].startswith('rw-'), ' '.join(word[5:]) or f'anonymous {word[1]}'
             elif word[0] == 'Size:':
                 guest = rw and int(word[1]) == RAM_MIB << 10
+                if what.startswith('anonymous'):
+                    what += f' of {int(word[1]) / 1024:.1f}'
             elif word[0] == ('Rss:' if is_file else 'Pss:'):
                 if guest:
                     ram.append(int(word[1]))
                 else:
-                    total += int(word[1])
+                    parts[what] = parts.get(what, 0) + int(word[1]) / 1024
     if len(ram) != 1 or ram[0] < 30 << 10:
         raise GuestError(f'{len(ram)} mappings are as large as the guest\'s RAM: {ram}')
-    return total / 1024
+    return sum(parts.values()), parts
 
 
 class Logins:
-    """Boots of the whole machine: both rows are of the same boots."""
+    """Boots of the whole machine: the rows are of the same boots."""
 
-    def __init__(self, debs, folder, pairs):
-        self.debs, self.disk, self.pairs, self.figures = debs, os.path.join(folder, 'machine.qcow2'), pairs, None
+    def __init__(self, debs, folder, pairs, mappings):
+        self.debs, self.disk, self.pairs, self.mappings, self.figures = debs, os.path.join(folder, 'machine.qcow2'), pairs, mappings, None
 
     def guest(self, side, snapshot):
         return Guest(side.binary, side.accel, ['-smp', '2', '-m', f'{RAM_MIB}M', '-cpu', 'max', '-drive',
@@ -105,17 +107,18 @@ class Logins:
         with self.guest(side, 'off') as g:
             g.expect(rb'guest login: ', BOOT_LIMIT)
             for _ in range(BOOT_LIMIT // 30):  # until somebody listens to the button
-                g.qmp('system_powerdown')
-                status = g.wait_process(30)
-                if status == 0:
-                    return
-                if status is not None:
+                try:
+                    g.qmp('system_powerdown')
+                except GuestError:  # it is about to end
                     break
-            raise GuestError(f'the power button does not end the machine; the emulator {g.obituary()}')
+                if g.wait_process(30) is not None:
+                    break
+            if g.wait_process(LIMIT) != 0:
+                raise GuestError(f'the power button does not end the machine; the emulator {g.obituary()}')
 
     def measure(self, sides):
         """{row: {side: [figures]}}, {side: why it has none}"""
-        figures, wrong = {LOGIN: {s.name: [] for s in sides}, RESIDENT: {s.name: [] for s in sides}}, {}
+        figures, wrong = {row: {s.name: [] for s in sides} for row in (LOGIN, LOGIN_CPU, RESIDENT)}, {}
         try:
             self.prepare(sides[0])
         except (GuestError, Missing) as e:
@@ -128,8 +131,13 @@ class Logins:
                     with self.guest(s, 'on') as g:
                         g.expect(rb'guest login: ', BOOT_LIMIT)
                         figures[LOGIN][s.name].append(g.seconds())
+                        figures[LOGIN_CPU][s.name].append(g.cpu_time())
                         time.sleep(5)
-                        figures[RESIDENT][s.name].append(resident(g.process.pid))
+                        total, parts = resident(g.process.pid)
+                        figures[RESIDENT][s.name].append(total)
+                        if self.mappings:
+                            most = sorted(parts, key=parts.get, reverse=True)[:16]
+                            print(f'# {s.name}:', '; '.join(f'{name}: {parts[name]:.1f}' for name in most), flush=True)
                 except GuestError as e:
                     wrong[s.name] = str(e)
         return figures, wrong
@@ -233,7 +241,7 @@ class Table:
 
     def add(self, name, figures, wrong):
         rate = name in DISKS
-        unit = 's' if name == LOGIN else 'MiB' if name == RESIDENT else 'kB' if name in VNC else 'MiB/s' if 'MiB' in name else 'IOPS'
+        unit = 's' if name in (LOGIN, LOGIN_CPU) else 'MiB' if name == RESIDENT else 'kB' if name in VNC else 'MiB/s' if 'MiB' in name else 'IOPS'
         scale = 1000 if unit == 'kB' else 1
         middle = {n: statistics.median(v) / scale if v and n not in wrong else None for n, v in figures.items()}
         a, b = (middle.get(n) for n in ('ours', 'reference'))
@@ -267,8 +275,9 @@ def main():
     p.add_argument('--accel', default='tcg')
     p.add_argument('--json')
     p.add_argument('--cache')
+    p.add_argument('--mappings', action='store_true')
     o = p.parse_args()
-    names = [LOGIN, RESIDENT, *DISKS, *VNC]
+    names = [LOGIN, LOGIN_CPU, RESIDENT, *DISKS, *VNC]
     if o.rows:
         names = [n for n in names if any(part in n for part in o.rows.split(','))]
     if o.list:
@@ -283,7 +292,7 @@ def main():
             if not serves(s.binary, s.accel):
                 sys.exit(f'machine.py: {s.binary} has no -accel {s.accel} here')
         print(f'a machine, median of {pairs} (ours: {binary} -accel {o.accel}; reference: {o.reference} -accel tcg)', flush=True)
-        logins, disks, table = Logins(debs, folder, pairs), Disks(debs, folder, pairs, 0.5 if o.quick else 2), Table([s.name for s in sides])
+        logins, disks, table = Logins(debs, folder, pairs, o.mappings), Disks(debs, folder, pairs, 0.5 if o.quick else 2), Table([s.name for s in sides])
         try:
             for name in names:
                 if name in DISKS:
