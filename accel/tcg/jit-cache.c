@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A vCPU's translated code: one memory object mapped twice (to run, to write), filled from the front and emptied as a
- * whole when it is full; the blocks in it by linear address and mode, by code page, by place; what links them. Light
- * code but for what begins and ends.
+ * A vCPU's translated code: one memory object mapped twice (to run, to write), filled from the front in segments,
+ * of which the oldest is emptied when all are full; the blocks in it by linear address and mode, by code page, by
+ * place; what links them. Light code but for what begins and ends.
  */
 #include "accel/tcg/jit-internal.h"
 
@@ -11,10 +11,20 @@ void *jit_arena(JitCpu *j, size_t size)
     void *p = j->arena + j->arena_used;
 
     size = (size + ARENA_UNIT - 1) & ~(size_t)(ARENA_UNIT - 1);
-    if (size > j->arena_size - j->arena_used)
+    if (size > j->segments[j->segment].exits - j->arena_used)
         return NULL;
     j->arena_used += size;
     return p;
+}
+
+JitExit *jit_exit(JitCpu *j)
+{
+    Segment *s = &j->segments[j->segment];
+
+    if (s->exits - j->arena_used < sizeof(JitExit))
+        return NULL;
+    s->exits -= sizeof(JitExit);
+    return (JitExit *)(void *)(j->arena + s->exits);
 }
 
 static unsigned hash_of(const JitCpu *j, uint64_t lin, uint32_t mode)
@@ -116,7 +126,8 @@ void jit_block_add(JitCpu *j, Block *b)
         m->page_next = r->blocks;
         r->blocks = ref;
     }
-    j->sorted[j->n_blocks++] = ref;
+    j->sorted[j->segment * SEGMENT_BLOCKS + j->segments[j->segment].n_blocks++] = ref;
+    j->n_blocks++;
 }
 
 JitInsn jit_insn(const JitCpu *j, const Block *b, unsigned n)
@@ -138,11 +149,40 @@ JitInsn jit_insn(const JitCpu *j, const Block *b, unsigned n)
     }
 }
 
+uint8_t *jit_heat(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
+{
+    return &j->heat[(lin + ((uint64_t)id << 40) + ((uint64_t)mode << 32)) * 0x9e3779b97f4a7c15 >> (64 - HEAT_BITS)];
+}
+
 static void patch(JitCpu *j, uint32_t site, uint32_t target)
 {
     uint32_t rel = target - (site + 4);
 
     __atomic_store_n((uint32_t *)(void *)(j->rw + site), rel, __ATOMIC_RELAXED);
+}
+
+/* It goes to its stub again. */
+static void unlink_exit(JitCpu *j, JitExit *x)
+{
+    const Block *from = jit_block(j, x->from);
+
+    patch(j, from->guard + x->site, from->guard + x->stub);
+    x->linked = 0;
+}
+
+static void remove_exit(JitCpu *j, JitExit *x)
+{
+    if (x->next) {
+        JitExit *n = jit_deref(j, x->next);
+
+        n->first = x->first;
+        n->prev = x->prev;
+    }
+    if (x->first)
+        jit_block(j, x->prev)->incoming = x->next;
+    else
+        ((JitExit *)jit_deref(j, x->prev))->next = x->next;
+    unlink_exit(j, x);
 }
 
 void jit_link(JitCpu *j, JitExit *x, Block *b)
@@ -157,7 +197,17 @@ void jit_link(JitCpu *j, JitExit *x, Block *b)
                   : host    ? b->body
                             : b->guard + b->slot;
 
+    if (x->linked)
+        remove_exit(j, x);
+    if (b->incoming) {
+        JitExit *n = jit_deref(j, b->incoming);
+
+        n->first = 0;
+        n->prev = jit_ref(j, x);
+    }
     x->next = b->incoming;
+    x->prev = jit_ref(j, b);
+    x->linked = x->first = 1;
     b->incoming = jit_ref(j, x);
     patch(j, from->guard + x->site, to);
     j->links++;
@@ -198,7 +248,7 @@ void jit_block_kill(JitCpu *j, Block *b)
     uint64_t code = (uintptr_t)j->rx + b->guard;
     unsigned at = jit_jc_index(jit_rip(j, b));
     uint32_t ref = jit_ref(j, b);
-    const JitExit *x;
+    JitExit *x;
 
     for (uint32_t *p = &j->hash[hash_of(j, b->lin, b->mode)]; *p; p = &jit_block(j, *p)->hash_next) {
         if (*p == ref) {
@@ -211,9 +261,7 @@ void jit_block_kill(JitCpu *j, Block *b)
         page_remove(j, b, jit_second_page(j, b));
     for (uint32_t n = b->incoming; n; n = x->next) {
         x = jit_deref(j, n);
-        const Block *from = jit_block(j, x->from);
-
-        patch(j, from->guard + x->site, from->guard + x->stub);
+        unlink_exit(j, x);
     }
     b->incoming = 0;
     for (unsigned k = 0; k < CLASSES; k++) {
@@ -357,15 +405,108 @@ static void stacks_reset(JitCpu *j)
     }
 }
 
+/* Segment n is the one that is filled, and empty. */
+static void begin_segment(JitCpu *j, unsigned n)
+{
+    j->segment = n;
+    j->segments[n] = (Segment){.exits = (n + 1) * (size_t)SEGMENT};
+    j->used = n ? n * (uint32_t)SEGMENT : j->first;
+    j->arena_used = n ? n * (size_t)SEGMENT : 8;
+}
+
+/* Forget what is in the segment: nothing of it runs, since it is C that does. */
+static void evict(JitCpu *j, unsigned n)
+{
+    Segment *s = &j->segments[n];
+    JitHot *h = HOT(j->c);
+    const uint8_t *from = j->arena + n * (size_t)SEGMENT, *to = from + SEGMENT;
+    unsigned left = 0;
+
+    jit_fpu_sync(j->c);
+    for (size_t at = s->exits; at < (n + 1) * (size_t)SEGMENT; at += sizeof(JitExit)) {
+        JitExit *x = (JitExit *)(void *)(j->arena + at);
+
+        if (x->linked)
+            remove_exit(j, x);
+    }
+    for (unsigned k = 0; k < s->n_blocks; k++) {
+        Block *b = jit_block(j, j->sorted[n * SEGMENT_BLOCKS + k]);
+
+        if (!b->dead) {
+            jit_block_kill(j, b);
+            j->invalidated--;
+            j->evicted++;
+            *jit_heat(j, b->lin, b->id, b->mode & ~BLOCK_NO_GROUPS) |= HEAT_EVICTED;
+        }
+    }
+    for (unsigned k = 0; k < j->n_unsettled; k++) {
+        if (!j->unsettled[k].block->dead)
+            j->unsettled[left++] = j->unsettled[k];
+    }
+    set_unsettled(j, left);
+    for (unsigned k = 0; k < CROSS_STUBS; k++) {
+        if (j->cross_stub[k].at / SEGMENT == n)
+            j->cross_stub[k].at = 0;
+    }
+    for (unsigned k = 0; k < ARRAY_SIZE(j->kept); k++) {
+        if (j->kept[k].key >= from && j->kept[k].key < to)
+            j->kept[k].key = NULL;
+    }
+    /* Its code's addresses are on the return stacks; what is not there is looked for. */
+    for (unsigned k = 0; k < CLASSES; k++)
+        h->class[k].sp = h->class[k].base;
+    h->sp = h->class[h->present].base;
+    j->n_blocks -= s->n_blocks;
+    j->generation++;
+}
+
+size_t jit_data_used(const JitCpu *j)
+{
+    size_t begin = j->segment * (size_t)SEGMENT;
+
+    return j->arena_used - begin + (begin + SEGMENT - j->segments[j->segment].exits);
+}
+
+/* All segments are full: should there be more? */
+static bool more_segments(JitCpu *j)
+{
+    uint64_t made = j->translated - j->lap_translated, again = j->again - j->lap_again;
+
+    j->lap_translated = j->translated;
+    j->lap_again = j->again;
+    if (again < made / 4 || j->n_segments == j->max_segments)
+        return false;
+    j->n_segments = MIN(j->n_segments + j->n_segments / 2, j->max_segments);
+    return true;
+}
+
+void jit_room(JitCpu *j)
+{
+    unsigned next = j->segment + 1;
+    Segment *s = &j->segments[j->segment];
+
+    if (j->used + BLOCK_ROOM <= jit_code_end(j) && j->arena_used + DATA_ROOM <= s->exits &&
+        s->n_blocks < SEGMENT_BLOCKS)
+        return;
+    s->code = j->used - j->segment * (uint32_t)SEGMENT;
+    s->data = (uint32_t)jit_data_used(j);
+    if (next >= j->n_segments && !more_segments(j))
+        next = 0;
+    if (j->segments[next].n_blocks)
+        evict(j, next);
+    begin_segment(j, next);
+}
+
 void jit_do_flush(JitCpu *j)
 {
     bool first = !j->generation;
 
-    j->used = j->first;
     for (unsigned i = 0; i < CROSS_STUBS; i++)
         j->cross_stub[i].at = 0;
     jit_fpu_sync(j->c);
-    j->arena_used = 8;
+    for (unsigned n = 0; n < j->n_segments; n++)
+        j->segments[n] = (Segment){};
+    begin_segment(j, 0);
     j->n_blocks = j->n_pages = j->n_ids = j->verify_pages = 0;
     set_unsettled(j, 0);
     if (!first) {
@@ -416,21 +557,22 @@ void jit_fpu_sync(X86CPU *c)
 
 Block *jit_block_at(JitCpu *j, uint32_t code)
 {
-    unsigned lo = 0, hi = j->n_blocks;
+    unsigned n = code / SEGMENT, lo = 0, hi = n < j->n_segments ? j->segments[n].n_blocks : 0, all = hi;
+    const uint32_t *sorted = j->sorted + n * (size_t)SEGMENT_BLOCKS;
 
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
 
-        const Block *b = jit_block(j, j->sorted[mid]);
+        const Block *b = jit_block(j, sorted[mid]);
 
         if (code >= b->guard + b->size)
             lo = mid + 1;
         else
             hi = mid;
     }
-    if (lo == j->n_blocks)
+    if (lo == all)
         return NULL;
-    Block *b = jit_block(j, j->sorted[lo]);
+    Block *b = jit_block(j, sorted[lo]);
 
     return code >= b->guard ? b : NULL;
 }

@@ -92,14 +92,20 @@ static bool map_code(JitCpu *j, Error **errp)
     return (j->rw && j->rx) || error_set_errno(errp, err, "cannot map memory for translated code");
 }
 
+static size_t sorted_size(const JitCpu *j)
+{
+    return (size_t)j->max_segments * SEGMENT_BLOCKS * sizeof(*j->sorted);
+}
+
 static bool cache_init(JitCpu *j, Error **errp)
 {
     if (!map_code(j, errp) || !(j->tr = reserve(sizeof(*j->tr), PROT_READ | PROT_WRITE, errp)))
         return false;
     j->arena_size = j->size;
-    j->max_blocks = j->size / 256;
+    j->max_segments = j->size / SEGMENT;
+    j->n_segments = MIN((unsigned)SEGMENTS_FIRST, j->max_segments);
     if (!(j->arena = reserve(j->arena_size, PROT_READ | PROT_WRITE, errp)) ||
-        !(j->sorted = reserve(j->max_blocks * sizeof(*j->sorted), PROT_READ | PROT_WRITE, errp)) ||
+        !(j->sorted = reserve(sorted_size(j), PROT_READ | PROT_WRITE, errp)) ||
         !(j->hash = reserve(sizeof(*j->hash) << HASH_BITS_MAX, PROT_READ | PROT_WRITE, errp)) ||
         !(j->stacks = reserve(CLASSES * (GUARD_SIZE + STACK_SIZE), PROT_NONE, errp)))
         return false;
@@ -110,26 +116,29 @@ static bool cache_init(JitCpu *j, Error **errp)
     return true;
 }
 
-/* Have the host give pages for what is written next, many at a time: a fault for each costs more than the block. */
-static void populate(uint8_t *base, size_t size, size_t *there, size_t used, uint8_t *also)
+/* Have the host give pages for what is written next, up to the segment's end, many at a time: a fault for each costs
+ * more than the block. */
+static void populate(uint8_t *base, size_t size, size_t *there, size_t used, size_t end, uint8_t *also)
 {
     enum { AHEAD = 64 * 1024, LARGE = 4096 /* most blocks are smaller */ };
+    size_t at = MAX(*there, used & PAGE_MASK), len = MIN((size_t)AHEAD, end - MIN(at, end));
 
-    if (used + LARGE < *there || *there == size)
+    if (used + LARGE < *there || !len)
         return;
-    size_t len = MIN((size_t)AHEAD, size - *there);
-
     /* A host that does not know how gives them one by one. */
-    if (madvise(base + *there, len, MADV_POPULATE_WRITE) || (also && madvise(also + *there, len, MADV_POPULATE_READ)))
+    if (madvise(base + at, len, MADV_POPULATE_WRITE) || (also && madvise(also + at, len, MADV_POPULATE_READ)))
         *there = size;
     else
-        *there += len;
+        *there = at + len;
 }
 
 void jit_memory_there(JitCpu *j)
 {
-    populate(j->rw, j->size, &j->code_there, j->used, j->rx);
-    populate(j->arena, j->arena_size, &j->arena_there, j->arena_used, NULL);
+    size_t end = jit_code_end(j);
+
+    /* No block begins in the last BLOCK_ROOM, and few come so far. */
+    populate(j->rw, j->size, &j->code_there, j->used, end - BLOCK_ROOM + PAGE_SIZE, j->rx);
+    populate(j->arena, j->arena_size, &j->arena_there, j->arena_used, end - DATA_ROOM, NULL);
 }
 
 static void cpu_free(JitCpu *j)
@@ -143,7 +152,7 @@ static void cpu_free(JitCpu *j)
     if (j->arena)
         munmap(j->arena, j->arena_size);
     if (j->sorted)
-        munmap(j->sorted, j->max_blocks * sizeof(*j->sorted));
+        munmap(j->sorted, sorted_size(j));
     if (j->hash)
         munmap(j->hash, sizeof(*j->hash) << HASH_BITS_MAX);
     if (j->tr)
@@ -217,6 +226,38 @@ void jit_cpu_destroy(X86CPU *c)
     free_tlbs(c);
 }
 
+/* Bytes of code and data in use. */
+static void used(const JitCpu *j, size_t *code, size_t *data)
+{
+    *code = j->used - j->segment * (size_t)SEGMENT;
+    *data = jit_data_used(j);
+    for (unsigned n = 0; n < j->n_segments; n++) {
+        if (n != j->segment) {
+            *code += j->segments[n].code;
+            *data += j->segments[n].data;
+        }
+    }
+}
+
+static void print_memory(const JitCpu *j, const TcgCpu *t, GString *out)
+{
+    size_t code, data, tlbs = sizeof(t->tlb) + sizeof(t->code_tlb) + sizeof(*t->tlb2),
+                       caches = sizeof(JitHot) + CLASSES * (size_t)STACK_SIZE;
+    size_t tables = sizeof(*j->hash) << j->hash_bits, there = MIN(j->code_there, (size_t)j->size);
+
+    /* Those of a fixed size and what is used of the others. */
+    tables += sizeof(*j->tr) + sizeof(j->heat) + sizeof(j->kept) + sizeof(j->page_index) + sizeof(j->id_index) +
+              j->n_pages * sizeof(PageRef) + j->n_ids * sizeof(IdRef) + j->n_blocks * sizeof(*j->sorted);
+    used(j, &code, &data);
+    g_string_append_printf(
+        out,
+        "  KiB: code %zu of %zu, data %zu of %zu, at most %u each; tables %zu; TLBs %zu; jump caches and return stacks "
+        "%zu; of PCIDs %zu; all %zu\n",
+        code / KIB, there / KIB, data / KIB, MIN(j->arena_there, j->arena_size) / KIB, j->size / (unsigned)KIB,
+        tables / KIB, tlbs / KIB, caches / KIB, sizeof(*t->pcids) / KIB,
+        (there + MIN(j->arena_there, j->arena_size) + tables + tlbs + caches + sizeof(*t->pcids)) / KIB);
+}
+
 void jit_print_info(X86CPU *c, GString *out)
 {
     JitCpu *j = JIT(c);
@@ -224,25 +265,23 @@ void jit_print_info(X86CPU *c, GString *out)
 
     g_string_append_printf(out,
                            "  translated %" PRIu64 " blocks of %" PRIu64 " instructions, %" PRIu64
-                           " dropped, now %u, code %u of %u KiB, data %zu KiB, "
-                           "%" PRIu64 " times emptied, %u pages, %u identities of pages\n"
+                           " of them again, %" PRIu64 " dropped, %" PRIu64 " to make room, now %u, %" PRIu64
+                           " times emptied, %u pages, %u identities of pages; interpreted %" PRIu64
+                           " instructions of code that is not translated yet\n"
                            "  memory: %" PRIu64 " TLB fills, %" PRIu64 " by handlers, %" PRIu64
                            " groups given up; handlers called %" PRIu64 ", dispatches %" PRIu64 ", links %" PRIu64
                            ", indirect jumps %" PRIu64 ", returns elsewhere %" PRIu64 ", guards %" PRIu64
                            ", exits %" PRIu64 ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n"
                            "  of two pages %" PRIu64 " accesses not by handlers, %" PRIu64
                            " in copies; REP MOVS and STOS not by handlers %" PRIu64 "\n"
-                           "  TLB of %u entries, second level %u with %" PRIu64
-                           " hits, of code %u, %zu KiB; jump caches and return stacks %zu KiB; of PCIDs %" PRIu64
-                           " entries kept, %" PRIu64 " used again, %zu KiB\n",
-                           j->translated, j->translated_insns, j->invalidated, j->n_blocks, j->used / 1024,
-                           j->size / 1024, j->arena_used / 1024, j->flushes, j->n_pages, j->n_ids, j->slow_fills,
-                           j->slow_execs, j->ungrouped, j->execs, j->dispatches, j->links, j->indirect,
-                           HOT(c)->return_misses, j->guards, j->leaves, j->faults, j->late_stores, j->crossed,
-                           j->bounced, j->strings, MMU_MODES * TLB_ENTRIES, TLB2_ENTRIES, t->tlb2->hits,
-                           CODE_TLB_ENTRIES, (sizeof(t->tlb) + sizeof(t->code_tlb) + sizeof(*t->tlb2)) / 1024,
-                           (sizeof(JitHot) + CLASSES * (size_t)STACK_SIZE) / 1024, t->pcids->saved, t->pcids->restored,
-                           sizeof(*t->pcids) / 1024);
+                           "  TLB of %u entries, second level %u with %" PRIu64 " hits, of code %u; of PCIDs %" PRIu64
+                           " entries kept, %" PRIu64 " used again\n",
+                           j->translated, j->translated_insns, j->again, j->invalidated, j->evicted, j->n_blocks,
+                           j->flushes, j->n_pages, j->n_ids, j->cold_insns, j->slow_fills, j->slow_execs, j->ungrouped,
+                           j->execs, j->dispatches, j->links, j->indirect, HOT(c)->return_misses, j->guards, j->leaves,
+                           j->faults, j->late_stores, j->crossed, j->bounced, j->strings, MMU_MODES * TLB_ENTRIES,
+                           TLB2_ENTRIES, t->tlb2->hits, CODE_TLB_ENTRIES, t->pcids->saved, t->pcids->restored);
+    print_memory(j, t, out);
     for (unsigned round = 0; round < 24; round++) {
         unsigned best = 0;
 

@@ -107,13 +107,14 @@ typedef struct Block Block;
 
 /* A direct way out of a block: a jump (or call) whose rel32 goes to a stub until it is linked. */
 typedef struct PACKED JitExit {
-    uint32_t next; /* JitExit of the same target */
-    uint32_t from; /* Block */
-    uint64_t rip;
+    uint32_t next, prev; /* JitExit of the same target; first: prev is the target */
+    uint32_t from;       /* Block */
+    int64_t rip : 57;    /* what is canonical has no more */
+    uint64_t flags : 2;  /* IN_HOST, IN_SLOT: where the flags are */
+    uint64_t poll : 1;   /* backward */
+    uint64_t guard : 1;  /* in any case, also in the same page: where a call comes back */
+    uint64_t linked : 1, first : 1;
     uint16_t site, stub; /* of the rel32; where it goes unlinked: offsets from the block's code */
-    uint8_t flags : 2;   /* IN_HOST, IN_SLOT: where the flags are */
-    uint8_t poll : 1;    /* backward */
-    uint8_t guard : 1;   /* in any case, also in the same page: where a call comes back */
 } JitExit;
 
 /* An instruction of a block. */
@@ -238,8 +239,22 @@ enum { STACK_SIZE = 64 * 1024, GUARD_SIZE = 64 * 1024, STACK_TOP = 512 };
 /* Code is interpreted until it is run for this time: most of what a start of a system or a program runs it runs once.
  */
 enum { TRANSLATE_AT = 4, HEAT_BITS = 16, COLD_RUNS = 1 << 15 /* then all counts are halved */ };
+enum { HEAT_EVICTED = 1 << 7 /* it was translated, and has made room since */ };
 /* Blocks' hash table grows as they become more. */
 enum { HASH_BITS_MIN = 12, HASH_BITS_MAX = 19, PAGES_MAX = 1 << 15, IDS_MAX = 1 << 16 };
+
+/*
+ * Code and data are filled segment by segment; when all are full, the oldest is emptied. There are few of them at
+ * first: their number grows where more than a quarter of what is translated has been emptied before. In a segment's
+ * data blocks and what belongs to them grow upward, JitExits downward from its end.
+ */
+enum { SEGMENT = 512 * 1024, SEGMENT_BLOCKS = SEGMENT / 64, SEGMENTS_MAX = 2048, DATA_ROOM = 64 * 1024 };
+enum { SEGMENTS_FIRST = 12 };
+typedef struct Segment {
+    unsigned n_blocks;   /* in JitCpu.sorted, SEGMENT_BLOCKS for each segment */
+    uint32_t code, data; /* bytes, when it was full */
+    size_t exits;        /* where the JitExits begin */
+} Segment;
 
 struct JitCpu {
     X86CPU *c;
@@ -253,10 +268,14 @@ struct JitCpu {
     const void *(*enter)(X86CPU *c, const void *code);
     uint8_t *arena;
     size_t arena_size, arena_used;
+    unsigned segment, n_segments; /* the one that is filled; how many there are now */
+    unsigned max_segments;
+    uint64_t lap_translated, lap_again; /* when the first one was begun */
+    Segment segments[SEGMENTS_MAX];
     size_t code_there, arena_there; /* bytes that the host has given pages for already */
     uint8_t *stacks;
     uint32_t *sorted; /* Block, by code */
-    unsigned n_blocks, max_blocks, hash_bits;
+    unsigned n_blocks, hash_bits;
     uint32_t *hash; /* Block; 1 << hash_bits of them are in use */
     /* Each as they came, found by open addressing: an index holds the number + 1. */
     PageRef pages[PAGES_MAX / 4 * 3 + 1];
@@ -281,7 +300,8 @@ struct JitCpu {
     bool printed[OP_COUNT];
     /* counts */
     uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
-        indirect, guards, leaves, dispatches, faults, late_stores, cold_insns, crossed, bounced, strings;
+        indirect, guards, leaves, dispatches, faults, late_stores, cold_insns, crossed, bounced, strings, evicted,
+        again;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)
@@ -311,7 +331,15 @@ uint32_t jit_cross_site(const JitCpu *j, uint32_t code);
 /* jit-cache.c */
 bool jit_stack_overflow(JitCpu *j, uintptr_t addr); /* addr is in the guard below a return stack */
 void *jit_arena(JitCpu *j, size_t size);            /* NULL: full */
-void jit_memory_there(JitCpu *j);                   /* for a block: jit-init.c. Outside */
+JitExit *jit_exit(JitCpu *j);                       /* the same for one of these */
+void jit_room(JitCpu *j);                           /* for a block, whatever must go */
+uint8_t *jit_heat(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode);
+size_t jit_data_used(const JitCpu *j);               /* in the segment that is filled */
+static inline uint32_t jit_code_end(const JitCpu *j) /* of the segment */
+{
+    return (j->segment + 1) * SEGMENT;
+}
+void jit_memory_there(JitCpu *j); /* for a block: jit-init.c. Outside */
 Block *jit_find(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode);
 PageRef *jit_page_ref(JitCpu *j, const uint8_t *page, bool make);
 uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host); /* 0: full */

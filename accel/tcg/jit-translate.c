@@ -59,7 +59,7 @@ static void to_thunk(Tr *t, uint32_t ref, unsigned thunk, bool host_flags)
 static void group_stub(Tr *t, const Cold *c)
 {
     GroupSite *g = jit_arena(t->j, sizeof(*g));
-    JitExit *x = jit_arena(t->j, sizeof(*x));
+    JitExit *x = jit_exit(t->j);
     Emit *e = &t->e;
 
     if (!g || !x) {
@@ -68,7 +68,7 @@ static void group_stub(Tr *t, const Cold *c)
     }
     *x = (JitExit){
         .from = jit_ref(t->j, t->b),
-        .rip = t->rip[c->insn],
+        .rip = (int64_t)t->rip[c->insn],
         .site = (uint16_t)(c->from[0] - t->b->guard),
         .stub = (uint16_t)(emit_at(e) - t->b->guard),
         .flags = IN_SLOT,
@@ -171,7 +171,7 @@ void tr_exec_cold(Tr *t, uint32_t from)
 
 JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
 {
-    JitExit *x = jit_arena(t->j, sizeof(*x));
+    JitExit *x = jit_exit(t->j);
 
     if (!x) {
         t->failed = true;
@@ -179,7 +179,7 @@ JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
     }
     *x = (JitExit){
         .from = jit_ref(t->j, t->b),
-        .rip = rip,
+        .rip = (int64_t)rip,
         .site = (uint16_t)(place - t->b->guard),
         .flags = t->flags & 3,
         .poll = rip <= t->rip[t->at],
@@ -533,8 +533,8 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     uint32_t mode = TCG(c)->mode;
     unsigned n_bytes;
 
-    if (j->used + BLOCK_ROOM > j->size || j->arena_used + 64 * 1024 > j->arena_size || j->n_blocks == j->max_blocks ||
-        !jit_page_ref(j, page->host, true)) {
+    jit_room(j);
+    if (!jit_page_ref(j, page->host, true)) {
         jit_flush_all(c);
         return NULL;
     }

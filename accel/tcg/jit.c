@@ -188,10 +188,14 @@ static void cool_down(JitCpu *j)
  * are only translated a bit earlier; what runs now and then gets there, too. */
 static bool still_cold(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
 {
-    unsigned at = tcg_config.translate_at ? MIN(tcg_config.translate_at, 200U) : TRANSLATE_AT;
-    uint64_t h = (lin + ((uint64_t)id << 40) + ((uint64_t)mode << 32)) * 0x9e3779b97f4a7c15;
-    uint8_t *count = &j->heat[h >> (64 - HEAT_BITS)];
+    unsigned at = tcg_config.translate_at ? MIN(tcg_config.translate_at, 100U) : TRANSLATE_AT;
+    uint8_t *count = jit_heat(j, lin, id, mode);
 
+    if (*count & HEAT_EVICTED) {
+        j->again++;
+        *count &= ~HEAT_EVICTED;
+        return false;
+    }
     if (*count + 1U >= at)
         return false;
     ++*count;
@@ -490,7 +494,7 @@ static const void *do_link(X86CPU *c, uint32_t data, uint64_t arg)
 {
     JitExit *x = jit_deref(JIT(c), data);
 
-    c->rip = x->rip;
+    c->rip = (uint64_t)x->rip;
     flags_from_slot(c);
     return go(c, x, 0);
 }

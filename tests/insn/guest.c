@@ -173,6 +173,7 @@ void guest_init(uint64_t fs_base, const char *host, bool translate)
     tcg_config.translate_at = 1;
     if (translate) {
         tcg_config.one_insn_per_tb = true;
+        tcg_config.tb_size = 4; /* the least: it is full again and again */
         g_assert_true(jit_init(NULL) && jit_cpu_init(cpu, NULL));
     }
     current_cpu = cpu;
