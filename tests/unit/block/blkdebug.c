@@ -291,7 +291,7 @@ static void create(const char *path, const char *first, ...)
 static BlockNode *open_image(const char *path, const char *debug, Error **errp)
 {
     g_autofree char *json = g_strdup_printf("{'driver':'qcow2','discard':'unmap','file':{'driver':'blkdebug',%s"
-                                            "'image':{'driver':'file','filename':'%s'}}}",
+                                            "'image':{'driver':'file','filename':'%s','cache':{'no-flush':true}}}}",
                                             debug, path);
     return open_json(json, errp);
 }
