@@ -127,8 +127,10 @@ void tr_liveness(Tr *t)
         uint16_t read = tr_flags_read(i, p), written = tr_flags_written(i);
         bool all = written == FLAGS_ARITH;
 
-        /* A handler finds them wherever they are. */
-        t->reads[n] = p != PLAN_EXEC && (read || (tr_flags_touched(i) && live & ~written) || (!all && t->reads[n + 1]));
+        /* A handler finds them wherever they are; what takes them from the slot has them made plain there. */
+        bool host = p != PLAN_EXEC && !(p == PLAN_SYS && (op == OP_PUSHF || op == OP_SYSCALL));
+
+        t->reads[n] = host && (read || (tr_flags_touched(i) && live & ~written) || (!all && t->reads[n + 1]));
         t->clobbers[n] = clobbers(t, n) || (!all && t->clobbers[n + 1]);
         live = (uint16_t)((live & ~written) | read);
         t->live_in[n] = live;
@@ -222,10 +224,20 @@ void tr_flags_to_slot(Tr *t)
 
 void tr_flags_plain(Tr *t)
 {
-    if (t->flags & IN_SLOT && !t->slot_lazy)
-        return;
-    tr_flags_to_host(t);
-    tr_emit_save(&t->e);
+    Emit *e = &t->e;
+
+    if (!(t->flags & IN_SLOT)) {
+        tr_emit_save(e);
+    } else if (t->slot_lazy) {
+        uint32_t retry = emit_at(e);
+
+        emit_op(e, 0xf6, 0, rm_gs(G_HOT(flags))); /* TEST */
+        emit8(e, FLAGS_LAZY);
+        Cold *c = tr_cold(t, COLD_SITE, emit_jcc_fwd(e, CC_NE));
+
+        c->thunk = THUNK_FLAGS;
+        c->retry = retry;
+    }
     t->slot_lazy = false;
     t->flags = IN_SLOT;
 }

@@ -231,6 +231,7 @@ enum {
     THUNK_VECTOR,
     THUNK_STRING,
     THUNK_FLAGS,
+    THUNK_TARGET,
     THUNKS
 };
 
@@ -319,7 +320,7 @@ extern JitCallee *const jit_callees[THUNKS];
 /* Those that a thunk calls first (NULL: none), while the guest's RBX, RBP, RSP and R12 to R14 are in the host's
  * registers only, where there are no flags to keep: jit-light.c. NULL from them: then the other. */
 extern JitCallee *const jit_light[THUNKS];
-JitCallee jit_do_fault, jit_do_sentinel;
+JitCallee jit_do_fault, jit_do_sentinel, jit_do_flags;
 
 /* jit-cross.c: the access at lin goes on in the next page: where translated code goes on with it; NULL: the handler
  * does it. jit_cross_light(): where nothing has to be set in page tables, for jit_light. jit_cross_site(): the code
@@ -560,7 +561,11 @@ bool tr_plan_flow(Tr *t, const Insn *i);
 uint64_t tr_target(const Tr *t, unsigned n); /* of a direct branch */
 bool tr_flow(Tr *t, const Insn *i);
 bool tr_plan_sys(Tr *t, const Insn *i);
-bool tr_sys(Tr *t, const Insn *i); /* false: the block has ended */
+bool tr_sys(Tr *t, const Insn *i);          /* false: the block has ended */
+bool tr_plan_syscall(Tr *t, const Insn *i); /* jit-syscall.c: of tr_plan_sys() */
+void tr_syscall(Tr *t, const Insn *i);
+void tr_class_has(Tr *t, uint32_t mode);    /* else the handler does it */
+void tr_switch_class(Tr *t, uint32_t mode); /* to another mode, which the above has been asked for */
 bool tr_plan_stack(Tr *t, const Insn *i);
 void tr_stack(Tr *t, const Insn *i);
 bool tr_plan_string(Tr *t, const Insn *i);

@@ -120,4 +120,5 @@ JitCallee *const jit_light[THUNKS] = {
     [THUNK_SLOW] = light_slow,
     [THUNK_GROUP] = light_group,
     [THUNK_STRING] = light_string,
+    [THUNK_FLAGS] = jit_do_flags,
 };

@@ -192,9 +192,6 @@ static bool set_ac(Tr *t, bool on)
     Emit *e = &t->e;
     unsigned mmu = on ? MMU_KERNEL_AC : MMU_KERNEL;
     uint32_t mode = (t->mode & ~(uint32_t)(3 << TM_MMU_SHIFT)) | mmu << TM_MMU_SHIFT;
-    unsigned from = jit_class(t->mode), to = jit_class(mode);
-    int32_t class_from = G_HOT(class[0]) + (int32_t)(from * sizeof(JitClass));
-    int32_t class_to = G_HOT(class[0]) + (int32_t)(to * sizeof(JitClass));
 
     tr_clobber(t);
     if (mode != t->mode) {
@@ -203,8 +200,7 @@ static bool set_ac(Tr *t, bool on)
             emit32(e, CR4_SMAP);
             tr_exec_cold(t, emit_jcc_fwd(e, CC_E));
         }
-        emit_alu_imm(e, ALU_CMP, 4, rm_gs(class_to + (int32_t)offsetof(JitClass, mode)), (int32_t)mode);
-        tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
+        tr_class_has(t, mode);
     }
     if (on)
         emit_alu_imm(e, ALU_OR, 8, rm_gs(G_CPU(rflags)), FLAG_AC);
@@ -212,10 +208,7 @@ static bool set_ac(Tr *t, bool on)
         emit_alu_imm(e, ALU_AND, 8, rm_gs(G_CPU(rflags)), ~FLAG_AC);
     if (mode == t->mode)
         return true;
-    emit_store_imm(e, 4, rm_gs(G_TCG(mode)), (int32_t)mode);
-    emit_store(e, 8, rm_gs(class_from + (int32_t)offsetof(JitClass, sp)), H_RSP);
-    emit_load(e, 8, H_RSP, rm_gs(class_to + (int32_t)offsetof(JitClass, sp)));
-    emit_store_imm(e, 4, rm_gs(G_HOT(present)), (int32_t)to);
+    tr_switch_class(t, mode);
     tr_jump(t, t->rip[t->at + 1]);
     return false;
 }
@@ -293,6 +286,9 @@ bool tr_plan_sys(Tr *t, const Insn *i)
     case OP_STAC:
     case OP_CLAC:
         return kernel;
+    case OP_SYSCALL:
+    case OP_SYSRET:
+        return tr_plan_syscall(t, i);
     case OP_LDMXCSR:
     case OP_STMXCSR:
         return true;
@@ -352,6 +348,10 @@ bool tr_sys(Tr *t, const Insn *i)
         return set_ac(t, true);
     case OP_CLAC:
         return set_ac(t, false);
+    case OP_SYSCALL:
+    case OP_SYSRET:
+        tr_syscall(t, i);
+        return false;
     default:
         control_word(t, i);
     }

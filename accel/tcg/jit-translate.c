@@ -255,7 +255,7 @@ static bool ends(const Tr *t, const Insn *i, unsigned p)
     if (t->verify && stores(t, i, p))
         return true;
     if (p == PLAN_SYS)
-        return d->op == OP_STAC || d->op == OP_CLAC;
+        return d->op == OP_STAC || d->op == OP_CLAC || d->op == OP_SYSCALL || d->op == OP_SYSRET;
     if (d->attrs & (INSN_END | INSN_SHADOW | INSN_SERIALIZE))
         return true;
     if (!(d->attrs & INSN_BRANCH))

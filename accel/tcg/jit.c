@@ -542,6 +542,15 @@ static const void *do_indirect(X86CPU *c, uint32_t data, uint64_t arg)
     return enter_target(c);
 }
 
+/* The target of a SYSCALL or SYSRET, which has been done, that the jump cache does not know. arg: RIP. */
+static const void *do_target(X86CPU *c, uint32_t data, uint64_t arg)
+{
+    JIT(c)->indirect++;
+    c->rip = arg;
+    flags_from_slot(c);
+    return enter_target(c);
+}
+
 /* An indirect call whose target the jump cache does not know: nothing of it has happened. */
 static const void *do_call(X86CPU *c, uint32_t data, uint64_t arg)
 {
@@ -576,12 +585,14 @@ static const void *do_vector(X86CPU *c, uint32_t data, uint64_t arg)
     return retry_at(c, site(c, data));
 }
 
-/* A block reads flags that are FLAGS_LAZY. arg: T0, which stays. */
-static const void *do_flags(X86CPU *c, uint32_t data, uint64_t arg)
+/* A block reads flags that are FLAGS_LAZY. arg: T0, which stays. A light call does it: jit-light.c. */
+const void *jit_do_flags(X86CPU *c, uint32_t data, uint64_t arg)
 {
-    flags_from_slot(c);
-    flags_to_slot(c);
-    HOT(c)->t0 = arg;
+    JitHot *h = HOT(c);
+
+    if (h->flags & FLAGS_LAZY)
+        h->flags = lazy_flags(h);
+    h->t0 = arg;
     return retry_at(c, site(c, data));
 }
 
@@ -610,7 +621,7 @@ const void *jit_do_fault(X86CPU *c, uint32_t data, uint64_t arg)
 }
 
 JitCallee *const jit_callees[THUNKS] = {
-    [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec,   [THUNK_LINK] = do_link,   [THUNK_INDIRECT] = do_indirect,
-    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call,   [THUNK_GROUP] = do_group, [THUNK_VECTOR] = do_vector,
-    [THUNK_STRING] = do_exec, [THUNK_FLAGS] = do_flags,
+    [THUNK_SLOW] = do_slow,   [THUNK_EXEC] = do_exec,       [THUNK_LINK] = do_link,     [THUNK_INDIRECT] = do_indirect,
+    [THUNK_ENTRY] = do_entry, [THUNK_CALL] = do_call,       [THUNK_GROUP] = do_group,   [THUNK_VECTOR] = do_vector,
+    [THUNK_STRING] = do_exec, [THUNK_FLAGS] = jit_do_flags, [THUNK_TARGET] = do_target,
 };

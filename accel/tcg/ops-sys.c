@@ -282,9 +282,6 @@ HANDLER(WRMSR)
 
 /* System calls. */
 
-enum { FLAT_DATA = DESC_G | DESC_DB | DESC_P | DESC_S | DESC_W | DESC_A };
-enum { FLAT_CODE = DESC_G | DESC_P | DESC_S | DESC_CODE | DESC_R | DESC_A };
-
 static void flat_cs(X86CPU *c, uint16_t sel, bool wide, unsigned cpl)
 {
     c->seg[SEG_CS] = (SegReg){.selector = (uint16_t)((sel & 0xfffc) | cpl),
@@ -338,7 +335,7 @@ HANDLER(SYSRET)
             gp0(c);
     }
     if (tcg_code64(c))
-        c->rflags = (c->gpr[R_R11] & 0x3c7fd7) | 2;
+        c->rflags = (c->gpr[R_R11] & SYSRET_FLAGS) | 2;
     else
         c->rflags |= FLAG_IF;
     t->next_rip = wide ? c->gpr[R_RCX] : (uint32_t)c->gpr[R_RCX];

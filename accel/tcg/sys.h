@@ -52,6 +52,13 @@ void tcg_tsc_loaded(X86CPU *c);            /* X86CPU.tsc came with a migration: 
 /* cpuid.c: leaf and subleaf as the instruction gives them to the guest; light. */
 void tcg_cpuid(X86CPU *c, uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
 
+/* What SYSCALL and SYSRET load: segments' flags, those of RFLAGS that come from R11. */
+enum {
+    FLAT_DATA = DESC_G | DESC_DB | DESC_P | DESC_S | DESC_W | DESC_A,
+    FLAT_CODE = DESC_G | DESC_P | DESC_S | DESC_CODE | DESC_R | DESC_A,
+    SYSRET_FLAGS = 0x3c7fd7,
+};
+
 /* The vendor decides on a few details. */
 static inline bool cpu_is_amd(const X86CPU *c)
 {
