@@ -474,9 +474,9 @@ static bool more_segments(JitCpu *j)
 
     j->lap_translated = j->translated;
     j->lap_again = j->again;
-    if (again < made / 4 || j->n_segments == j->max_segments)
+    if (again < made / 8 || j->n_segments == j->max_segments)
         return false;
-    j->n_segments = MIN(j->n_segments + j->n_segments / 2, j->max_segments);
+    j->n_segments = MIN(j->n_segments * 2, j->max_segments);
     return true;
 }
 
