@@ -9,10 +9,12 @@ DISK is ticks.img. SECONDS (6): how long they do not read. From 60 on it is also
 
 A host that is gone is a socket filter that drops whatever comes for the socket: nothing is acknowledged."""
 import ctypes
+import fcntl
 import os
 import socket
 import struct
 import sys
+import termios
 import time
 
 from serialguest import Guest, GuestError, Tap
@@ -72,6 +74,11 @@ def viewer(g, small=False):
 
 
 def vanish(c):
+    """Once what it has sent has arrived: its kernel would send that again and again."""
+    end = time.monotonic() + LIMIT
+    while struct.unpack('i', fcntl.ioctl(c.sock, termios.TIOCOUTQ, bytes(4)))[0]:
+        assert time.monotonic() < end, 'what a viewer sends does not arrive'
+        time.sleep(0.01)
     code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))  # BPF: ret 0
     c.sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack('HL', 1, ctypes.addressof(code)))
 
