@@ -246,7 +246,7 @@ enum { HASH_BITS_MIN = 12, HASH_BITS_MAX = 19, PAGES_MAX = 1 << 15, IDS_MAX = 1 
 
 /*
  * Code and data are filled segment by segment; when all are full, the oldest is emptied. There are few of them at
- * first: their number grows doubles where more than an eighth of what is translated has been emptied before. In a
+ * first: their number doubles where more than an eighth of what is translated has been emptied before. In a
  * segment's data blocks and what belongs to them grow upward, JitExits downward from its end.
  */
 enum { SEGMENT = 512 * 1024, SEGMENT_BLOCKS = SEGMENT / 64, SEGMENTS_MAX = 2048, DATA_ROOM = 64 * 1024 };
