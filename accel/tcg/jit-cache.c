@@ -332,11 +332,11 @@ static void set_unsettled(JitCpu *j, unsigned n)
     __atomic_fetch_add(&tcg_unsettled, n > 0 ? 1 : -1U, __ATOMIC_RELAXED);
 }
 
-void jit_unsettled(JitCpu *j, Block *b)
+void jit_unsettled(JitCpu *j, Block *b, uint64_t reached)
 {
     uint64_t epoch = tcg_code_epoch_now();
 
-    if (tcg_code_epoch_reached(j->c) >= epoch)
+    if (reached >= epoch)
         return;
     j->unsettled[j->n_unsettled] = (Unsettled){b, epoch};
     set_unsettled(j, j->n_unsettled + 1);

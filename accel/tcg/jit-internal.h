@@ -348,7 +348,9 @@ void jit_block_add(JitCpu *j, Block *b);
 void jit_block_kill(JitCpu *j, Block *b);
 bool jit_block_same(const JitCpu *j, const Block *b); /* are its bytes what they were? */
 void jit_verify_end(JitCpu *j);                       /* protect all pages again */
-void jit_unsettled(JitCpu *j, Block *b); /* a new block: list it where other CPUs' stores may be on their way */
+/* A new block: list it where other CPUs' stores were on their way when its bytes were read. reached: what
+ * tcg_code_epoch_reached() said before that. */
+void jit_unsettled(JitCpu *j, Block *b, uint64_t reached);
 void jit_settle(JitCpu *j); /* kill those that such stores have changed, forget those that none can change any more */
 void jit_do_flush(JitCpu *j);
 void jit_link(JitCpu *j, JitExit *x, Block *b);
