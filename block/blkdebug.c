@@ -302,11 +302,12 @@ typedef struct Padded {
     int niov;
 } Padded;
 
-/* False: it needs none. The last block ends with the image. */
+/* False: it needs none. The last block ends with the image: the layer's length counts, which a write that has just
+ * ended has grown already. */
 static bool pad(const BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, Padded *p)
 {
     const DebugState *s = n->state;
-    uint64_t a = MAX(s->align, 1), end = MIN(ROUND_UP(off + len, a), MAX(node_length(n), off + len));
+    uint64_t a = MAX(s->align, 1), end = MIN(ROUND_UP(off + len, a), MAX(node_length(n->file->node), off + len));
     *p = (Padded){.start = ROUND_DOWN(off, a), .head = off % a, .tail = end - off - len};
     if (!p->head && !p->tail)
         return false;
@@ -342,7 +343,7 @@ static int debug_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct i
 static int read_block(BlockNode *n, uint64_t off, uint64_t from, uint8_t *buf, uint64_t len)
 {
     const DebugState *s = n->state;
-    uint64_t size = node_length(n), there = off < size ? MIN(s->align, size - off) : 0;
+    uint64_t size = node_length(n->file->node), there = off < size ? MIN(s->align, size - off) : 0;
     g_autofree uint8_t *block = g_malloc0(s->align);
     struct iovec iov = {block, there};
     int ret = there ? transfer(n, IO_READ, off, there, &iov, 1, 0) : 0;

@@ -347,6 +347,11 @@ void jit_settle(JitCpu *j)
     uint64_t reached = tcg_code_epoch_reached(j->c); /* before the bytes are looked at */
     unsigned left = 0;
 
+    if (j->flush_pending) { /* all of them go, and the memory of some may be gone */
+        set_unsettled(j, 0);
+        return;
+    }
+
     for (unsigned n = 0; n < j->n_unsettled; n++) {
         Unsettled u = j->unsettled[n];
 

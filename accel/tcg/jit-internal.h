@@ -109,7 +109,7 @@ typedef struct Block Block;
 typedef struct PACKED JitExit {
     uint32_t next, prev; /* JitExit of the same target; first: prev is the target */
     uint32_t from;       /* Block */
-    int64_t rip : 57;    /* what is canonical has no more */
+    int64_t rip : 58;    /* what is canonical has 57, and what follows the last page is not */
     uint64_t flags : 2;  /* IN_HOST, IN_SLOT: where the flags are */
     uint64_t poll : 1;   /* backward */
     uint64_t guard : 1;  /* in any case, also in the same page: where a call comes back */
@@ -476,6 +476,7 @@ struct Tr {
     bool clobbers[BLOCK_INSNS + 1]; /* it uses the host's flags for itself before they are set anew */
     LazyFlags lazy;                 /* of the flags in the host */
     bool slot_lazy;                 /* JitHot.flags may be FLAGS_LAZY */
+    uint64_t reached;               /* tcg_code_epoch_reached() before the bytes were read */
     bool may_look;                  /* at code of this page that is not the block's */
     Insn ahead;
     uint8_t plan[BLOCK_INSNS];

@@ -41,6 +41,13 @@ void tr_switch_class(Tr *t, uint32_t mode)
     emit_store_imm(e, 4, rm_gs(G_HOT(present)), (int32_t)to);
 }
 
+/* The last x87 instruction's CS is taken over by C before there is another. */
+static void no_fpu_site(Tr *t)
+{
+    emit_alu_imm(&t->e, ALU_CMP, 4, rm_gs(G_HOT(fpu_site)), 0);
+    tr_exec_cold(t, emit_jcc_fwd(&t->e, CC_NE));
+}
+
 static void need_sce(Tr *t)
 {
     test_imm(&t->e, rm_gs(G_CPU(efer)), EFER_SCE);
@@ -110,6 +117,7 @@ static void to_kernel(Tr *t)
     tr_flags_plain(t);
     t->flags = IN_SLOT;
     need_sce(t);
+    no_fpu_site(t);
     test_imm(e, rm_gs(G_CPU(cr4)), CR4_SMAP);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_E));
     tr_class_has(t, mode);
@@ -151,6 +159,7 @@ static void to_user(Tr *t)
 
     tr_clobber(t);
     need_sce(t);
+    no_fpu_site(t);
     tr_class_has(t, mode);
     emit_load(e, 4, T1, rm_gs(G_CPU(cr4)));
     emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), (int32_t)cr4_bits);

@@ -281,6 +281,7 @@ static unsigned crossing_bytes(Tr *t, const uint8_t *head, uint64_t lin, uint8_t
         return 0;
     }
     tcg_protect_code(c, e->host);
+    t->reached = MIN(t->reached, tcg_code_epoch_reached(c)); /* who has woken since may be writing to this page */
     t->page[1] = e->host;
     t->id[1] = e->id;
     memcpy(buf, head, first);
@@ -531,7 +532,6 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     Tr *t = j->tr;
     uint8_t bytes[BLOCK_INSNS * INSN_MAX_LEN];
     uint32_t mode = TCG(c)->mode;
-    uint64_t reached;
     unsigned n_bytes;
 
     jit_room(j);
@@ -550,9 +550,9 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
         tcg_protect_code(c, page->host);
     /* Bytes that are read before those of another CPU's stores may be the old ones: what counts is how far the others
      * have come now. */
-    reached = tcg_code_epoch_reached(c);
+    t->reached = tcg_code_epoch_reached(c);
     t->may_look = !t->verify && !j->logging && !tcg_config.one_insn_per_tb && mode & TM_FLAT_CS &&
-                  reached >= tcg_code_epoch_now();
+                  t->reached >= tcg_code_epoch_now();
     t->ea_off = 0;
     t->code_size = mode & TM_CODE64 ? 8 : mode & TM_CODE32 ? 4 : 2;
     t->mmu = mode >> TM_MMU_SHIFT & 3;
@@ -605,7 +605,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
         return NULL;
     }
     jit_block_add(j, b);
-    jit_unsettled(j, b, reached);
+    jit_unsettled(j, b, t->reached);
     j->translated++;
     j->translated_insns += t->n;
     if (log_on(LOG_IN_ASM | LOG_OP | LOG_OUT_ASM))

@@ -503,8 +503,10 @@ static inline void tcg_between_insns(TcgCpu *t)
 {
     uint64_t e = __atomic_load_n(&tcg_code_epoch, __ATOMIC_ACQUIRE);
 
-    if (t->code_seen != e)
+    if (t->code_seen != e) {
+        __asm__ volatile("sfence" ::: "memory"); /* the guest's MOVNTs are not ordered by what follows */
         __atomic_store_n(&t->code_seen, e, __ATOMIC_RELEASE);
+    }
 }
 /* What all others must have seen before bytes that are read from now on are those of protected pages. */
 static inline uint64_t tcg_code_epoch_now(void)

@@ -282,11 +282,35 @@ def limited():
                 name = 'json:' + json.dumps({'driver': 'raw', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': 'r.raw'}, **opts}})
                 code, _, se = run(binary, 'convert', '-O', 'qcow2', name, 'o.qcow2', cwd=d)
                 problems += [f'{opts}: convert: {se}'] if code else equal(d, 'r.raw', 'raw', 'o.qcow2', 'qcow2') + sound(d, 'o.qcow2')
+                o = 'json:' + json.dumps({'driver': 'qcow2', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': 'p.qcow2'}, **opts}})
+                run(binary, 'create', '-f', 'qcow2', 'p.qcow2', str(os.path.getsize(os.path.join(d, 'r.raw'))), cwd=d)
+                code, _, se = run(binary, 'convert', '-n', '-f', 'raw', '-O', 'qcow2', 'r.raw', o, cwd=d)
+                problems += [f'{opts}: convert -n: {se}'] if code else equal(d, 'r.raw', 'raw', 'p.qcow2', 'qcow2') + sound(d, 'p.qcow2')
     report('limits of blkdebug', problems)
+
+
+def aligned_beside_each_other():
+    """Small writes, many at a time, through blocks of 4 KiB at the end of a file that grows."""
+    problems, sectors = [], 4096
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as d:
+            run(OURS, 'create', '-f', 'qcow2', '-o', 'cluster_size=512', 'i.qcow2', '8M', cwd=d)
+            name = 'json:' + json.dumps({'driver': 'qcow2', 'file': {'driver': 'blkdebug', 'align': 4096, 'image': {'driver': 'file', 'filename': 'i.qcow2'}}})
+            code, _, se = run(OURS, 'bench', '-w', '-c', str(sectors), '-s', '512', '-S', '512', '-d', '16', '--pattern=90', '-t', 'writeback', name, cwd=d)
+            if code:
+                problems.append(f'bench: {se}')
+            run(THEIRS, 'convert', '-f', 'qcow2', '-O', 'raw', 'i.qcow2', 'o.raw', cwd=d)
+            with open(os.path.join(d, 'o.raw'), 'rb') as f:
+                got = f.read(sectors * 512)
+            wrong = [n for n in range(sectors) if got[n * 512:(n + 1) * 512] != b'\x5a' * 512]
+            problems += [f'{len(wrong)} sectors are not what was written, the first {wrong[0]}'] if wrong else []
+            problems += sound(d, 'i.qcow2')
+    report('small writes beside each other through blkdebug\'s align', problems)
 
 
 injected()
 limited()
+aligned_beside_each_other()
 both('limits that do not fit', 'info', debug('i.qcow2', **{'align': 4096, 'max-transfer': 512}), setup=empty)
 both('an event that is not known', 'info', debug('i.qcow2', **{'inject-error': [{'event': 'foo'}]}), setup=empty)
 both('a configuration file', 'info', '-f', 'qcow2', 'blkdebug:conf:i.qcow2', setup=lambda d: (
