@@ -132,7 +132,8 @@ def carried(g):
 
 
 def streams(g, pairs):
-    """One of each pair, by the first of its CPUs, one after the other: that pair carries it both ways, the others next to nothing."""
+    """One of each pair, by the first of its CPUs, one after the other: that pair carries it both ways, the others next to nothing (what
+    another CPU acknowledges or sends again)."""
     zeros = hashlib.md5(bytes(SIZE)).hexdigest()
     for pair in range(pairs):
         cpu, before, signals = pair * PAIRS // pairs, carried(g), interrupts(g)
@@ -142,7 +143,7 @@ def streams(g, pairs):
         after, name = carried(g), f'input.{pair}'
         came = {queue: after[queue] - before.get(queue, 0) for queue in after}
         for (way, n), count in came.items():
-            assert count >= SIZE if n == pair else count < SIZE // 10, f'a stream of CPU {cpu}: {came} bytes'
+            assert count >= SIZE * 9 // 10 if n == pair else count < SIZE // 10, f'a stream of CPU {cpu}: {came} bytes'
         assert interrupts(g)[name] > signals[name], f'no interrupt of {name}'
 
 
