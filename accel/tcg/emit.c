@@ -200,6 +200,12 @@ void emit_alu_imm(Emit *e, unsigned op, unsigned size, Rm rm, int32_t imm)
     emit_imm_of(e, size, imm);
 }
 
+void emit_test_imm(Emit *e, unsigned size, Rm rm, int32_t imm)
+{
+    emit_op(e, size == 8 ? 0xf7 | OPC_W : 0xf7, 0, rm);
+    emit32(e, (uint32_t)imm);
+}
+
 void emit_shift_imm(Emit *e, unsigned ext, unsigned size, Rm rm, unsigned count)
 {
     emit_sized(e, size, 0xc1, ext, rm);

@@ -112,7 +112,8 @@ void emit_imm(Emit *e, unsigned reg, uint64_t val); /* the shortest that keeps f
 void emit_lea(Emit *e, unsigned size, unsigned reg, Rm rm);
 void emit_alu(Emit *e, unsigned op, unsigned size, unsigned reg, Rm rm); /* reg op= rm */
 void emit_alu_imm(Emit *e, unsigned op, unsigned size, Rm rm, int32_t imm);
-void emit_imm_of(Emit *e, unsigned size, int64_t imm); /* 1, 2 or 4 (also for 8) bytes */
+void emit_test_imm(Emit *e, unsigned size, Rm rm, int32_t imm); /* size: 4 or 8 */
+void emit_imm_of(Emit *e, unsigned size, int64_t imm);          /* 1, 2 or 4 (also for 8) bytes */
 void emit_shift_imm(Emit *e, unsigned ext, unsigned size, Rm rm,
                     unsigned count); /* ext: 4 SHL, 5 SHR, 7 SAR, 0 ROL, 1 ROR */
 

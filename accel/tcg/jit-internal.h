@@ -564,7 +564,13 @@ bool tr_plan_flow(Tr *t, const Insn *i);
 uint64_t tr_target(const Tr *t, unsigned n); /* of a direct branch */
 bool tr_flow(Tr *t, const Insn *i);
 bool tr_plan_sys(Tr *t, const Insn *i);
-bool tr_sys(Tr *t, const Insn *i);          /* false: the block has ended */
+bool tr_sys(Tr *t, const Insn *i);                          /* false: the block has ended */
+static inline int32_t tr_seg_at(unsigned seg, size_t field) /* displacement of a field of SegReg */
+{
+    return G_CPU(seg[0]) + (int32_t)(seg * sizeof(SegReg) + field);
+}
+void tr_no_interrupt_waits(Tr *t); /* else the handler does it: where IF is set a waiting one is taken behind it */
+void tr_set_rflags(Tr *t);         /* RFLAGS, and its arithmetic flags to the slot, from T0; T0 and T1 are lost */
 bool tr_plan_syscall(Tr *t, const Insn *i); /* jit-syscall.c: of tr_plan_sys() */
 void tr_syscall(Tr *t, const Insn *i);
 void tr_class_has(Tr *t, uint32_t mode);    /* else the handler does it */

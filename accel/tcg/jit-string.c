@@ -32,8 +32,7 @@ void tr_string(Tr *t, const Insn *i)
         return;
     }
     tr_clobber(t);
-    emit_op(e, 0xf7, 0, rm_gs(G_CPU(rflags)));
-    emit32(e, FLAG_DF);
+    emit_test_imm(e, 4, rm_gs(G_CPU(rflags)), FLAG_DF);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
     if (op != OP_STOS) {
         rm = element(t, i, H_RSI, i->seg, size, ACCESS_R);

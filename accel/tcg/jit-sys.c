@@ -7,12 +7,8 @@
 #include "accel/tcg/jit-internal.h"
 #include "accel/tcg/sys.h"
 
-static int32_t seg_at(unsigned seg, size_t field)
-{
-    return G_CPU(seg[0]) + (int32_t)(seg * sizeof(SegReg) + field);
-}
-#define BASE_OF(s)     seg_at(s, offsetof(SegReg, base))
-#define SELECTOR_OF(s) seg_at(s, offsetof(SegReg, selector))
+#define BASE_OF(s)     tr_seg_at(s, offsetof(SegReg, base))
+#define SELECTOR_OF(s) tr_seg_at(s, offsetof(SegReg, selector))
 
 static void put(Tr *t, unsigned g, unsigned from)
 {
@@ -22,17 +18,24 @@ static void put(Tr *t, unsigned g, unsigned from)
         emit_mov(&t->e, 8, hreg(g), from);
 }
 
-/* An interrupt that waits is taken behind STI or POPF by way of the handler. */
-static void no_interrupt_waits(Tr *t)
+void tr_no_interrupt_waits(Tr *t)
 {
     emit_alu_imm(&t->e, ALU_CMP, 4, rm_gs(G_CPU(interrupt_request)), 0);
     tr_exec_cold(t, emit_jcc_fwd(&t->e, CC_NE));
 }
 
-static void test_rflags(Tr *t, uint32_t bits)
+void tr_set_rflags(Tr *t)
 {
-    emit_op(&t->e, 0xf7, 0, rm_gs(G_CPU(rflags)));
-    emit32(&t->e, bits);
+    Emit *e = &t->e;
+
+    emit_store(e, 8, rm_gs(G_CPU(rflags)), T0);
+    emit_mov(e, 4, T1, T0);
+    emit_shift_imm(e, 5, 4, rm_reg(T1), 11);
+    emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), 1);
+    emit_load(e, 1, T0, rm_reg(T0));
+    emit_shift_imm(e, 4, 4, rm_reg(T0), 8);
+    emit_alu(e, ALU_OR, 4, T1, rm_reg(T0));
+    emit_store(e, 4, rm_gs(G_HOT(flags)), T1);
 }
 
 /* CLI is one instruction. STI says nothing where the flag is set already; what it shadows is in this block, which has
@@ -42,10 +45,10 @@ static void sti(Tr *t)
     Emit *e = &t->e;
 
     tr_clobber(t);
-    test_rflags(t, FLAG_IF);
+    emit_test_imm(e, 4, rm_gs(G_CPU(rflags)), FLAG_IF);
     uint32_t set = emit_jcc_fwd(e, CC_NE);
 
-    no_interrupt_waits(t);
+    tr_no_interrupt_waits(t);
     emit_alu_imm(e, ALU_OR, 8, rm_gs(G_CPU(rflags)), FLAG_IF);
     emit_fix32(e, set, emit_at(e));
 }
@@ -86,25 +89,16 @@ static void popf(Tr *t, const Insn *i)
     emit_load(e, size, T0, from);
     emit_load(e, 8, T1, rm_gs(G_CPU(rflags)));
     emit_alu(e, ALU_XOR, 8, T1, rm_reg(T0));
-    emit_op(e, 0xf7 | OPC_W, 0, rm_reg(T1));
-    emit32(e, ~(uint32_t)(FLAGS_ARITH | FLAG_DF | (may_if ? FLAG_IF : 0)));
+    emit_test_imm(e, 8, rm_reg(T1), ~(int32_t)(FLAGS_ARITH | FLAG_DF | (may_if ? FLAG_IF : 0)));
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
     if (may_if) {
-        emit_op(e, 0xf7, 0, rm_reg(T0));
-        emit32(e, FLAG_IF);
+        emit_test_imm(e, 4, rm_reg(T0), FLAG_IF);
         uint32_t off = emit_jcc_fwd(e, CC_E);
 
-        no_interrupt_waits(t);
+        tr_no_interrupt_waits(t);
         emit_fix32(e, off, emit_at(e));
     }
-    emit_store(e, 8, rm_gs(G_CPU(rflags)), T0);
-    emit_mov(e, 4, T1, T0);
-    emit_shift_imm(e, 5, 4, rm_reg(T1), 11);
-    emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), 1);
-    emit_load(e, 1, T0, rm_reg(T0));
-    emit_shift_imm(e, 4, 4, rm_reg(T0), 8);
-    emit_alu(e, ALU_OR, 4, T1, rm_reg(T0));
-    emit_store(e, 4, rm_gs(G_HOT(flags)), T1);
+    tr_set_rflags(t);
     t->slot_lazy = false;
     tr_set_sp(t, G_RSP, (int)size);
 }
@@ -142,8 +136,7 @@ static void swapgs(Tr *t)
 static void need_fsgsbase(Tr *t)
 {
     tr_clobber(t);
-    emit_op(&t->e, 0xf7, 0, rm_gs(G_CPU(cr4)));
-    emit32(&t->e, CR4_FSGSBASE);
+    emit_test_imm(&t->e, 4, rm_gs(G_CPU(cr4)), CR4_FSGSBASE);
     tr_exec_cold(t, emit_jcc_fwd(&t->e, CC_E));
 }
 
@@ -196,8 +189,7 @@ static bool set_ac(Tr *t, bool on)
     tr_clobber(t);
     if (mode != t->mode) {
         if (!on) {
-            emit_op(e, 0xf7, 0, rm_gs(G_CPU(cr4)));
-            emit32(e, CR4_SMAP);
+            emit_test_imm(e, 4, rm_gs(G_CPU(cr4)), CR4_SMAP);
             tr_exec_cold(t, emit_jcc_fwd(e, CC_E));
         }
         tr_class_has(t, mode);

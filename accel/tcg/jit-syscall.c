@@ -7,20 +7,9 @@
 #include "accel/tcg/jit-internal.h"
 #include "accel/tcg/sys.h"
 
-static int32_t seg_at(unsigned seg, size_t field)
-{
-    return G_CPU(seg[0]) + (int32_t)(seg * sizeof(SegReg) + field);
-}
-
 static int32_t class_at(unsigned class, size_t field)
 {
     return G_HOT(class[0]) + (int32_t)(class * sizeof(JitClass) + field);
-}
-
-static void test_imm(Emit *e, Rm rm, uint32_t bits)
-{
-    emit_op(e, 0xf7, 0, rm);
-    emit32(e, bits);
 }
 
 /* The class of `mode` has to have that mode, whatever it was in last. */
@@ -50,32 +39,17 @@ static void no_fpu_site(Tr *t)
 
 static void need_sce(Tr *t)
 {
-    test_imm(&t->e, rm_gs(G_CPU(efer)), EFER_SCE);
+    emit_test_imm(&t->e, 4, rm_gs(G_CPU(efer)), EFER_SCE);
     tr_exec_cold(t, emit_jcc_fwd(&t->e, CC_E));
-}
-
-/* RFLAGS, and its arithmetic flags to the slot, from T0. T0 and T1 are lost. */
-static void set_rflags(Tr *t)
-{
-    Emit *e = &t->e;
-
-    emit_store(e, 8, rm_gs(G_CPU(rflags)), T0);
-    emit_mov(e, 4, T1, T0);
-    emit_shift_imm(e, 5, 4, rm_reg(T1), 11);
-    emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), 1);
-    emit_load(e, 1, T0, rm_reg(T0));
-    emit_shift_imm(e, 4, 4, rm_reg(T0), 8);
-    emit_alu(e, ALU_OR, 4, T1, rm_reg(T0));
-    emit_store(e, 4, rm_gs(G_HOT(flags)), T1);
 }
 
 static void set_flat(Tr *t, unsigned seg, uint32_t flags)
 {
     Emit *e = &t->e;
 
-    emit_store_imm(e, 8, rm_gs(seg_at(seg, offsetof(SegReg, base))), 0);
-    emit_store_imm(e, 4, rm_gs(seg_at(seg, offsetof(SegReg, limit))), -1);
-    emit_store_imm(e, 4, rm_gs(seg_at(seg, offsetof(SegReg, flags))), (int32_t)flags);
+    emit_store_imm(e, 8, rm_gs(tr_seg_at(seg, offsetof(SegReg, base))), 0);
+    emit_store_imm(e, 4, rm_gs(tr_seg_at(seg, offsetof(SegReg, limit))), -1);
+    emit_store_imm(e, 4, rm_gs(tr_seg_at(seg, offsetof(SegReg, flags))), (int32_t)flags);
 }
 
 /* On at the address in T0. */
@@ -118,7 +92,7 @@ static void to_kernel(Tr *t)
     t->flags = IN_SLOT;
     need_sce(t);
     no_fpu_site(t);
-    test_imm(e, rm_gs(G_CPU(cr4)), CR4_SMAP);
+    emit_test_imm(e, 4, rm_gs(G_CPU(cr4)), CR4_SMAP);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_E));
     tr_class_has(t, mode);
     /* T1: what goes to R11, T0: the new flags. */
@@ -132,18 +106,18 @@ static void to_kernel(Tr *t)
     emit_load(e, 8, T0, rm_gs(G_CPU(fmask)));
     emit_op(e, 0xf7 | OPC_W, 2, rm_reg(T0)); /* NOT */
     emit_alu(e, ALU_AND, 8, T0, rm_reg(T1));
-    test_imm(e, rm_reg(T0), FLAG_AC);
+    emit_test_imm(e, 4, rm_reg(T0), FLAG_AC);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
 
     emit_store(e, 8, rm_gs(G_GPR(R_R11)), T1);
     emit_alu_imm(e, ALU_OR, 8, rm_reg(T0), 2);
-    set_rflags(t);
+    tr_set_rflags(t);
     emit_load(e, 2, T0, rm_gs(G_CPU(star) + 4));
     emit_mov(e, 4, T1, T0);
     emit_alu_imm(e, ALU_AND, 4, rm_reg(T1), 0xfffc);
-    emit_store(e, 2, rm_gs(seg_at(SEG_CS, offsetof(SegReg, selector))), T1);
+    emit_store(e, 2, rm_gs(tr_seg_at(SEG_CS, offsetof(SegReg, selector))), T1);
     emit_alu_imm(e, ALU_ADD, 4, rm_reg(T0), 8);
-    emit_store(e, 2, rm_gs(seg_at(SEG_SS, offsetof(SegReg, selector))), T0);
+    emit_store(e, 2, rm_gs(tr_seg_at(SEG_SS, offsetof(SegReg, selector))), T0);
     set_flat(t, SEG_CS, FLAT_CODE | DESC_L);
     set_flat(t, SEG_SS, FLAT_DATA);
     emit_imm(e, H_RCX, t->rip[t->at + 1]);
@@ -166,28 +140,27 @@ static void to_user(Tr *t)
     emit_alu_imm(e, ALU_CMP, 4, rm_reg(T1), (int32_t)(t->c->cr4 & cr4_bits));
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
     /* What waits for IF is taken by way of the handler. */
-    emit_alu_imm(e, ALU_CMP, 4, rm_gs(G_CPU(interrupt_request)), 0);
-    tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
+    tr_no_interrupt_waits(t);
     /* Canonical for every CPU. */
     emit_mov(e, 8, T1, H_RCX);
     emit_shift_imm(e, 5, 8, rm_reg(T1), 47);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
     emit_load(e, 8, T0, rm_gs(G_GPR(R_R11)));
-    test_imm(e, rm_reg(T0), FLAG_TF | FLAG_AC | FLAG_IOPL);
+    emit_test_imm(e, 4, rm_reg(T0), FLAG_TF | FLAG_AC | FLAG_IOPL);
     tr_exec_cold(t, emit_jcc_fwd(e, CC_NE));
 
     emit_alu_imm(e, ALU_AND, 8, rm_reg(T0), SYSRET_FLAGS);
     emit_alu_imm(e, ALU_OR, 8, rm_reg(T0), 2);
-    set_rflags(t);
+    tr_set_rflags(t);
     emit_load(e, 2, T0, rm_gs(G_CPU(star) + 6));
     emit_alu_imm(e, ALU_ADD, 4, rm_reg(T0), 8);
     emit_alu_imm(e, ALU_OR, 4, rm_reg(T0), 3);
-    emit_store(e, 2, rm_gs(seg_at(SEG_SS, offsetof(SegReg, selector))), T0);
+    emit_store(e, 2, rm_gs(tr_seg_at(SEG_SS, offsetof(SegReg, selector))), T0);
     emit_alu_imm(e, ALU_ADD, 4, rm_reg(T0), 8);
-    emit_store(e, 2, rm_gs(seg_at(SEG_CS, offsetof(SegReg, selector))), T0);
+    emit_store(e, 2, rm_gs(tr_seg_at(SEG_CS, offsetof(SegReg, selector))), T0);
     set_flat(t, SEG_CS, FLAT_CODE | DESC_L | 3 << DESC_DPL_SHIFT);
     if (cpu_is_amd(t->c))
-        emit_alu_imm(e, ALU_OR, 4, rm_gs(seg_at(SEG_SS, offsetof(SegReg, flags))), 3 << DESC_DPL_SHIFT);
+        emit_alu_imm(e, ALU_OR, 4, rm_gs(tr_seg_at(SEG_SS, offsetof(SegReg, flags))), 3 << DESC_DPL_SHIFT);
     else
         set_flat(t, SEG_SS, FLAT_DATA | 3 << DESC_DPL_SHIFT);
     emit_mov(e, 8, T0, H_RCX);
