@@ -23,9 +23,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import namedtuple
+
+from common import chosen, in_turns
 
 REFERENCE, MEMORY = '/usr/bin/qemu-img', '/dev/shm'
 LIMIT = 600
+Tool = namedtuple('Tool', 'name path')
 
 
 class Failed(Exception):
@@ -119,19 +123,6 @@ def rows():
     return out
 
 
-def measure(b, tools, work, pairs):
-    figures, wrong = {n: [] for n in tools}, {}
-    for turn in range(pairs):
-        for n in list(tools) if turn % 2 == 0 else list(tools)[::-1]:
-            if n in wrong:
-                continue
-            try:
-                figures[n].append(work(b, tools[n]))
-            except (Failed, OSError, subprocess.TimeoutExpired) as e:
-                wrong[n] = str(e)
-    return figures, wrong
-
-
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument('tool')
@@ -143,20 +134,21 @@ def main():
     p.add_argument('--folder')
     p.add_argument('--mib', type=int, default=256)
     o = p.parse_args()
-    wanted = {n: w for n, w in rows().items() if not o.rows or any(part in n for part in o.rows.split(','))}
+    work = rows()
+    wanted = chosen(o, work)
     if o.list:
         print('\n'.join(wanted))
         return 0
-    tools = {'ours': os.path.abspath(o.tool), 'reference': o.reference}
+    tools = [Tool('ours', os.path.abspath(o.tool)), Tool('reference', o.reference)]
     pairs = 1 if o.quick else max(1, o.pairs)
     failed, behind = [], []
-    folders = {'disk': tempfile.mkdtemp(dir=o.folder or os.path.dirname(tools['ours'])), 'memory': tempfile.mkdtemp(dir=MEMORY)}
+    folders = {'disk': tempfile.mkdtemp(dir=o.folder or os.path.dirname(tools[0].path)), 'memory': tempfile.mkdtemp(dir=MEMORY)}
     try:
         b = Bench(o.reference, folders, o.mib)
-        print(f'qemu-img, median of {pairs} (ours: {tools["ours"]}; reference: {o.reference})')
+        print(f'qemu-img, median of {pairs} (ours: {tools[0].path}; reference: {o.reference})')
         print(f'{"":40}{"":>5}{"ours":>9}{"reference":>11}{"ratio":>8}{"spread":>8}{"CPU":>9}{"reference":>11}', flush=True)
-        for name, work in wanted.items():
-            figures, wrong = measure(b, tools, work, pairs)
+        for name in wanted:
+            figures, wrong = in_turns(tools, pairs, lambda t, w=work[name]: w(b, t.path), (Failed, OSError, subprocess.TimeoutExpired))
             unit = 'MiB' if 'size' in name else 's'
             cost, cpu = ({n: statistics.median(x[i] for x in v) if v and n not in wrong else None for n, v in figures.items()} for i in (0, 1))
             if wrong:

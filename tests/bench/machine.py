@@ -17,8 +17,6 @@ other its Pss: pages that are mapped twice count once.
   --accel A       ours runs with this, tcg                 --json FILE     also write the figures
   --cache FOLDER  packages and the disk, build/debs        --mappings      what is resident, the largest of it
 """
-import argparse
-import json
 import os
 import re
 import statistics
@@ -31,13 +29,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'boot'))
 # pylint: disable=wrong-import-position
 import vnc  # noqa: E402
+from common import cache_folder, chosen, in_turns, parser, write_json  # noqa: E402
 from debs import Debs, Missing  # noqa: E402
 from devices import modules  # noqa: E402
 from initramfs import INIT, busybox  # noqa: E402
 from machineimage import machine_image, run  # noqa: E402
 from serialguest import Guest, GuestError, serves  # noqa: E402
 
-REFERENCE = '/usr/bin/qemu-system-x86_64'
 RAM_MIB = 1024
 DISK_MIB, NEW_MIB = 256, 4096
 PART_MIB = 192  # disk.c's
@@ -209,17 +207,16 @@ class Disks:
         return count / seconds
 
     def row(self, name, sides):
-        figures, wrong = {s.name: [] for s in sides}, {}
-        for turn in range(self.pairs):
-            for s in sides if turn % 2 == 0 else sides[::-1]:
-                if s.name in wrong:
-                    continue
-                try:
-                    figures[s.name].append(self.once(s, DISKS[name]))
-                except (GuestError, Missing, OSError) as e:
-                    wrong[s.name] = str(e)
-                    s.close()
-        return figures, wrong
+        errors = (GuestError, Missing, OSError)
+
+        def once(s):
+            try:
+                return self.once(s, DISKS[name])
+            except errors:
+                s.close()
+                raise
+
+        return in_turns(sides, self.pairs, once, errors)
 
 
 def vnc_row(name, sides, pairs, folder):
@@ -265,27 +262,16 @@ class Table:
 
 
 def main():
-    p = argparse.ArgumentParser(usage=__doc__)
-    p.add_argument('binary')
-    p.add_argument('reference', nargs='?', default=REFERENCE)
-    p.add_argument('--rows')
-    p.add_argument('--list', action='store_true')
-    p.add_argument('--pairs', type=int, default=3)
-    p.add_argument('--quick', action='store_true')
-    p.add_argument('--accel', default='tcg')
-    p.add_argument('--json')
-    p.add_argument('--cache')
+    p = parser(__doc__, 3)
     p.add_argument('--mappings', action='store_true')
     o = p.parse_args()
-    names = [LOGIN, LOGIN_CPU, RESIDENT, *DISKS, *VNC]
-    if o.rows:
-        names = [n for n in names if any(part in n for part in o.rows.split(','))]
+    names = chosen(o, [LOGIN, LOGIN_CPU, RESIDENT, *DISKS, *VNC])
     if o.list:
         print('\n'.join(names))
         return 0
     binary = os.path.abspath(o.binary)
     pairs = 1 if o.quick else max(1, o.pairs)
-    debs = Debs(os.path.abspath(o.cache or os.path.join(os.path.dirname(binary), 'debs')), 'amd64')
+    debs = Debs(cache_folder(o), 'amd64')
     with tempfile.TemporaryDirectory(dir=os.path.dirname(binary)) as folder:
         sides = [Side('ours', binary, o.accel, folder), Side('reference', o.reference, 'tcg', folder)]
         for s in sides:
@@ -305,9 +291,7 @@ def main():
             for s in sides:
                 s.close()
         failed = table.end()
-        if o.json:
-            with open(o.json, 'w', encoding='utf-8') as f:
-                json.dump(table.rows, f, indent=1)
+        write_json(o, table.rows)
     return failed
 
 

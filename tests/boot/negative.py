@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 
-from serialguest import kvm_refused
+from serialguest import VIRTIO_DISK, kvm_refused
 
 TIMEOUT = 120  # for the whole of a guest
 QUIET = 5  # so long after the last right line no other has come: it never will
 TESTDEV = ["-device", "accel-testdev"]
 CHIPS = ["-serial", "null", "-global", "hpet.msi=on", "-machine", "hpet=on", "-rtc", "clock=vm"]
-VIRTIO = TESTDEV + ["-drive", "if=none,id=d,format=raw,readonly=on,file=@IMAGES@/virtio.bin", "-device", "virtio-blk-pci,addr=5,drive=d"]
+VIRTIO = TESTDEV + VIRTIO_DISK
 RING = "kernel-irqchip=on,dirty-ring-size=16384"
 # name: (guest, accelerator's options, more arguments, environment, the line that goes wrong and which of those that read so)
 CASES = {

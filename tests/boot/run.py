@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from serialguest import kvm_refused
+from serialguest import VIRTIO_DISK, kvm_refused
 
 TIMEOUT = 120
 IRQCHIPS = ("on", "split", "off")
@@ -33,17 +33,16 @@ for guest in ("pit", "io", "apic", "chips", "ioapic", "user", "reset"):
     TESTS[guest + "-auto"] = (guest, "auto", more)
 TESTS["io-auto-split"] = ("io", "auto,kernel-irqchip=split", [])
 # A virtio disk driven by hand; without ioeventfd each doorbell is an exit, and where the local APIC is ours each interrupt is one.
-DISK = ["-drive", "if=none,id=d,format=raw,readonly=on,file=@IMAGES@/virtio.bin", "-device", "virtio-blk-pci,addr=5,drive=d"]
-NO_EVENTFD = DISK[:-1] + [DISK[-1] + ",ioeventfd=off"]
+NO_EVENTFD = VIRTIO_DISK[:-1] + [VIRTIO_DISK[-1] + ",ioeventfd=off"]
 EXITS = {"few exits: 1": "few exits: 0", "each an exit: 0": "each an exit: 1"}
 OTHER_LINES = {}  # name: what is expected otherwise
 for chip in IRQCHIPS:
-    TESTS[f"virtio-{chip}"] = ("virtio", f"kernel-irqchip={chip}", DISK)
+    TESTS[f"virtio-{chip}"] = ("virtio", f"kernel-irqchip={chip}", VIRTIO_DISK)
     TESTS[f"virtio-noeventfd-{chip}"] = ("virtio", f"kernel-irqchip={chip}", NO_EVENTFD)
     OTHER_LINES[f"virtio-noeventfd-{chip}"] = EXITS
 OTHER_LINES["virtio-off"] = {"interrupts, few exits: 1": "interrupts, few exits: 0"}
-TESTS["virtio-engine"] = ("virtio", "tcg", DISK)
-TESTS["virtio-auto"] = ("virtio", "auto", DISK)
+TESTS["virtio-engine"] = ("virtio", "tcg", VIRTIO_DISK)
+TESTS["virtio-auto"] = ("virtio", "auto", VIRTIO_DISK)
 COUNTS = "calls-with-and-without-assist"
 DOORBELLS = "calls-with-and-without-ioeventfd"
 TESTS["assist-engine"] = ("assist", "tcg", ["-smp", "2"])
@@ -73,7 +72,7 @@ def count(binary, images, counter, guest, accel, more):
 
 def doorbells(binary, images, counter):
     """Each of the 256 doorbells that the guest counts, and of some others, is a KVM_RUN more without ioeventfd."""
-    got = {on: count(binary, images, counter, "virtio", "kvm,assist=off", more) for on, more in (("on", DISK), ("off", NO_EVENTFD))}
+    got = {on: count(binary, images, counter, "virtio", "kvm,assist=off", more) for on, more in (("on", VIRTIO_DISK), ("off", NO_EVENTFD))}
     print(f"# KVM_RUN: {got['on'][1]} with ioeventfd, {got['off'][1]} without")
     return all(g[0].endswith("done\n") for g in got.values()) and got["off"][1] - got["on"][1] >= 256
 

@@ -37,6 +37,10 @@ def serves(binary, accel):
     return tried.returncode == 0
 
 
+# The disk that the bare guest `virtio` drives; @IMAGES@ is where the guests are.
+VIRTIO_DISK = ['-drive', 'if=none,id=d,format=raw,readonly=on,file=@IMAGES@/virtio.bin', '-device', 'virtio-blk-pci,addr=5,drive=d']
+
+
 def kvm_refused():
     """Why /dev/kvm cannot be opened; None: it can."""
     try:
