@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 OUTSIDE = {  # between tcg_outside_begin() and tcg_outside_end()
-    'as_load', 'as_read', 'as_store', 'as_write', 'getrandom', 'io_read', 'io_write', 'log_printf', 'system_reset_request', 'vm_lock', 'vm_unlock',
+    'as_load', 'as_read', 'as_store', 'as_write', 'getrandom', 'io_read', 'io_write', 'log_printf', 'rcu_lock', 'rcu_unlock', 'system_reset_request', 'vm_lock', 'vm_unlock',
 }
 DATA = {'_GLOBAL_OFFSET_TABLE_', 'accel', 'as_memory', 'cpu_apic_space', 'cpu_smm_space', 'debug_point_count', 'debug_points', 'feature_words', 'log_mask', 'ram_code_written', 'current_cpu', 'vcpu_count', 'vcpus'}
 COMPILER = {'__stack_chk_fail', '__tls_get_addr'}

@@ -11,6 +11,7 @@
 #include "accel/tcg/mmu.h"
 #include "softmmu/memory.h"
 #include "softmmu/vcpus.h"
+#include "util/rcu.h"
 
 _Static_assert(sizeof(TcgCpu) <= ACCEL_AREA_SIZE, "TcgCpu fits its area");
 _Static_assert(sizeof(TlbEntry) == 32, "translated code shifts by 5");
@@ -75,10 +76,18 @@ static bool page_has_code(const TcgRamSection *s, const uint8_t *page)
 /* A write to host, of a section that logs or holds code there, has been done or is about to be. */
 static void note_write(X86CPU *c, const TcgRamSection *s, const uint8_t *host, unsigned size)
 {
+    RamBlock *ram = s->ram;
+
     if (!s->logged && !page_has_code(s, host))
         return;
+    uint64_t off = (uint64_t)(host - ram->host);
+
+    /* Outside the map, and the block with it, may go at once: RCU keeps the block from before that on. */
+    tcg_fpu_to_memory(c);
+    rcu_lock();
     tcg_outside_begin(c);
-    ram_block_dirty(s->ram, (uint64_t)(host - s->ram->host), size);
+    ram_block_dirty(ram, off, size);
+    rcu_unlock();
     tcg_outside_end(c);
 }
 
@@ -599,8 +608,23 @@ typedef struct Target {
     uint8_t *host; /* NULL: to the dispatcher, at gpa */
     uint64_t gpa;
     const TcgRamSection *section;
-    bool notice; /* a write must be noted after it was done */
+    bool notice;      /* a write must be noted after it was done */
+    uint64_t flushes; /* TcgCpu.tlb_flushes then: with it the memory map may have become another */
 } Target;
+
+/* The other half of an access may have gone outside, where memory may have moved: what is at the address now counts. */
+static void renew(X86CPU *c, Target *to, bool write)
+{
+    TcgCpu *t = TCG(c);
+
+    if (__builtin_expect(to->flushes == t->tlb_flushes, 1))
+        return;
+    const TcgRamSection *s = section_of(c, to->gpa);
+
+    *to = (Target){.gpa = to->gpa, .section = s, .notice = s && write, .flushes = t->tlb_flushes};
+    if (s && (s->writable || !write))
+        to->host = s->host + (to->gpa - s->gpa);
+}
 
 /* Walk for an access and put the result into the TLB. false: #PF with *error. */
 static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Target *out, uint32_t *error)
@@ -613,11 +637,12 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
 
     /* Half of an access that crosses pages, most often. */
     if (lets_through(e, page, access) || (t->tlb2 && from_second(c, lin, access, mmu))) {
-        *out = (Target){.host = e->host + (lin & 0xfff)};
+        *out = (Target){
+            .host = e->host + (lin & 0xfff), .gpa = (e->phys & PAGE_MASK) + (lin & 0xfff), .flushes = t->tlb_flushes};
         return true;
     }
     if (e->phys & need && (uintptr_t)e->host == page && (e->phys & need) == need) {
-        *out = (Target){.gpa = (e->phys & PAGE_MASK) + (lin & 0xfff)};
+        *out = (Target){.gpa = (e->phys & PAGE_MASK) + (lin & 0xfff), .flushes = t->tlb_flushes};
         return true;
     }
     t->tlb_misses++;
@@ -629,7 +654,7 @@ static bool translate(X86CPU *c, uint64_t lin, unsigned access, unsigned mmu, Ta
     uint64_t gpa = w.gpa & tcg_a20_mask(c);
     const TcgRamSection *s = section_of(c, gpa);
 
-    *out = (Target){.gpa = gpa + (lin & 0xfff), .section = s};
+    *out = (Target){.gpa = gpa + (lin & 0xfff), .section = s, .flushes = t->tlb_flushes};
     e = enter(c, lin, mmu, &w, gpa, s);
     if (!s)
         return true;
@@ -702,10 +727,11 @@ static void store_bytes(uint8_t *p, unsigned size, uint64_t val)
     }
 }
 
-static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
+static uint64_t load_part(X86CPU *c, Target *to, unsigned size)
 {
     uint64_t val = 0;
 
+    renew(c, to, false);
     if (to->host)
         return load_bytes(to->host, size);
     MemResult res = MEM_OK;
@@ -723,8 +749,9 @@ static uint64_t load_part(X86CPU *c, const Target *to, unsigned size)
     return val;
 }
 
-static void store_part(X86CPU *c, const Target *to, unsigned size, uint64_t val)
+static void store_part(X86CPU *c, Target *to, unsigned size, uint64_t val)
 {
+    renew(c, to, true);
     if (to->host) {
         store_bytes(to->host, size, val);
         if (to->notice)
@@ -810,6 +837,7 @@ static void move(X86CPU *c, uint64_t lin, uint8_t *buf, unsigned len, unsigned m
     for (unsigned part = 0; part < 2 && len; part++) {
         unsigned n = part ? len : first;
 
+        renew(c, &to[part], write);
         if (to[part].host) {
             if (write) {
                 tcg_copy(to[part].host, buf, n);
@@ -864,10 +892,10 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
     if (!to.host)
         return NULL;
     /* Marked before it is written: the caller does that at once, in this thread; translations of the page are gone by
-     * then. */
+     * then. Where the memory map has changed meanwhile, it may be another page. */
     if (to.notice)
         note_write(c, to.section, to.host, size);
-    return to.host;
+    return to.flushes == t->tlb_flushes ? to.host : NULL;
 }
 
 void tcg_probe_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Translated code and the memory that it was made from: a block of RAM that leaves the memory map takes its code along.
- */
+/* Translated code and the memory that it was made from: a block of RAM that leaves the memory map takes its code along,
+ * and an access whose other half leaves the engine goes to what is there afterwards. */
 #include "accel/tcg/jit-internal.h"
 #include "accel/tcg/map.h"
 #include "accel/tcg/vec.h"
@@ -44,6 +44,18 @@ static void put_code(MemoryRegion *r, uint16_t value)
     memcpy((uint8_t *)region_ram_ptr(r) + AT, (uint8_t[]){0xb8, value & 255, value >> 8, 0xeb, 0xfe}, 5);
 }
 
+static void enter_guest(void)
+{
+    TCG(cpu)->outside_depth = 1;
+    tcg_outside_end(cpu); /* takes what was asked for */
+}
+
+static void leave_guest(void)
+{
+    tcg_outside_begin(cpu);
+    TCG(cpu)->outside_depth = 0;
+}
+
 /* AX after the code at AT. */
 static uint16_t run(void)
 {
@@ -56,11 +68,9 @@ static uint16_t run(void)
     t->fpu_live = false;
     tcg_mode_changed(cpu);
     g_assert_false(__builtin_setjmp(t->env));
-    t->outside_depth = 1;
-    tcg_outside_end(cpu); /* takes what was asked for */
+    enter_guest();
     jit_step(cpu);
-    tcg_outside_begin(cpu);
-    t->outside_depth = 0;
+    leave_guest();
     return (uint16_t)cpu->gpr[R_RAX];
 }
 
@@ -112,11 +122,178 @@ static void test_moves(void)
     region_destroy(&r);
 }
 
+/* Outside: [BORDER, ...) becomes another's. Who goes there is who writes to the page of code below it, and who reads
+ * the device. */
+
+enum { BORDER = AT + 0x1000, NEAR = BORDER - 4 };
+static MemoryRegion low, before, after;
+static const uint64_t stored = 0x8877665544332211;
+
+static void swap(void)
+{
+    if (!before.container)
+        return;
+    region_del(&before);
+    region_add(&system_memory, BORDER, &after);
+}
+
+static void swap_written(RamBlock *b, uint64_t off, uint64_t len)
+{
+    swap();
+    tcg_code_written(b, off, len);
+}
+
+static uint64_t swap_read(void *opaque, uint64_t off, unsigned size)
+{
+    swap();
+    return 0x11 * (off % 16);
+}
+
+static void no_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
+{
+}
+
+static void build(bool device)
+{
+    static const IoOps ops = {swap_read, no_write, .min = 1, .max = 1};
+
+    if (device)
+        region_init_io(&low, NULL, &ops, NULL, "device", BORDER);
+    else
+        g_assert_true(region_init_ram(&low, NULL, "low", BORDER, NULL));
+    g_assert_true(region_init_ram(&before, NULL, "before", SIZE, NULL));
+    g_assert_true(region_init_ram(&after, NULL, "after", SIZE, NULL));
+    region_add(&system_memory, 0, &low);
+    region_add(&system_memory, BORDER, &before);
+    if (device)
+        return;
+    put_code(&low, 7);
+    g_assert_cmpuint(run(), ==, 7);
+    ram_code_written = swap_written;
+}
+
+static void take_down(void)
+{
+    ram_code_written = tcg_code_written;
+    region_destroy(&low);
+    region_destroy(&before);
+    region_destroy(&after);
+    vm_unlock();
+    rcu_barrier_all();
+    vm_lock();
+}
+
+/* What the upper half of `stored` has come to. */
+static void look(void)
+{
+    static const uint8_t none[4];
+
+    g_assert_cmpmem(region_ram_ptr(&before), 4, none, 4);
+    g_assert_cmpmem(region_ram_ptr(&after), 4, (const uint8_t *)&stored + 4, 4);
+    g_assert_cmpmem((uint8_t *)region_ram_ptr(&low) + NEAR, 4, &stored, 4);
+}
+
+static void test_store_meets_another(void)
+{
+    build(false);
+    enter_guest();
+    tcg_store_lin(cpu, NEAR, 8, stored, MMU_KERNEL);
+    leave_guest();
+    look();
+    take_down();
+}
+
+static void test_write_meets_another(void)
+{
+    build(false);
+    enter_guest();
+    tcg_write_lin(cpu, NEAR, &stored, 8, MMU_KERNEL);
+    leave_guest();
+    look();
+    take_down();
+}
+
+static void test_load_meets_another(void)
+{
+    uint64_t val, moved = 0;
+
+    build(true);
+    memcpy(region_ram_ptr(&after), (const uint8_t *)&stored + 4, 4);
+    enter_guest();
+    val = tcg_load_lin(cpu, NEAR, 8, MMU_KERNEL);
+    leave_guest();
+    g_assert_cmphex(val, ==, 0x88776655ffeeddcc);
+    region_del(&after);
+    region_add(&system_memory, BORDER, &before);
+    enter_guest();
+    tcg_read_lin(cpu, NEAR, &moved, 8, MMU_KERNEL);
+    leave_guest();
+    g_assert_cmphex(moved, ==, val);
+    take_down();
+}
+
+/* A host address is good only where nothing has moved since. */
+static void test_host_address(void)
+{
+    uint8_t *p;
+
+    build(false);
+    ram_code_written = tcg_code_written;
+    enter_guest();
+    p = tcg_host_lin(cpu, NEAR, 4, ACCESS_RW, MMU_KERNEL);
+    leave_guest();
+    g_assert_true(p == (uint8_t *)region_ram_ptr(&low) + NEAR);
+    g_assert_cmpuint(run(), ==, 7); /* it is a page of code again */
+    ram_code_written = swap_written;
+    enter_guest();
+    p = tcg_host_lin(cpu, NEAR, 4, ACCESS_RW, MMU_KERNEL);
+    leave_guest();
+    g_assert_null(p);
+    take_down();
+}
+
+/* The block that is said to be written stays while that is said. */
+
+static int reclaimed; /* atomic */
+
+static void note_reclaimed(RcuHead *head)
+{
+    __atomic_store_n(&reclaimed, 1, __ATOMIC_SEQ_CST);
+}
+
+static void take_block_away(RamBlock *b, uint64_t off, uint64_t len)
+{
+    static RcuHead head;
+
+    region_destroy(&low);
+    rcu_call(&head, note_reclaimed);
+    for (unsigned ms = 0; ms < 300 && !__atomic_load_n(&reclaimed, __ATOMIC_SEQ_CST); ms++)
+        g_usleep(1000);
+    g_assert_cmpint(__atomic_load_n(&reclaimed, __ATOMIC_SEQ_CST), ==, 0);
+    tcg_code_written(b, off, len);
+}
+
+static void test_block_stays(void)
+{
+    build(false);
+    ram_code_written = take_block_away;
+    enter_guest();
+    tcg_store_lin(cpu, AT, 4, 0, MMU_KERNEL);
+    leave_guest();
+    take_down();
+    g_assert_cmpint(__atomic_load_n(&reclaimed, __ATOMIC_SEQ_CST), ==, 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     init();
     g_test_add_func("/tcg-code/leaves-the-map", test_leaves_the_map);
     g_test_add_func("/tcg-code/moves", test_moves);
+    g_test_add_func("/tcg-code/store-meets-another", test_store_meets_another);
+    g_test_add_func("/tcg-code/write-meets-another", test_write_meets_another);
+    g_test_add_func("/tcg-code/load-meets-another", test_load_meets_another);
+    g_test_add_func("/tcg-code/host-address", test_host_address);
+    g_test_add_func("/tcg-code/block-stays", test_block_stays);
     return g_test_run();
 }
