@@ -373,13 +373,16 @@ static void tx_go_on(void *opaque)
     if (runstate_running())
         e1000_start_tx(s);
     else
-        s->tx_stopped = true; /* until it does */
+        s->tx_paused = true;
 }
 
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
-    if (running)
-        tx_again(&((E1000 *)opaque)->nic);
+    E1000 *s = opaque;
+    if (!running || !(s->tx_paused || s->tx_stopped))
+        return;
+    s->tx_paused = false;
+    e1000_start_tx(s);
 }
 
 static const NetOps net_ops = {
@@ -404,7 +407,7 @@ static void e1000_reset(Device *dev)
     memset(&s->wire, 0, sizeof(s->wire));
     memset(&s->tx, 0, sizeof(s->tx));
     s->ctx = s->large_ctx = s->mig_ctx = (TxContext){0};
-    s->mig_large = s->tx_stopped = false;
+    s->mig_large = s->tx_stopped = s->tx_paused = false;
     bh_cancel(s->tx_bh);
     s->mac[CTRL] = 0x140240;
     s->mac[STATUS] = 0x80080783;
@@ -477,6 +480,9 @@ static bool post_load(Device *dev, Error **errp)
         s->large_ctx = s->mig_ctx;
     s->ctx = s->mig_ctx;
     s->tx.large = s->tx.vlan = s->tx_stopped = false;
+    /* A ring that was saved half sent is sent to its end. */
+    bh_cancel(s->tx_bh);
+    s->tx_paused = s->mac[TCTL] & TCTL_EN && s->mac[TDH] != s->mac[TDT];
     s->nic.link_down = !(s->mac[STATUS] & STATUS_LU);
     timer_stop(&s->mit_timer);
     timer_stop(&s->link_timer);

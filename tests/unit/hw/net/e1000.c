@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* e1000: a transmit ring that was saved half sent is sent to its end where it is loaded. */
+#include "hw/net/e1000.h"
+
+#include "hw/core/machine.h"
+#include "softmmu/runstate.h"
+#include "tests/unit/hw/harness.h"
+
+#define BAR 0xe0000000ULL /* the bench's first */
+enum { RING = 0x10000, BUFFER = 0x20000, SLOTS = 512, SENT = 500, LEN = 60, EOP_RS = 9 };
+
+extern const DeviceDesc e1000;
+
+/* The other end of the wire: the frames' numbers, in order. */
+typedef struct Wire {
+    NetClient nc;
+    bool takes;
+    GArray *seen; /* of uint32_t */
+} Wire;
+
+static bool wire_takes(NetClient *nc)
+{
+    return container_of(nc, Wire, nc)->takes;
+}
+
+static bool wire_receive(NetClient *nc, const NetPacket *p)
+{
+    Wire *w = container_of(nc, Wire, nc);
+    uint32_t n;
+
+    if (!w->takes)
+        return false;
+    g_assert_cmpuint(iov_to_buf(p->iov, p->n, 16, &n, sizeof(n)), ==, sizeof(n));
+    g_array_append_val(w->seen, n);
+    return true;
+}
+
+static void plug(Wire *w, bool takes)
+{
+    static const NetOps ops = {.type = "wire", .can_receive = wire_takes, .receive = wire_receive};
+
+    *w = (Wire){.takes = takes, .seen = g_array_new(false, false, sizeof(uint32_t))};
+    net_init(&w->nc, &ops, "wire");
+    net_connect(&E1000(bench.dev)->nic, &w->nc);
+}
+
+static void unplug(Wire *w)
+{
+    net_fini(&w->nc);
+    g_array_free(w->seen, true);
+}
+
+/* Frames first, first + 1 ... have come, and no more. */
+static void saw(const Wire *w, uint32_t first, uint32_t end)
+{
+    g_assert_cmpuint(w->seen->len, ==, end - first);
+    for (uint32_t n = first; n < end; n++)
+        g_assert_cmpuint(g_array_index(w->seen, uint32_t, n - first), ==, n);
+}
+
+static void put(unsigned reg, uint32_t val)
+{
+    as_store(&as_memory, BAR + reg * 4, 4, val, NULL);
+}
+
+static E1000 *make(void)
+{
+    Error *err = NULL;
+
+    g_assert_nonnull(bench_make(&e1000, &err));
+    return E1000(bench.dev);
+}
+
+static void fill_ring(void)
+{
+    uint8_t *ram = bench_ram();
+
+    for (uint32_t n = 0; n < SLOTS; n++) {
+        uint8_t *d = ram + RING + n * DESC, *frame = ram + BUFFER + n * 64;
+
+        memset(d, 0, DESC);
+        stq_le(d, BUFFER + n * 64);
+        stw_le(d + 8, LEN);
+        d[11] = EOP_RS;
+        memset(frame, 0, LEN);
+        memset(frame, 0xff, 6);
+        memcpy(frame + 16, &n, sizeof(n));
+    }
+    put(TDBAL, RING);
+    put(TDLEN, SLOTS * DESC);
+    put(TCTL, TCTL_EN);
+    put(TDT, SENT);
+}
+
+static void run(void)
+{
+    vm_start();
+    for (unsigned turn = 0; turn < 20; turn++)
+        mainloop_run_once(false);
+}
+
+/* takes: the ring waits for its turn, as more than a burst; else for the other end. */
+static void half_sent(bool takes)
+{
+    Wire w;
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(&w, takes);
+    fill_ring();
+    uint32_t at = s->mac[TDH];
+
+    g_assert_cmpuint(at, >, 0);
+    g_assert_cmpuint(at, <, SENT);
+    saw(&w, 0, takes ? at : 0);
+    vm_stop(RUN_PAUSED);
+    g_autoptr(GByteArray) stream = bench_save();
+
+    unplug(&w);
+    bench_drop();
+    s = make();
+    plug(&w, true);
+    g_assert_true(bench_load(stream->data, stream->len, NULL));
+    g_assert_cmpuint(s->mac[TDH], ==, at);
+    saw(&w, at, at); /* nothing while it is stopped */
+    run();
+    g_assert_cmpuint(s->mac[TDH], ==, SENT);
+    saw(&w, at, SENT);
+    g_assert_cmphex(bench_ram()[RING + (SENT - 1) * DESC + 12], ==, 1);
+    g_assert_cmphex(s->mac[ICR] & INT_TXQE, ==, INT_TXQE);
+    vm_stop(RUN_PAUSED);
+    unplug(&w);
+    bench_drop();
+}
+
+static void test_burst(void)
+{
+    half_sent(true);
+}
+
+static void test_slow_peer(void)
+{
+    half_sent(false);
+}
+
+/* Loaded where the other end takes nothing at first. */
+static void test_loaded_beside_slow_peer(void)
+{
+    Wire w;
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(&w, false);
+    fill_ring();
+    uint32_t at = s->mac[TDH];
+
+    vm_stop(RUN_PAUSED);
+    g_autoptr(GByteArray) stream = bench_save();
+
+    unplug(&w);
+    bench_drop();
+    s = make();
+    plug(&w, false);
+    g_assert_true(bench_load(stream->data, stream->len, NULL));
+    run();
+    saw(&w, at, at);
+    w.takes = true;
+    net_ready(&w.nc);
+    run();
+    g_assert_cmpuint(s->mac[TDH], ==, SENT);
+    saw(&w, at, SENT);
+    vm_stop(RUN_PAUSED);
+    unplug(&w);
+    bench_drop();
+}
+
+/* A transmitter that is off, and a ring that is empty, stay as they are; so does one whose tail is nowhere. */
+static void test_nothing_to_send(void)
+{
+    Wire w;
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(&w, true);
+    fill_ring();
+    run();
+    vm_stop(RUN_PAUSED);
+    s->mac[TCTL] = 0;
+    s->mac[TDT] = 0;
+    g_autoptr(GByteArray) off = bench_save();
+
+    s->mac[TCTL] = TCTL_EN;
+    s->mac[TDT] = 0xffff;
+    g_autoptr(GByteArray) nowhere = bench_save();
+
+    unplug(&w);
+    plug(&w, true);
+    g_assert_true(bench_load(off->data, off->len, NULL));
+    run();
+    g_assert_cmpuint(s->mac[TDH], ==, SENT);
+    saw(&w, 0, 0);
+    vm_stop(RUN_PAUSED);
+    g_assert_true(bench_load(nowhere->data, nowhere->len, NULL));
+    run();
+    g_assert_cmpuint(w.seen->len, <=, SLOTS); /* once round at most */
+    vm_stop(RUN_PAUSED);
+    unplug(&w);
+    bench_drop();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    bench_init();
+    g_test_add_func("/e1000/saved/burst", test_burst);
+    g_test_add_func("/e1000/saved/slow-peer", test_slow_peer);
+    g_test_add_func("/e1000/saved/loaded-beside-slow-peer", test_loaded_beside_slow_peer);
+    g_test_add_func("/e1000/saved/nothing-to-send", test_nothing_to_send);
+    return g_test_run();
+}
