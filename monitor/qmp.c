@@ -355,14 +355,52 @@ Json *qmp_qmp_capabilities(const Json *args, Error **errp)
 
 /* --- Events --- */
 
+/* Events that a guest can cause at any rate go out once a second; of those between, the last counts. By name and what
+ * it is about. */
+#define THROTTLE_MS 1000
+typedef struct Limit {
+    const char *name, *about; /* about: a member of the data, or NULL */
+    const char *only;         /* where the member says this, or NULL: in any case */
+} Limit;
+static const Limit limits[] = {
+    {"BALLOON_CHANGE"},
+    {"GUEST_CRASHLOADED", "action", "run"}, /* others stop the guest, and the client waits for them */
+    {"GUEST_PANICKED", "action", "run"},
+    {"MEMORY_DEVICE_SIZE_CHANGE", "qom-path"},
+    {"RTC_CHANGE"},
+    {"VSERPORT_CHANGE", "id"},
+    {"WATCHDOG"},
+};
+
 typedef struct Event {
-    const char *name;
+    char *key; /* NULL: it is not limited */
     Json *obj;
 } Event;
 
-/* Events of any thread, in order; the main loop hands them on. */
+/* Events of any thread, in order; the main loop hands them on. Of limited ones the last of each key is here, so that
+ * nobody's rate makes it long; of what else other threads tell while the main loop does not come round, so many. */
+#define EVENTS_WAITING_MAX 10000
 static GMutex event_lock;
 static GQueue event_queue = G_QUEUE_INIT; /* of Event *; event_lock */
+
+static void event_free(Event *e)
+{
+    g_free(e->key);
+    json_unref(e->obj);
+    g_free(e);
+}
+
+static char *limit_key(const char *name, const Json *data)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        const Limit *l = &limits[i];
+        if (strcmp(l->name, name))
+            continue;
+        const char *about = l->about && data ? json_get_str(data, l->about) : NULL;
+        return l->only && g_strcmp0(about, l->only) ? NULL : g_strdup_printf("%s %s", name, about ? about : "");
+    }
+    return NULL;
+}
 
 static void event_send(const Json *obj)
 {
@@ -371,16 +409,6 @@ static void event_send(const Json *obj)
             qmp_send(m, obj);
 }
 
-/* Events that a guest can cause at any rate go out once a second; of those between, the last counts. By name and what
- * it is about. */
-#define THROTTLE_MS 1000
-static const struct {
-    const char *name, *about; /* about: a member of the data, or NULL */
-} throttled[] = {
-    {"BALLOON_CHANGE", NULL}, {"MEMORY_DEVICE_SIZE_CHANGE", "qom-path"},
-    {"RTC_CHANGE", NULL},     {"VSERPORT_CHANGE", "id"},
-    {"WATCHDOG", NULL},
-};
 typedef struct Throttle {
     char *key;
     Timer timer;
@@ -413,29 +441,20 @@ static void throttle_expired(void *opaque)
     throttle_free(t);
 }
 
-/* Takes obj. */
-static void event_deliver(const char *name, Json *obj)
+static void event_deliver(Event *e)
 {
-    g_autoptr(Json) owned = obj;
-    unsigned i = 0;
-    while (i < ARRAY_SIZE(throttled) && strcmp(throttled[i].name, name))
-        i++;
-    if (i == ARRAY_SIZE(throttled)) {
-        event_send(obj);
-        return;
-    }
-    const char *about = throttled[i].about ? json_get_str(json_get(obj, "data"), throttled[i].about) : NULL;
-    g_autofree char *key = g_strdup_printf("%s %s", name, about ? about : "");
-    for (Throttle *t = throttles; t; t = t->next) {
-        if (!strcmp(t->key, key)) {
+    for (Throttle *t = throttles; e->key && t; t = t->next) {
+        if (!strcmp(t->key, e->key)) {
             json_unref(t->pending);
-            t->pending = json_ref(obj);
+            t->pending = json_ref(e->obj);
             return;
         }
     }
-    event_send(obj);
+    event_send(e->obj);
+    if (!e->key)
+        return;
     Throttle *t = g_new0(Throttle, 1);
-    t->key = g_steal_pointer(&key);
+    t->key = g_steal_pointer(&e->key);
     timer_init_clock(&t->timer, qtest_enabled() ? CLOCK_VIRTUAL : CLOCK_REALTIME_MONO, throttle_expired, t);
     timer_arm_ms(&t->timer, THROTTLE_MS);
     t->next = throttles;
@@ -450,9 +469,28 @@ static void events_deliver(void *opaque)
         g_mutex_unlock(&event_lock);
         if (!e)
             return;
-        event_deliver(e->name, e->obj);
-        g_free(e);
+        event_deliver(e);
+        event_free(e);
     }
+}
+
+/* Whether the main loop must be told; takes e. */
+static bool event_enqueue(Event *e)
+{
+    bool tell = g_queue_is_empty(&event_queue);
+    for (GList *l = e->key ? event_queue.tail : NULL; l; l = l->prev) {
+        Event *before = l->data;
+        if (!g_strcmp0(before->key, e->key)) {
+            g_queue_delete_link(&event_queue, l);
+            event_free(before);
+            break;
+        }
+    }
+    if (g_queue_get_length(&event_queue) >= EVENTS_WAITING_MAX && !in_main_thread())
+        event_free(e);
+    else
+        g_queue_push_tail(&event_queue, e);
+    return tell;
 }
 
 void qmp_broadcast(const char *name, Json *data)
@@ -460,7 +498,7 @@ void qmp_broadcast(const char *name, Json *data)
     const QapiEvent *desc = qapi_event_find(name);
     assert(desc); /* every event is in the schema */
     Event *e = g_new0(Event, 1);
-    e->name = desc->name;
+    e->key = limit_key(desc->name, data);
     e->obj = json_object();
     int64_t now = g_get_real_time();
     Json *stamp = json_object();
@@ -471,11 +509,11 @@ void qmp_broadcast(const char *name, Json *data)
     if (data)
         json_set(e->obj, "data", data);
     g_mutex_lock(&event_lock);
-    g_queue_push_tail(&event_queue, e);
+    bool tell = event_enqueue(e);
     g_mutex_unlock(&event_lock);
     if (in_main_thread())
         events_deliver(NULL);
-    else
+    else if (tell)
         mainloop_defer(events_deliver, NULL);
 }
 

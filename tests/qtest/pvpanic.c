@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pvpanic and pvpanic-pci: events, -action panic=, the run state after it; beside Debian's binary. */
+/* pvpanic and pvpanic-pci: events and their rate, -action panic=, the run state after it; beside Debian's binary. */
 #include "tests/qtest/libqtest.h"
 
 #include <unistd.h>
@@ -13,6 +13,14 @@ static void action_is(QTest *q, const char *event, const char *action)
 {
     g_autoptr(Json) ev = qtest_event(q, event);
     g_assert_cmpstr(json_get_str(json_get(ev, "data"), "action"), ==, action);
+}
+
+/* The event of a guest that goes on. The next comes at once where a second has passed. */
+static void went_on(QTest *q, const char *event)
+{
+    action_is(q, event, "run");
+    if (qtest_has_clock(q))
+        qtest_clock_step(q, NS_PER_SEC + NS_PER_MS);
 }
 
 static void status_is(QTest *q, const char *status)
@@ -43,7 +51,7 @@ static void test_pause(gconstpointer args)
     qtest_outb(q, PORT, 0xfc);
     qtest_outb(q, PORT, 0);
     qtest_outb(q, PORT, 2);
-    action_is(q, "GUEST_CRASHLOADED", "run");
+    went_on(q, "GUEST_CRASHLOADED");
     status_is(q, "running");
     for (int round = 0; round < 3; round++) {
         qtest_outb(q, PORT, round ? 1 : 3); /* of both the panic counts */
@@ -71,7 +79,7 @@ static void test_none(void)
     QTest *q = qtest_start("-machine pc -nodefaults -device pvpanic -action panic=none");
     for (int i = 0; i < 3; i++) {
         qtest_outb(q, PORT, 1);
-        action_is(q, "GUEST_PANICKED", "run");
+        went_on(q, "GUEST_PANICKED");
     }
     status_is(q, qtest_is_debian(q) ? "prelaunch" : "running");
     /* set-action changes it */
@@ -89,7 +97,7 @@ static void test_port(void)
     g_assert_cmphex(qtest_inb(q, 0x600), ==, 1);
     g_assert_cmphex(qtest_inb(q, PORT), !=, 3);
     qtest_outb(q, 0x600, 2);
-    action_is(q, "GUEST_CRASHLOADED", "run");
+    went_on(q, "GUEST_CRASHLOADED");
     uint8_t data[64];
     qtest_outw(q, 0x510, 0x19); /* the directory */
     uint32_t count = 0;
@@ -122,13 +130,78 @@ static void test_pci(void)
     g_assert_cmphex(qtest_readw(q, MEM), ==, 0x0303);
     for (unsigned off = 0; off < 2; off++) {
         qtest_writeb(q, MEM + off, 1);
-        action_is(q, "GUEST_PANICKED", "run");
+        went_on(q, "GUEST_PANICKED");
         qtest_writeb(q, MEM + off, 2);
-        action_is(q, "GUEST_CRASHLOADED", "run");
+        went_on(q, "GUEST_CRASHLOADED");
     }
     qtest_writew(q, MEM, 0x0201);
-    action_is(q, "GUEST_PANICKED", "run");
-    action_is(q, "GUEST_CRASHLOADED", "run");
+    went_on(q, "GUEST_PANICKED");
+    went_on(q, "GUEST_CRASHLOADED");
+    qtest_quit(q);
+}
+
+/* A guest that goes on is told of once a second, however often it writes; of those between the last counts, a key for
+ * each of the two. */
+static void test_rate(void)
+{
+    QTest *q = qtest_start("-machine pc -nodefaults -device pvpanic -action panic=none");
+    if (!qtest_has_clock(q)) {
+        g_test_skip("needs the virtual clock");
+        qtest_quit(q);
+        return;
+    }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) {
+            qtest_outb(q, PORT, 1);
+            qtest_outb(q, PORT, 2);
+        }
+        if (!round) { /* at once; later when the second has passed */
+            action_is(q, "GUEST_PANICKED", "run");
+            action_is(q, "GUEST_CRASHLOADED", "run");
+        }
+        status_is(q, "running"); /* what came before it has been read then */
+        g_assert_false(qtest_event_seen(q, "GUEST_PANICKED"));
+        g_assert_false(qtest_event_seen(q, "GUEST_CRASHLOADED"));
+        qtest_clock_step(q, NS_PER_SEC + NS_PER_MS);
+        action_is(q, "GUEST_PANICKED", "run");
+        action_is(q, "GUEST_CRASHLOADED", "run");
+    }
+    /* One that ends it is told of at once. */
+    qtest_outb(q, PORT, 1);
+    json_unref(qtest_qmp(q, "{'execute':'set-action','arguments':{'panic':'pause'}}"));
+    qtest_outb(q, PORT, 1);
+    action_is(q, "GUEST_PANICKED", "pause");
+    json_unref(qtest_event(q, "STOP"));
+    qtest_quit(q);
+}
+
+/* A guest that does nothing else: the monitor answers, and hears of it once a second. */
+static void test_flood(void)
+{
+    static const uint8_t code[] = {0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, 0xeb, 0xfd}; /* mov 505h, %dx; mov 1, %al; out */
+    static const uint8_t vector[] = {0xea, 0, 0, 0, 0xf0};
+    if (access(DEBIAN_BINARY, F_OK) == 0 && !strcmp(qtest_binary(), DEBIAN_BINARY)) {
+        g_test_skip("Debian's tells each time");
+        return;
+    }
+    g_autofree char *path = g_build_filename(qtest_dir(), "flood.bin", NULL);
+    g_autofree uint8_t *rom = g_malloc0(64 * KIB);
+    memcpy(rom, code, sizeof(code));
+    memcpy(rom + 0xfff0, vector, sizeof(vector));
+    g_assert_true(g_file_set_contents(path, (const char *)rom, 64 * KIB, NULL));
+    QTest *q =
+        qtest_start("-machine pc -nodefaults -m 16 -accel tcg -bios %s -device pvpanic -action panic=none", path);
+    int64_t times[3];
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(Json) ev = qtest_event(q, "GUEST_PANICKED");
+        int64_t us;
+        g_assert_true(json_get_int(json_get(json_get(ev, "timestamp"), "seconds"), &times[i]));
+        g_assert_true(json_get_int(json_get(json_get(ev, "timestamp"), "microseconds"), &us));
+        times[i] = times[i] * G_USEC_PER_SEC + us;
+        status_is(q, "running");
+    }
+    /* The first at once, the second when a second has passed, as is the third: each the newest then. */
+    g_assert_cmpint(times[2] - times[1], >, G_USEC_PER_SEC / 2);
     qtest_quit(q);
 }
 
@@ -165,6 +238,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pvpanic/none", test_none);
     g_test_add_func("/pvpanic/port", test_port);
     g_test_add_func("/pvpanic/pci", test_pci);
+    g_test_add_func("/pvpanic/rate", test_rate);
+    g_test_add_func("/pvpanic/flood", test_flood);
     g_test_add_func("/pvpanic/beside-debian", test_beside_debian);
     return g_test_run();
 }
