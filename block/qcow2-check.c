@@ -310,12 +310,10 @@ static int rebuild(Check *c)
     g_autofree uint8_t *raw = g_malloc0(rt_clusters << s->cluster_bits), *block = g_malloc(s->cluster_size);
     for (uint64_t b = 0; !ret && b < blocks; b++) {
         memset(block, 0, s->cluster_size);
-        bool any = false;
         for (uint64_t k = 0; k < per && b * per + k < all; k++) {
             uint64_t i = b * per + k, v = i >= end ? 1 : i < c->clusters ? c->refs[i] : 0;
             if (v > qcow2_refcount_max(s))
                 ret = -EINVAL;
-            any |= v;
             qcow2_put_bits(block, s->refcount_order, k, v);
         }
         rt[b] = (end + b) << s->cluster_bits;

@@ -188,7 +188,7 @@ static void test_qmp(void)
     g_autofree char *desc = qtest_qmp_error(q, "{\"execute\": \"no-such-command\"}");
     g_assert_cmpstr(desc, ==, "The command no-such-command has not been found");
     g_assert_false(qtest_event_seen(q, "SHUTDOWN"));
-    g_autoptr(Json) ret = qtest_qmp(q, "{\"execute\": \"quit\"}");
+    json_unref(qtest_qmp(q, "{\"execute\": \"quit\"}"));
     g_autoptr(Json) ev = qtest_event(q, "SHUTDOWN");
     g_assert_cmpstr(json_get_str(json_get(ev, "data"), "reason"), ==, "host-qmp-quit");
     g_assert_cmpint(qtest_wait_exit(q), ==, 0);

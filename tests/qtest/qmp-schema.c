@@ -243,9 +243,9 @@ static void test_events(void)
     } steps[] = {{"cont", "RESUME"}, {"stop", "STOP"}, {"system_reset", "RESET"}, {"system_powerdown", "POWERDOWN"}};
     QTest *q = qtest_start("-machine none");
     Schema s = schema_get(q);
-    g_autoptr(Json) first = qtest_qmp(q, "{'execute': 'stop'}"); /* whatever state it was started in */
+    json_unref(qtest_qmp(q, "{'execute': 'stop'}")); /* whatever state it was started in */
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        g_autoptr(Json) reply = qtest_qmp(q, "{'execute': '%s'}", steps[i].command);
+        json_unref(qtest_qmp(q, "{'execute': '%s'}", steps[i].command));
         g_autoptr(Json) event = qtest_event(q, steps[i].event);
         g_autoptr(Json) none = json_object();
         const Json *data = json_get(event, "data");

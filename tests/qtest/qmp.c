@@ -280,7 +280,7 @@ static void test_ids(void)
 static void test_oob(void)
 {
     Peer p = start("", "");
-    g_autofree char *greeting = line(&p);
+    g_free(line(&p)); /* the greeting */
     ask(&p, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}", OK);
     if (!is_debian()) /* whose sockets can be yanked */
         ask(&p, "{'exec-oob': 'query-yank', 'id': 1}", "{\"return\": [], \"id\": 1}");
@@ -479,7 +479,7 @@ static void test_peers(void)
     }
     /* one that has not negotiated hears no events */
     a = connect_to(path);
-    g_autoptr(Json) greeting = object(&a);
+    json_unref(object(&a)); /* the greeting */
     put_text(&p, "{'execute': 'cont'}");
     expect_event(&p, "RESUME");
     expect_line(&p, OK);

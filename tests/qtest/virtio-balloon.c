@@ -45,13 +45,13 @@ static void test_pages(gconstpointer legacy)
     vdev_driver_ok(d);
     g_assert_cmpuint(in->size, ==, 128);
     g_assert_cmpuint(actual_bytes(q), ==, 128 * MIB);
-    g_autoptr(Json) r = qtest_qmp(q, "{'execute': 'balloon', 'arguments': {'value': 134205440}}"); /* 3 pages less */
+    json_unref(qtest_qmp(q, "{'execute': 'balloon', 'arguments': {'value': 134205440}}")); /* 3 pages less */
     g_assert_cmpuint(vdev_config(d, 0, 4), ==, 3);
     VWAIT(vdev_isr(d) & 2);
     qtest_memset(q, SPOT - PAGE, 0x5a, 5 * PAGE);
     pages(d, in, SPOT / PAGE, 3);
     vdev_set_config(d, 4, 4, 3);
-    g_autoptr(Json) ev = qtest_event(q, "BALLOON_CHANGE");
+    json_unref(qtest_event(q, "BALLOON_CHANGE"));
     g_assert_cmpuint(actual_bytes(q), ==, 128 * MIB - 3 * PAGE);
     g_assert_cmphex(qtest_readq(q, SPOT - 8), ==, 0x5a5a5a5a5a5a5a5a);
     for (unsigned i = 0; i < 3; i++)
@@ -115,9 +115,8 @@ static void test_stats(void)
     vdev_negotiate(d, VF_VERSION_1 | BIT64(1));
     VQueue *vq = vqueue_new(d, STATS);
     vdev_driver_ok(d);
-    g_autoptr(Json) set =
-        qtest_qmp(q, "{'execute': 'qom-set', 'arguments': {'path': '/machine/peripheral/b', 'property': "
-                     "'guest-stats-polling-interval', 'value': 2}}");
+    json_unref(qtest_qmp(q, "{'execute': 'qom-set', 'arguments': {'path': '/machine/peripheral/b', 'property': "
+                            "'guest-stats-polling-interval', 'value': 2}}"));
     uint64_t buf = vdev_alloc(d, 64, 16);
     for (unsigned round = 0; round < 3; round++) {
         qtest_writew(q, buf, 4); /* free memory */
@@ -174,8 +173,7 @@ static void test_qmp(void)
     QTest *q = qtest_start("-machine pc-i440fx-7.2 -nodefaults");
     g_autofree char *none = qtest_qmp_error(q, "{'execute': 'query-balloon'}");
     g_assert_cmpstr(none, ==, "No balloon device has been activated");
-    g_autoptr(Json) add =
-        qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': 'virtio-balloon-pci', 'id': 'a'}}");
+    json_unref(qtest_qmp(q, "{'execute': 'device_add', 'arguments': {'driver': 'virtio-balloon-pci', 'id': 'a'}}"));
     g_autofree char *second =
         qtest_qmp_error(q, "{'execute': 'device_add', 'arguments': {'driver': 'virtio-balloon-pci'}}");
     g_assert_cmpstr(second, ==, "Only one balloon device is supported");
