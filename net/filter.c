@@ -14,17 +14,22 @@ bool net_filter_attach(NetFilter *f, void (*packet)(NetFilter *f, const NetPacke
     NetClient *nc = f->netdev ? net_find(f->netdev) : NULL;
     if (!nc || nc->conf)
         return error_set(errp, "netdev=%s: there is no such back end", f->netdev ? f->netdev : "");
+    NetClient *held = net_hold(nc);
     f->packet = packet;
     f->nc = nc;
     nc->filters = g_slist_append(nc->filters, f);
+    net_release(held);
     return true;
 }
 
 void net_filter_detach(NetFilter *f)
 {
-    if (f->nc)
-        f->nc->filters = g_slist_remove(f->nc->filters, f);
+    if (!f->nc)
+        return;
+    NetClient *held = net_hold(f->nc);
+    f->nc->filters = g_slist_remove(f->nc->filters, f);
     f->nc = NULL;
+    net_release(held);
 }
 
 void net_filters_gone(NetClient *nc)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Objects that look at what goes through a back end: -object filter-dump. */
+/* Objects that look at what goes through a back end: -object filter-dump. packet() runs in the back end's owner
+ * (net.h), which owns what it keeps while the filter is attached. */
 #ifndef NET_FILTER_H
 #define NET_FILTER_H
 

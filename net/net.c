@@ -29,9 +29,16 @@ void net_init(NetClient *nc, const NetOps *ops, const char *name)
     g_ptr_array_add(clients, nc);
 }
 
+/* nc is this thread's to touch. */
+static bool owned(const NetClient *nc)
+{
+    return nc->ctx ? nc->ctx == g_main_context_get_thread_default() : vm_locked();
+}
+
 void net_purge(NetClient *nc)
 {
     Waiting *w;
+    assert(owned(nc));
     while ((w = g_queue_pop_head(&nc->incoming)))
         g_free(w);
     nc->waiting_bytes = 0;
@@ -97,6 +104,7 @@ void net_del_queues(NetClient *nc)
 {
     for (guint i = 0; nc->queues && i < nc->queues->len; i++) {
         NetClient *q = g_ptr_array_index(nc->queues, i), *peer = q->peer;
+        assert(!q->ctx);
         net_purge(q);
         let_go_on(q);
         if (peer) {
@@ -113,6 +121,7 @@ void net_del_queues(NetClient *nc)
 void net_fini(NetClient *nc)
 {
     ASSERT_VM_LOCKED();
+    assert(!nc->ctx);
     net_del_queues(nc);
     net_filters_gone(nc);
     net_purge(nc);
@@ -136,6 +145,7 @@ void net_fini(NetClient *nc)
 void net_set_info(NetClient *nc, const char *fmt, ...)
 {
     va_list ap;
+    ASSERT_VM_LOCKED();
     va_start(ap, fmt);
     g_free(nc->info);
     nc->info = g_strdup_vprintf(fmt, ap);
@@ -282,7 +292,7 @@ static void give_in_software(NetClient *nc, const NetPacket *p, unsigned missing
 
 bool net_send(NetClient *from, const NetPacket *p)
 {
-    ASSERT_VM_LOCKED();
+    assert(owned(from));
     if (!link_up(from) || !p->size || p->size > NET_PACKET_MAX)
         return true;
     NetClient *to = from->peer;
@@ -309,22 +319,57 @@ bool net_send_buf(NetClient *from, const void *buf, size_t len)
 
 void net_ready(NetClient *nc)
 {
-    ASSERT_VM_LOCKED();
+    assert(owned(nc));
     flush(nc);
 }
 
-/* What came while the VM was stopped. */
+/* What came while the VM was stopped. Cards that move do so later: their hooks are newer. */
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
     for (guint i = 0; running && i < clients->len; i++)
         for (unsigned n = 0; i < clients->len && net_queue(g_ptr_array_index(clients, i), n); n++)
-            flush(net_queue(g_ptr_array_index(clients, i), n));
+            net_ready(net_queue(g_ptr_array_index(clients, i), n));
+}
+
+/* ---- owners ---- */
+
+void net_move(NetClient *nic, GMainContext *ctx)
+{
+    if (nic->ctx == ctx)
+        return;
+    for (unsigned i = 0; net_queue(nic, i); i++) {
+        NetClient *q = net_queue(nic, i), *peer = q->peer;
+        q->ctx = ctx;
+        if (!peer)
+            continue;
+        peer->ctx = ctx;
+        peer->ops->set_context(peer);
+    }
+}
+
+NetClient *net_hold(NetClient *nc)
+{
+    ASSERT_VM_LOCKED();
+    NetClient *first = first_of(nc), *card = first->conf ? first : first->peer;
+    if (!first->ctx)
+        return NULL;
+    card->ops->hold(card, true);
+    assert(!first->ctx);
+    return card;
+}
+
+void net_release(NetClient *held)
+{
+    if (held)
+        held->ops->hold(held, false);
 }
 
 void net_set_link(NetClient *nc, bool up)
 {
+    ASSERT_VM_LOCKED();
     if (nc->link_down == !up)
         return;
+    NetClient *held = net_hold(nc);
     for (unsigned i = 0; net_queue(nc, i); i++) {
         net_queue(nc, i)->link_down = !up;
         if (!up)
@@ -334,4 +379,5 @@ void net_set_link(NetClient *nc, bool up)
         nc->ops->link_changed(nc);
     for (unsigned i = 0; !up && net_queue(nc, i); i++)
         let_go_on(net_queue(nc, i));
+    net_release(held);
 }

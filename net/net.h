@@ -10,8 +10,15 @@
  * A client may have several queues, each a NetClient of its own behind the first, which is the one in the list: a
  * packet goes to the same queue of the peer. The first has the name, the filters and the link for all of them.
  *
- * All under the VM lock. A peer's packets are hostile, whatever end they come from: at most NET_PACKET_MAX bytes,
- * nothing else is sure.
+ * Who may touch a pair: its owner, which is the VM lock, or the thread of nc->ctx. A card whose queues are served by an
+ * I/O thread takes its peer along (net_move()), if that can: NetOps.set_context. User networks and tap interfaces can;
+ * what is one of many (hubs) or bound to the main loop (sockets, character devices behind guestfwd) cannot, and its
+ * card stays in the main loop. The way of a packet belongs to the owner: net_send() and all that it calls, net_ready(),
+ * net_purge(), and what goes on in NetOps but for those that say otherwise. All the rest wants the VM lock, and where
+ * it changes or reads what is the owner's it has the card stop meanwhile: net_hold(). An owner without the VM lock
+ * never waits for it.
+ *
+ * A peer's packets are hostile, whatever end they come from: at most NET_PACKET_MAX bytes, nothing else is sure.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -59,6 +66,10 @@ typedef struct NetOps {
     bool (*announce)(NetClient *nc);     /* a card's: its guest will tell the network where it is; false: it cannot */
     bool (*set_offload)(NetClient *nc, unsigned takes); /* a back end's: the peer takes these from it now */
     void (*enable)(NetClient *nc, bool on);             /* a back end's further queue, off at first: it is used */
+    /* A back end's, which may belong to any thread; NULL: it stays in the main loop. Its sources go to nc->ctx, which
+     * is new; in the thread that is left or taken, whose way back or there the holder of the VM lock waits for. */
+    void (*set_context)(NetClient *nc);
+    void (*hold)(NetClient *nc, bool on); /* a card's that moves: come back to the VM lock; off: go again */
 } NetOps;
 
 struct NetClient {
@@ -75,7 +86,8 @@ struct NetClient {
     GPtrArray *queues; /* of NetClient *, further ones; NULL: none */
     bool checked;      /* packets of it have right checksums, or none that matters: the host's own stack made them */
     /* the core's */
-    GQueue incoming; /* of a private type: what waits for it */
+    GMainContext *ctx; /* whose thread is the owner; NULL: the VM lock is */
+    GQueue incoming;   /* of a private type: what waits for it */
     size_t waiting_bytes;
     bool busy;       /* in its receive(), or sending */
     bool peer_waits; /* was told to stop; wants writable() */
@@ -116,13 +128,19 @@ bool net_can_send(const NetClient *from); /* it would be taken at once, or lost 
 void net_ready(NetClient *nc);            /* can_receive() is true again, receive() would take something */
 void net_purge(NetClient *nc);            /* what waits for it is lost */
 void net_set_link(NetClient *nc, bool up);
+/* A card and its peer, all queues, to the thread of ctx, or back (NULL). In that thread, while the VM lock is held for
+ * it. */
+void net_move(NetClient *nic, GMainContext *ctx);
+/* nc and its peer are the VM lock's until net_release() of what this returns. */
+NetClient *net_hold(NetClient *nc);
+void net_release(NetClient *held);
 
 /* A card, in realize, and in unrealize: conf's MAC is settled, its peer connected. desc_name: the model as users know
  * it. */
 bool net_nic_init(NetClient *nc, const NetOps *ops, NetConf *conf, Device *dev, const char *model, Error **errp);
 void net_nic_fini(NetClient *nc);
 void net_nic_mac_changed(NetClient *nc, const uint8_t *mac); /* the guest set another: for `info network` */
-/* The card's tables changed: NIC_RX_FILTER_CHANGED, once until they are asked for. */
+/* The card's tables changed: NIC_RX_FILTER_CHANGED, once until they are asked for. By the owner. */
 void net_rx_filter_changed(NetClient *nc);
 char *net_mac_text(const uint8_t *mac); /* "52:54:00:12:34:56" */
 

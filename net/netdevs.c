@@ -61,10 +61,12 @@ NetClient *netdev_new(const NetdevDesc *d, const char *id, const Json *opts, Err
 
 void netdev_delete(NetClient *nc)
 {
+    NetClient *card = net_hold(nc);
     if (nc->ops->cleanup)
         nc->ops->cleanup(nc);
     net_fini(nc);
     g_free(nc);
+    net_release(card);
 }
 
 bool netdev_add(const Json *opts, Error **errp)
@@ -162,11 +164,13 @@ bool net_set_link_by_name(const char *name, bool up, Error **errp)
     NetClient *nc = net_find(name);
     if (!nc)
         return error_set_class(errp, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", name);
+    NetClient *held = net_hold(nc);
     net_set_link(nc, up);
     /* A card without carrier is what the guest sees of its back end's cut wire; and the back end learns of the card's.
      */
     if (nc->peer && !nc->conf && nc->peer->conf)
         net_set_link(nc->peer, up);
+    net_release(held);
     return true;
 }
 
@@ -204,21 +208,27 @@ static NetClient *user_network(const char *id, Error **errp)
 
 bool net_hostfwd_add(const char *id, const char *rule, Error **errp)
 {
-    NetClient *nc = user_network(id, errp);
-    return nc && net_user_ops->hostfwd_add(nc, rule, errp);
+    NetClient *nc = user_network(id, errp), *held = nc ? net_hold(nc) : NULL;
+    bool ok = nc && net_user_ops->hostfwd_add(nc, rule, errp);
+    net_release(held);
+    return ok;
 }
 
 bool net_hostfwd_remove(const char *id, const char *rule, bool *found, Error **errp)
 {
-    NetClient *nc = user_network(id, errp);
-    return nc && net_user_ops->hostfwd_remove(nc, rule, found, errp);
+    NetClient *nc = user_network(id, errp), *held = nc ? net_hold(nc) : NULL;
+    bool ok = nc && net_user_ops->hostfwd_remove(nc, rule, found, errp);
+    net_release(held);
+    return ok;
 }
 
 static bool print_user(NetClient *nc, void *out)
 {
     if (!is_user(nc) || !net_user_ops)
         return true;
+    NetClient *held = net_hold(nc);
     g_autofree char *info = net_user_ops->info(nc);
+    net_release(held);
     int hub = nc->peer && net_is_hub_port(nc->peer) ? 0 : -1;
     g_string_append_printf(out, "Hub %d (%s):\n%s", hub, nc->name, info);
     return true;
@@ -246,6 +256,7 @@ static bool announce_one(NetClient *nc, void *opaque)
     bool mine = !a->names;
     for (guint i = 0; a->names && i < a->names->len; i++)
         mine |= !strcmp(g_ptr_array_index(a->names, i), nc->name);
+    NetClient *held = mine && nc->conf ? net_hold(nc) : NULL;
     if (mine && nc->conf && !(nc->ops->announce && nc->ops->announce(nc))) {
         /* RARP (RFC 903) "request reverse": switches learn from it where the card is. */
         uint8_t f[60] = {0};
@@ -261,6 +272,7 @@ static bool announce_one(NetClient *nc, void *opaque)
         memcpy(f + 32, nc->conf->mac, NET_MAC_LEN);
         net_send_buf(nc, f, sizeof(f));
     }
+    net_release(held);
     return true;
 }
 

@@ -36,6 +36,7 @@ static void settle_mac(uint8_t *mac)
 
 void net_nic_mac_changed(NetClient *nc, const uint8_t *mac)
 {
+    ASSERT_VM_LOCKED();
     g_autofree char *text = net_mac_text(mac);
     net_set_info(nc, "model=%s,macaddr=%s", nc->model, text);
 }
@@ -124,10 +125,12 @@ static bool query_one(NetClient *nc, void *opaque)
         return true;
     q->found = true;
     if (nc->conf && nc->ops->rx_filter) {
+        NetClient *held = net_hold(nc);
         Json *v = nc->ops->rx_filter(nc);
         json_set_str(v, "name", nc->name);
         json_append(q->list, v);
         nc->conf->filter_told = false;
+        net_release(held);
     }
     return true;
 }

@@ -12,6 +12,7 @@
 #include "util/fds.h"
 
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
@@ -30,7 +31,7 @@ typedef struct TapNet {
     bool vnet_hdr, detached;
     bool gone;          /* the interface */
     GPtrArray *further; /* of TapNet *; the first's */
-    unsigned in_watch, out_watch;
+    GSource *in, *out;  /* in nc.ctx; NULL: it is not waited for */
     char *ifname, *down_script;
     uint8_t buf[HEADER + NET_PACKET_MAX];
 } TapNet;
@@ -48,6 +49,24 @@ static void header_to_offload(const struct virtio_net_hdr *h, NetOffload *o)
                       .csum_offset = h->csum_offset};
 }
 
+/* In the context of the client's owner. */
+static GSource *watch(TapNet *t, GIOCondition cond, FdFn *fn)
+{
+    GSource *src = g_unix_fd_source_new(t->fd, cond);
+    g_source_set_callback(src, G_SOURCE_FUNC(fn), t, NULL);
+    g_source_attach(src, t->nc.ctx);
+    return src;
+}
+
+static void unwatch(GSource **src)
+{
+    if (!*src)
+        return;
+    g_source_destroy(*src);
+    g_source_unref(*src);
+    *src = NULL;
+}
+
 static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
 {
     TapNet *t = opaque;
@@ -57,7 +76,7 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n <= (ssize_t)head) {
-            t->in_watch = 0;
+            unwatch(&t->in);
             t->gone = true;
             warn_report("netdev %s: the interface %s went away: %s", t->nc.name, t->ifname ? t->ifname : "of its fd",
                         n < 0 ? g_strerror(errno) : "end of file");
@@ -71,7 +90,7 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
             header_to_offload(&h, &p.off);
         }
         if (!net_send(&t->nc, &p)) {
-            t->in_watch = 0;
+            unwatch(&t->in);
             return G_SOURCE_REMOVE;
         }
     }
@@ -81,14 +100,14 @@ static gboolean readable(gint fd, GIOCondition cond, gpointer opaque)
 static void tap_writable(NetClient *nc)
 {
     TapNet *t = TAP(nc);
-    if (!t->in_watch && !t->detached && !t->gone)
-        t->in_watch = fd_watch(t->fd, G_IO_IN, readable, t);
+    if (!t->in && !t->detached && !t->gone)
+        t->in = watch(t, G_IO_IN, readable);
 }
 
 static gboolean room(gint fd, GIOCondition cond, gpointer opaque)
 {
     TapNet *t = opaque;
-    t->out_watch = 0;
+    unwatch(&t->out);
     net_ready(&t->nc);
     return G_SOURCE_REMOVE;
 }
@@ -106,13 +125,13 @@ static bool tap_receive(NetClient *nc, const NetPacket *p)
     int head = t->vnet_hdr, n = MIN(p->n, NET_PARTS_MAX);
     if (t->detached)
         return true;
-    if (t->out_watch)
+    if (t->out)
         return false;
     iov[0] = (struct iovec){&h, HEADER};
     memcpy(iov + head, p->iov, (size_t)n * sizeof(iov[0]));
     if (writev(t->fd, iov, n + head) >= 0 || errno != EAGAIN)
         return true;
-    t->out_watch = fd_watch(t->fd, G_IO_OUT, room, t);
+    t->out = watch(t, G_IO_OUT, room);
     return false;
 }
 
@@ -132,11 +151,19 @@ static bool tap_set_offload(NetClient *nc, unsigned takes)
 
 static void stop_watching(TapNet *t)
 {
-    if (t->in_watch)
-        g_source_remove(t->in_watch);
-    if (t->out_watch)
-        g_source_remove(t->out_watch);
-    t->in_watch = t->out_watch = 0;
+    unwatch(&t->in);
+    unwatch(&t->out);
+}
+
+static void tap_set_context(NetClient *nc)
+{
+    TapNet *t = TAP(nc);
+    bool in = t->in, out = t->out;
+    stop_watching(t);
+    if (in)
+        t->in = watch(t, G_IO_IN, readable);
+    if (out)
+        t->out = watch(t, G_IO_OUT, room);
 }
 
 static void tap_enable(NetClient *nc, bool on)
@@ -194,6 +221,7 @@ static const NetOps tap_ops = {
     .cleanup = tap_cleanup,
     .set_offload = tap_set_offload,
     .enable = tap_enable,
+    .set_context = tap_set_context,
 };
 
 static void further_free(void *p)

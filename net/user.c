@@ -2,13 +2,16 @@
 /*
  * Module net-user: -netdev user, a network of the guest's own behind libslirp, which speaks for it with the host's
  * sockets. Its addresses: net= (10.0.2.0/24), host= (.2), dns= (.3), dhcpstart= (.15) and fec0::/64 likewise.
+ *
+ * libslirp takes one thread at a time: that of the owner of the client (net.h). What it waits for is a source of that
+ * thread's context and moves with it; its timers run in it, too. With guestfwd to a character device, which is bound to
+ * the main loop, the network stays there. Networks in different threads share nothing but libslirp's copy of
+ * /etc/resolv.conf.
  */
 #include "net/user.h"
 
 #include "chardev/chardev.h"
-#include "hw/core/clock.h"
 #include "hw/core/prop.h"
-#include "softmmu/mainloop.h"
 #include "util/module.h"
 
 #include <arpa/inet.h>
@@ -36,44 +39,99 @@ static int64_t get_ns(void *opaque)
     return clock_ns(CLOCK_VIRTUAL);
 }
 
+/* ---- its timers: few, and rarely armed ---- */
+
 typedef struct UserTimer {
-    Timer t;
     SlirpTimerCb cb;
     void *opaque;
+    int64_t expires; /* ns of the virtual clock; INT64_MAX: not armed */
 } UserTimer;
 
-static void timer_fired(void *opaque)
+static UserTimer *first_timer(const User *u)
 {
-    UserTimer *t = opaque;
-    t->cb(t->opaque);
+    UserTimer *first = NULL;
+    for (GSList *l = u->timers; l; l = l->next) {
+        UserTimer *t = l->data;
+        if (t->expires != INT64_MAX && (!first || t->expires < first->expires))
+            first = t;
+    }
+    return first;
+}
+
+/* Under the VM lock. */
+static void set_wake(void *opaque)
+{
+    User *u = opaque;
+    int64_t at = __atomic_load_n(&u->wake_ns, __ATOMIC_RELAXED);
+    if (at == INT64_MAX)
+        timer_stop(&u->wake);
+    else
+        timer_arm_at(&u->wake, at);
+}
+
+/* The clock shall tell when the first is due. */
+static void want_wake(User *u)
+{
+    const UserTimer *t = first_timer(u);
+    __atomic_store_n(&u->wake_ns, t ? t->expires : INT64_MAX, __ATOMIC_RELAXED);
+    if (vm_locked())
+        set_wake(u);
+    else
+        bh_schedule(u->wake_bh);
+}
+
+static void run_timers(User *u)
+{
+    int64_t now = clock_ns(CLOCK_VIRTUAL);
+    UserTimer *t = first_timer(u);
+    if (!t || t->expires > now)
+        return;
+    for (unsigned n = g_slist_length(u->timers); n && (t = first_timer(u)) && t->expires <= now; n--) {
+        t->expires = INT64_MAX;
+        t->cb(t->opaque);
+    }
+    want_wake(u);
+}
+
+/* Under the VM lock. */
+static void woken(void *opaque)
+{
+    User *u = opaque;
+    if (u->nc->ctx)
+        g_source_set_ready_time(u->source, 0);
+    else
+        run_timers(u);
 }
 
 static void *timer_new(SlirpTimerCb cb, void *cb_opaque, void *opaque)
 {
+    User *u = opaque;
     UserTimer *t = g_new0(UserTimer, 1);
-    t->cb = cb;
-    t->opaque = cb_opaque;
-    timer_init(&t->t, timer_fired, t);
+    *t = (UserTimer){cb, cb_opaque, INT64_MAX};
+    u->timers = g_slist_append(u->timers, t);
     return t;
 }
 
 static void timer_free(void *timer, void *opaque)
 {
-    UserTimer *t = timer;
-    timer_stop(&t->t);
-    g_free(t);
+    User *u = opaque;
+    u->timers = g_slist_remove(u->timers, timer);
+    g_free(timer);
+    want_wake(u);
 }
 
 static void timer_mod(void *timer, int64_t ms, void *opaque)
 {
-    timer_arm_at(&((UserTimer *)timer)->t, ms * NS_PER_MS);
+    ((UserTimer *)timer)->expires = CLAMP(ms, 0, INT64_MAX / NS_PER_MS - 1) * NS_PER_MS;
+    want_wake(opaque);
 }
 
-/* The main loop shall look anew at what libslirp waits for. */
+/* Who polls shall look anew at what libslirp waits for: the main loop, where that runs in another thread. The owner's
+ * own loop looks after each of its callbacks. */
 static void look_again(void *opaque)
 {
     User *u = opaque;
-    if (u->stale)
+    if (u->nc->ctx || in_main_thread() || u->stale)
         return;
     u->stale = true;
     mainloop_wake();
@@ -96,7 +154,7 @@ static const SlirpCb callbacks = {
     .notify = look_again,
 };
 
-/* ---- in the main loop ---- */
+/* ---- in the owner's loop ---- */
 
 typedef struct UserSource {
     GSource src;
@@ -177,6 +235,8 @@ static gboolean source_dispatch(GSource *src, GSourceFunc fn, gpointer data)
 {
     UserSource *s = (UserSource *)src;
     bool was = net_merger_begin(&s->u->merger);
+    g_source_set_ready_time(src, -1);
+    run_timers(s->u);
     slirp_pollfds_poll(s->u->slirp, 0, get_revents, s);
     net_merger_end(&s->u->merger, was);
     return G_SOURCE_CONTINUE;
@@ -198,7 +258,16 @@ static void attach(User *u)
     s->u = u;
     s->fds = g_array_new(false, false, sizeof(GPollFD *));
     u->source = &s->src;
-    g_source_attach(u->source, NULL);
+    g_source_attach(u->source, u->nc->ctx);
+}
+
+static void detach(User *u)
+{
+    if (!u->source)
+        return;
+    g_source_destroy(u->source);
+    g_source_unref(u->source);
+    u->source = NULL;
 }
 
 /* ---- the client ---- */
@@ -206,6 +275,15 @@ static void attach(User *u)
 static User *user_of(NetClient *nc)
 {
     return container_of(nc, NetUserClient, nc)->user;
+}
+
+/* A timer that was due when it left comes again: its clock is in the past. */
+static void user_set_context(NetClient *nc)
+{
+    User *u = user_of(nc);
+    detach(u);
+    attach(u);
+    want_wake(u);
 }
 
 static bool user_receive(NetClient *nc, const NetPacket *p)
@@ -220,9 +298,7 @@ static bool user_receive(NetClient *nc, const NetPacket *p)
         slirp_input(u->slirp, buf, (int)p->size);
     }
     net_merger_end(&u->merger, was);
-    /* A vCPU's thread brought it: what libslirp now waits for may be another. */
-    if (!in_main_thread())
-        look_again(u);
+    look_again(u);
     return true;
 }
 
@@ -230,12 +306,11 @@ static void user_free(User *u)
 {
     if (!u)
         return;
-    if (u->source) {
-        g_source_destroy(u->source);
-        g_source_unref(u->source);
-    }
+    detach(u);
     if (u->slirp)
         slirp_cleanup(u->slirp);
+    timer_stop(&u->wake);
+    bh_delete(u->wake_bh);
     if (u->forwards)
         g_ptr_array_unref(u->forwards);
     g_free(u);
@@ -248,7 +323,9 @@ static void user_cleanup(NetClient *nc)
     c->user = NULL;
 }
 
-static const NetOps user_ops = {.type = "user", .receive = user_receive, .cleanup = user_cleanup};
+static const NetOps user_ops = {
+    .type = "user", .receive = user_receive, .cleanup = user_cleanup, .set_context = user_set_context};
+static const NetOps user_ops_main_loop = {.type = "user", .receive = user_receive, .cleanup = user_cleanup};
 
 /* ---- rules ---- */
 
@@ -430,6 +507,8 @@ bool net_user_open(NetClient *nc, const Json *opts, Error **errp)
     User *u = g_new0(User, 1);
     u->nc = u->merger.from = nc;
     u->forwards = g_ptr_array_new_with_free_func(forward_free);
+    timer_init(&u->wake, woken, u);
+    u->wake_bh = bh_new(set_wake, u);
     u->slirp = slirp_new(&conf.slirp, &callbacks, u);
     g_free(conf.search);
     if (!u->slirp) {
@@ -446,6 +525,8 @@ bool net_user_open(NetClient *nc, const Json *opts, Error **errp)
         user_cleanup(nc);
         return false;
     }
+    if (u->forwards->len)
+        nc->ops = &user_ops_main_loop;
     net_set_info(nc, "net=%s,restrict=%s", inet_ntoa(conf.slirp.vnetwork), conf.slirp.restricted ? "on" : "off");
     return true;
 }

@@ -23,7 +23,7 @@ static const char *const cause_names[] = {
     "guest-shutdown", "guest-reset", "guest-panic",   "subsystem-reset",       "snapshot-load",
 };
 
-static RunState state = RUN_PRELAUNCH; /* VM lock */
+static RunState state = RUN_PRELAUNCH; /* changed under the VM lock; atomic for those who read it without */
 /* Requests; atomic. Causes are stored + 1 where 0 means none. */
 static int req_shutdown, req_reset, req_powerdown, req_suspend, req_wakeup, req_stop = -1, req_exit = -1;
 bool opt_no_reboot, opt_no_shutdown;
@@ -46,7 +46,12 @@ bool runstate_ends;
 
 RunState runstate(void)
 {
-    return state;
+    return __atomic_load_n(&state, __ATOMIC_RELAXED);
+}
+
+static void set_state(RunState s)
+{
+    __atomic_store_n(&state, s, __ATOMIC_RELAXED);
 }
 
 const char *runstate_name(RunState s)
@@ -56,7 +61,7 @@ const char *runstate_name(RunState s)
 
 bool runstate_running(void)
 {
-    return state == RUN_RUNNING;
+    return runstate() == RUN_RUNNING;
 }
 
 const char *shutdown_cause_name(ShutdownCause c)
@@ -67,7 +72,7 @@ const char *shutdown_cause_name(ShutdownCause c)
 void runstate_set(RunState s)
 {
     ASSERT_VM_LOCKED();
-    state = s;
+    set_state(s);
 }
 
 void event_emit(const char *name, Json *data)
@@ -265,7 +270,7 @@ void vm_start(void)
     if (state == RUN_RUNNING)
         return;
     take(&req_stop, -1);
-    state = RUN_RUNNING;
+    set_state(RUN_RUNNING);
     clock_virtual_enable(true);
     tell_hooks(true);
     event_emit("RESUME", NULL);
@@ -279,7 +284,7 @@ bool vm_stop(RunState to)
         return false;
     vcpus_pause();
     clock_virtual_enable(false);
-    state = to;
+    set_state(to);
     tell_hooks(false);
     event_emit("STOP", NULL);
     return true;
@@ -303,7 +308,7 @@ static void reset(ShutdownCause cause)
     if (state == RUN_RUNNING)
         vcpus_resume();
     else if (state != RUN_INMIGRATE && state != RUN_PAUSED)
-        state = RUN_PRELAUNCH;
+        set_state(RUN_PRELAUNCH);
 }
 
 void system_reset_now(ShutdownCause cause)
@@ -319,7 +324,7 @@ bool runstate_turn(int *status)
     if ((v = take(&req_exit, -1)) != -1) {
         vcpus_pause();
         if (state == RUN_RUNNING) {
-            state = RUN_SHUTDOWN;
+            set_state(RUN_SHUTDOWN);
             runstate_ends = true;
             tell_hooks(false);
         }
@@ -338,7 +343,7 @@ bool runstate_turn(int *status)
             *status = v == CAUSE_GUEST_PANIC && panic_action == PANIC_ACTION_EXIT_FAILURE;
             return true;
         }
-        state = RUN_SHUTDOWN;
+        set_state(RUN_SHUTDOWN);
     }
     if ((v = take(&req_reset, 0)))
         reset(v);
@@ -348,12 +353,12 @@ bool runstate_turn(int *status)
     }
     if (take(&req_suspend, 0)) {
         vcpus_pause();
-        state = RUN_SUSPENDED;
+        set_state(RUN_SUSPENDED);
         event_emit("SUSPEND", NULL);
         vcpus_resume();
     }
     if (take(&req_wakeup, 0)) {
-        state = RUN_RUNNING;
+        set_state(RUN_RUNNING);
         reset(CAUSE_NONE);
         notify(wakeup_notifiers);
         event_emit("WAKEUP", NULL);

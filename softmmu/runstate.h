@@ -25,7 +25,7 @@ typedef enum RunState {
     RUN_COLO,
     RUN_STATES,
 } RunState;
-RunState runstate(void);
+RunState runstate(void); /* this and runstate_running(): any thread */
 const char *runstate_name(RunState s);
 bool runstate_running(void);
 

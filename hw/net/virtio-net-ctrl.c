@@ -2,7 +2,8 @@
 /*
  * virtio-net: the control queue (section 5.1.6.5), the receive filter that it sets, and the state in a stream.
  *
- * A command: { 0 class, 1 command }, its data; the answer is one byte, 0: done.
+ * A command: { 0 class, 1 command }, its data; the answer is one byte, 0: done. The queue is served where the others
+ * are, so that what a command changes is its thread's alone; who else asks has the card stop (net_hold()).
  */
 #include "hw/net/virtio-net.h"
 
@@ -82,10 +83,8 @@ static bool set_mac(VirtioNet *s, uint8_t cmd, Cursor *c)
     bool ok;
     if (cmd == MAC_ADDR_SET && virtio_has(&s->v, NET_F_CTRL_MAC_ADDR)) {
         ok = c->r->out_len - c->off == NET_MAC_LEN && take(c, mac, NET_MAC_LEN);
-        if (ok) {
-            memcpy(s->mac, mac, NET_MAC_LEN);
-            net_nic_mac_changed(virtio_net_nic(s), mac);
-        }
+        if (ok)
+            virtio_net_set_mac(s, mac);
     } else {
         ok = cmd == MAC_TABLE_SET && virtio_has(&s->v, NET_F_CTRL_RX) && set_table(s, c);
     }
@@ -110,10 +109,7 @@ static bool set_vlan(VirtioNet *s, uint8_t cmd, Cursor *c)
 
 static bool announced(VirtioNet *s, uint8_t cmd)
 {
-    if (cmd || !(s->status & NET_S_ANNOUNCE))
-        return false;
-    s->status &= (uint16_t)~NET_S_ANNOUNCE;
-    return true;
+    return !cmd && __atomic_fetch_and(&s->status, (uint16_t)~NET_S_ANNOUNCE, __ATOMIC_RELAXED) & NET_S_ANNOUNCE;
 }
 
 static bool set_offloads(VirtioNet *s, uint8_t cmd, Cursor *c)
@@ -344,7 +340,7 @@ bool virtio_net_post_load(VirtioDevice *v, Error **errp)
     memcpy(s->vlans, s->loaded_vlans, sizeof(s->vlans));
     virtio_net_apply_offloads(s, s->loaded_offloads);
     virtio_net_use_pairs(s, s->loaded_pairs);
-    net_nic_mac_changed(virtio_net_nic(s), s->mac);
+    virtio_net_set_mac(s, s->mac);
     for (unsigned i = 0; i < s->n_pairs; i++)
         s->pairs[i].nic.link_down = !(s->status & NET_S_LINK_UP);
     return true;

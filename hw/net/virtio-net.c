@@ -5,7 +5,13 @@
  *
  * A packet in a queue is a header (see H_*; 12 bytes with mergeable buffers or virtio 1.0, else 10) and the frame. The
  * header's checksum and segmentation work goes through to a back end that takes it; net.c does it for one that does
- * not, so that the features are offered whatever the back end is. Everything runs in the main loop.
+ * not, so that the features are offered whatever the back end is.
+ *
+ * With a back end that can move (NetOps.set_context) all of the card's queues, the control queue too, are at home in
+ * the I/O thread that devices share, and while the card is started the back end belongs to that thread as well: a
+ * packet goes from the doorbell or the back end's descriptor to the other side without the VM lock. With another back
+ * end, or none, the home is the main loop. What the thread does not own: v->status, v->config and the like (virtio.h),
+ * `status`, which is atomic, and what `info network` shows, which a bottom half writes.
  *
  * Not there: UDP fragmentation and segmentation, RSS, hash reports, failover.
  */
@@ -97,8 +103,9 @@ static void get_config(VirtioDevice *v, uint8_t *c)
 {
     VirtioNet *s = VIRTIO_NET(v);
     uint8_t full[C_SIZE_SPEED] = {0};
-    memcpy(full + C_MAC, s->mac, NET_MAC_LEN);
-    stw_le(full + C_STATUS, s->status);
+    uint64_t mac = __atomic_load_n(&s->mac_shown, __ATOMIC_RELAXED);
+    memcpy(full + C_MAC, &mac, NET_MAC_LEN);
+    stw_le(full + C_STATUS, __atomic_load_n(&s->status, __ATOMIC_RELAXED));
     stw_le(full + C_PAIRS, (uint16_t)s->n_pairs);
     stw_le(full + C_MTU, s->mtu);
     stl_le(full + C_SPEED, (uint32_t)s->speed);
@@ -106,25 +113,47 @@ static void get_config(VirtioDevice *v, uint8_t *c)
     memcpy(c, full, MIN(v->config_len, sizeof(full)));
 }
 
+static void show_mac(void *opaque)
+{
+    VirtioNet *s = opaque;
+    uint64_t mac = __atomic_load_n(&s->mac_shown, __ATOMIC_RELAXED);
+    net_nic_mac_changed(virtio_net_nic(s), (const uint8_t *)&mac);
+}
+
+void virtio_net_set_mac(VirtioNet *s, const uint8_t *mac)
+{
+    uint64_t shown = 0;
+    memcpy(&shown, mac, NET_MAC_LEN);
+    memmove(s->mac, mac, NET_MAC_LEN);
+    __atomic_store_n(&s->mac_shown, shown, __ATOMIC_RELAXED);
+    if (!s->mac_bh)
+        return;
+    if (vm_locked())
+        show_mac(s);
+    else
+        bh_schedule(s->mac_bh);
+}
+
+static void take_mac(VirtioDevice *v, void *arg)
+{
+    virtio_net_set_mac(VIRTIO_NET(v), arg);
+}
+
 /* A legacy driver writes its address there. */
 static void set_config(VirtioDevice *v, const uint8_t *c)
 {
-    VirtioNet *s = VIRTIO_NET(v);
-    if (virtio_has(v, NET_F_CTRL_MAC_ADDR) || virtio_has(v, VIRTIO_F_VERSION_1) || !memcmp(c, s->mac, NET_MAC_LEN))
-        return;
-    memcpy(s->mac, c, NET_MAC_LEN);
-    net_nic_mac_changed(virtio_net_nic(s), s->mac);
+    uint64_t mac = __atomic_load_n(&VIRTIO_NET(v)->mac_shown, __ATOMIC_RELAXED);
+    if (!virtio_has(v, NET_F_CTRL_MAC_ADDR) && !virtio_has(v, VIRTIO_F_VERSION_1) && memcmp(c, &mac, NET_MAC_LEN))
+        virtio_while_stopped(v, take_mac, (void *)c);
 }
 
+/* This and the next are called while the card is held. */
 static void link_changed(NetClient *nc)
 {
     VirtioNet *s = virtio_net_of(nc);
-    uint16_t old = s->status;
-    if (nc->link_down)
-        s->status &= (uint16_t)~NET_S_LINK_UP;
-    else
-        s->status |= NET_S_LINK_UP;
-    if (s->status != old && s->v.dev.realized)
+    uint16_t old = s->status, now = (old & (uint16_t)~NET_S_LINK_UP) | (nc->link_down ? 0 : NET_S_LINK_UP);
+    __atomic_store_n(&s->status, now, __ATOMIC_RELAXED);
+    if (now != old && s->v.dev.realized)
         virtio_config_changed(&s->v);
 }
 
@@ -133,7 +162,7 @@ static bool announce(NetClient *nc)
     VirtioNet *s = virtio_net_of(nc);
     if (!virtio_has(&s->v, NET_F_GUEST_ANNOUNCE) || !virtio_has(&s->v, NET_F_CTRL_VQ) || !virtio_driver_ok(&s->v))
         return false;
-    s->status |= NET_S_ANNOUNCE;
+    __atomic_fetch_or(&s->status, NET_S_ANNOUNCE, __ATOMIC_RELAXED);
     virtio_config_changed(&s->v);
     return true;
 }
@@ -316,6 +345,15 @@ static void tx_again(NetClient *nc)
 
 /* ---- life ---- */
 
+static void hold(NetClient *nc, bool on)
+{
+    VirtioDevice *v = &virtio_net_of(nc)->v;
+    if (on)
+        virtio_stop(v);
+    else
+        virtio_update_started(v);
+}
+
 static const NetOps net_ops = {
     .type = "nic",
     .receive = net_receive,
@@ -323,16 +361,25 @@ static const NetOps net_ops = {
     .link_changed = link_changed,
     .rx_filter = virtio_net_rx_filter,
     .announce = announce,
+    .hold = hold,
 };
 
-static void net_start(VirtioDevice *v)
+/* At home. What waits for the back end goes on with a kick, which each queue gets; see tx_stopped in handle_tx(). */
+static void net_arrived(VirtioDevice *v)
 {
     VirtioNet *s = VIRTIO_NET(v);
+    net_move(virtio_net_nic(s), virtio_home_context(v));
     for (unsigned i = 0; i < s->n_pairs; i++) {
         if (virtq_ready(s->pairs[i].rx))
             virtq_set_notification(s->pairs[i].rx, true);
         net_ready(&s->pairs[i].nic);
     }
+}
+
+/* At home, or under the VM lock where that is the same. */
+static void net_stop(VirtioDevice *v)
+{
+    net_move(virtio_net_nic(VIRTIO_NET(v)), NULL);
 }
 
 static void net_reset(VirtioDevice *v)
@@ -345,13 +392,12 @@ static void net_reset(VirtioDevice *v)
     memset(s->macs, 0, sizeof(s->macs));
     memset(s->vlans, 0xff, sizeof(s->vlans));
     s->header = HEADER_OLD;
-    memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
+    virtio_net_set_mac(s, s->conf.mac);
     for (unsigned i = 0; i < s->n_pairs; i++)
         s->pairs[i].tx_stopped = false;
     if (virtio_net_nic(s)->conf) {
         virtio_net_apply_offloads(s, 0);
         virtio_net_use_pairs(s, 1);
-        net_nic_mac_changed(virtio_net_nic(s), s->mac);
         for (unsigned i = 0; i < s->n_pairs; i++)
             net_purge(&s->pairs[i].nic);
     }
@@ -413,6 +459,8 @@ static bool net_realize(Device *dev, Error **errp)
     }
     virtio_add_queue(v, CTRL_QUEUE_SIZE, virtio_net_handle_ctrl);
     layout(v);
+    if (s->conf.peer && s->conf.peer->ops->set_context && !virtio_set_home(v, NULL, errp))
+        return false;
     NetClient *nic = virtio_net_nic(s);
     Device *shown = v->proxy ? v->proxy : dev;
     if (!net_nic_init(nic, &net_ops, &s->conf, shown, shown->desc->name, errp))
@@ -420,7 +468,8 @@ static bool net_realize(Device *dev, Error **errp)
     for (unsigned i = 1; i < s->n_pairs; i++)
         net_add_queue(nic, &s->pairs[i].nic);
     s->status = nic->link_down ? 0 : NET_S_LINK_UP;
-    memcpy(s->mac, s->conf.mac, NET_MAC_LEN);
+    s->mac_bh = bh_new(show_mac, s);
+    virtio_net_set_mac(s, s->conf.mac);
     return true;
 }
 
@@ -428,6 +477,7 @@ static void net_unrealize(Device *dev)
 {
     VirtioNet *s = VIRTIO_NET(VIRTIO_DEVICE(dev));
     virtio_net_use_pairs(s, 1);
+    g_clear_pointer(&s->mac_bh, bh_delete);
     net_nic_fini(virtio_net_nic(s));
 }
 
@@ -494,7 +544,8 @@ static const VirtioInfo net_info = {
     .get_config = get_config,
     .set_config = set_config,
     .reset = net_reset,
-    .start = net_start,
+    .arrived = net_arrived,
+    .stop = net_stop,
     .vmstate = &virtio_net_vmstate,
     .post_load = virtio_net_post_load,
 };

@@ -74,10 +74,12 @@ struct VirtioNet {
     unsigned n_pairs;
     VirtReq *bufs[RX_BUFFERS_MAX]; /* of the packet that is being received */
     unsigned header;               /* bytes before a packet, as negotiated */
-    /* state */
+    BottomHalf *mac_bh;            /* tells of mac_shown in `info network` */
+    uint64_t mac_shown;            /* atomic: a copy of mac */
+    /* state: but for status the owner's of the queues */
     uint16_t used_pairs; /* by the driver: the first ones */
     uint8_t mac[NET_MAC_LEN];
-    uint16_t status;
+    uint16_t status; /* atomic */
     RxMode rx_mode;
     uint32_t n_unicast, n_multicast; /* in macs[], in this order */
     bool unicast_over, multicast_over;
@@ -99,6 +101,7 @@ static inline VirtioNet *virtio_net_of(NetClient *nc)
 {
     return container_of(nc, NetPair, nic)->s;
 }
+void virtio_net_set_mac(VirtioNet *s, const uint8_t *mac);
 void virtio_net_use_pairs(VirtioNet *s, unsigned n);
 void virtio_net_apply_offloads(VirtioNet *s, uint64_t offloads);
 void virtio_net_handle_ctrl(VirtioDevice *v, VirtQueue *q);

@@ -573,7 +573,8 @@ static void virtio_config_space_write(PciDevice *d, unsigned off, uint32_t val, 
         bool off_now = !pci_bus_master(d);
         if (off_now && v->status & VIRTIO_S_DRIVER_OK)
             virtio_set_status(v, v->status & ~VIRTIO_S_DRIVER_OK);
-        v->disabled = off_now && v->use_disabled;
+        if (v->disabled != (off_now && v->use_disabled)) /* else the home thread may be reading it */
+            v->disabled = !v->disabled;
     }
     if (touches_data(p, off, size) && (r = access_target(p, &at, &len)))
         region_write(r, at, ldl_le(d->config + p->access_cap + ACCESS_DATA), len);

@@ -12,6 +12,7 @@
  * that the guest changes while it is looked at makes an error or a wrong request, never more.
  */
 #include "hw/virtio/internal.h"
+#include "util/tsan.h"
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 enum { AVAIL_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 };
@@ -161,6 +162,7 @@ static int available(VirtQueue *q)
     if (q->seen_avail == q->last_avail) {
         q->seen_avail = load16(&q->avail_area, RING_INDEX);
         __atomic_thread_fence(__ATOMIC_ACQUIRE); /* ring entries after the index */
+        TSAN_ACQUIRE(q->avail_area.host);
     }
     uint16_t n = q->seen_avail - q->last_avail;
     if (n <= q->size)
@@ -420,6 +422,7 @@ void virtq_flush(VirtQueue *q, unsigned n)
     if (!ready(q))
         return;
     uint16_t old = q->used_idx;
+    TSAN_RELEASE(q->used_area.host);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* the elements before the index */
     q->used_idx += n;
     store16(&q->used_area, RING_INDEX, q->used_idx);

@@ -25,7 +25,13 @@ VirtQueue *virtio_queue(VirtioDevice *v, unsigned n)
 
 bool virtio_driver_ok(const VirtioDevice *v)
 {
-    return (v->status & VIRTIO_S_DRIVER_OK) && !v->disabled && !__atomic_load_n(&v->broken, __ATOMIC_RELAXED);
+    return (__atomic_load_n(&v->status, __ATOMIC_RELAXED) & VIRTIO_S_DRIVER_OK) && !v->disabled &&
+           !__atomic_load_n(&v->broken, __ATOMIC_RELAXED);
+}
+
+static void set_status(VirtioDevice *v, uint8_t status)
+{
+    __atomic_store_n(&v->status, status, __ATOMIC_RELAXED);
 }
 
 /* ---- interrupts ---- */
@@ -95,7 +101,7 @@ static void tell_error(VirtioDevice *v, const char *text)
     guest_error(v->proxy ? v->proxy : &v->dev, "%s; the device stops until it is reset", text);
     if (!virtio_has(v, VIRTIO_F_VERSION_1))
         return;
-    v->status |= VIRTIO_S_NEEDS_RESET;
+    set_status(v, v->status | VIRTIO_S_NEEDS_RESET);
     virtio_config_changed(v);
 }
 
@@ -165,14 +171,20 @@ static gboolean kick_dispatch(GSource *src, GSourceFunc fn, gpointer data)
 
 static GSourceFuncs kick_funcs = {.check = kick_check, .dispatch = kick_dispatch};
 
+/* The queues' doorbells are looked at at home; otherwise they call the handlers under the VM lock. */
+static bool by_fd(const VirtioDevice *v)
+{
+    return v->home || v->ioeventfd;
+}
+
 /* In the home thread. */
-static void attach_sources(void *opaque)
+static void start_at_home(void *opaque)
 {
     VirtioDevice *v = opaque;
     GMainContext *ctx = virtio_home_context(v);
     for (unsigned i = 0; i < v->n_queues; i++) {
         VirtQueue *q = &v->queues[i];
-        if (!q->desc)
+        if (!q->desc || !by_fd(v))
             continue;
         KickSource *k = (KickSource *)g_source_new(&kick_funcs, sizeof(KickSource));
         k->q = q;
@@ -180,6 +192,8 @@ static void attach_sources(void *opaque)
         q->source = &k->src;
         g_source_attach(q->source, ctx);
     }
+    if (VIRTIO_INFO(v)->arrived)
+        VIRTIO_INFO(v)->arrived(v);
 }
 
 /* In the home thread: no handler runs after it, nothing is in flight. */
@@ -230,9 +244,8 @@ bool virtio_set_home(VirtioDevice *v, Object *iothread, Error **errp)
 static void start(VirtioDevice *v)
 {
     const VirtioInfo *info = VIRTIO_INFO(v);
-    bool by_fd = v->home || v->ioeventfd;
     v->started = true;
-    if (by_fd) {
+    if (by_fd(v)) {
         memory_begin();
         for (unsigned i = 0; i < v->n_queues; i++) {
             VirtQueue *q = &v->queues[i];
@@ -246,8 +259,7 @@ static void start(VirtioDevice *v)
             v->transport->vector_used(v, v->queues[i].vector, true);
     if (info->start)
         info->start(v);
-    if (by_fd)
-        run_at_home(v, attach_sources);
+    run_at_home(v, start_at_home);
     /* What the driver told before. */
     for (unsigned i = 0; i < v->n_queues; i++)
         if (v->queues[i].desc)
@@ -331,7 +343,7 @@ void virtio_set_status(VirtioDevice *v, uint8_t status)
     }
     if (!(status & VIRTIO_S_DRIVER_OK))
         virtio_stop(v);
-    v->status = status;
+    set_status(v, status);
     if (VIRTIO_INFO(v)->status_changed)
         VIRTIO_INFO(v)->status_changed(v);
     virtio_update_started(v);

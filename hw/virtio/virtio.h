@@ -129,6 +129,7 @@ typedef struct VirtioInfo {
      * thread, while the VM lock is held for it; stop completes what is in flight, after it nothing of the device runs
      * there any more. */
     void (*start)(VirtioDevice *v);
+    void (*arrived)(VirtioDevice *v); /* in the home thread, the queues are there; the VM lock is held for it */
     void (*stop)(VirtioDevice *v);
     /* What follows the core's own in the stream. */
     void (*save)(VirtioDevice *v, VmWriter *w);
@@ -178,8 +179,8 @@ struct VirtioDevice {
     uint32_t waiting;   /* atomic: WAIT_* of virtio.c */
     char *error;        /* atomic: of the home thread, for irq_bh */
     /* state */
-    uint8_t status;
-    uint8_t isr; /* atomic. Bits: 0 queue, 1 configuration */
+    uint8_t status; /* changed under the VM lock; atomic, as the home thread reads it */
+    uint8_t isr;    /* atomic. Bits: 0 queue, 1 configuration */
     uint16_t queue_sel;
     uint16_t config_vector;
     uint8_t generation; /* of the configuration */

@@ -16,6 +16,12 @@ static void put_virtio(VmWriter *w, const void *field, const VmField *f)
 {
     VirtioDevice *v = (VirtioDevice *)field;
     const VirtioInfo *info = VIRTIO_INFO(v);
+    if (v->started && v->home) { /* its state is the home thread's */
+        virtio_stop(v);
+        put_virtio(w, field, f);
+        virtio_update_started(v);
+        return;
+    }
     v->transport->save_config(v, w);
     vm_put_be(w, v->status, 1);
     vm_put_be(w, v->isr, 1);
