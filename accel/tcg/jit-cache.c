@@ -130,23 +130,35 @@ void jit_block_add(JitCpu *j, Block *b)
     j->n_blocks++;
 }
 
+/* From an instruction, whose words are at p, to the next one. */
+static const uint16_t *next_insn(const uint16_t *p, JitInsn *i)
+{
+    unsigned v = *p++, size = v >> INSN_CODE_SHIFT;
+
+    i->at = (i->at + (v & 15)) & 1023;
+    i->code = (uint16_t)(i->code + (size == INSN_CODE_LONG ? *p++ : size));
+    i->guest += (int32_t)(v & 15);
+    if (v & INSN_FOLLOWED) {
+        i->guest = (int32_t)((uint32_t)i->guest + (p[0] | (uint32_t)p[1] << 16));
+        p += 2;
+    }
+    return p;
+}
+
 JitInsn jit_insn(const JitCpu *j, const Block *b, unsigned n)
 {
     const uint16_t *p = jit_deref(j, b->table);
     JitInsn i = {.code = b->first};
 
-    for (unsigned k = 0;; k++) {
-        unsigned v = k < b->n_insns ? *p++ : 0, size = v >> INSN_CODE_SHIFT;
+    for (unsigned k = 0; k < n; k++)
+        p = next_insn(p, &i);
+    unsigned v = n < b->n_insns ? *p : 0;
 
-        if (k == n) {
-            i.len = v & 15;
-            i.in_slot = (v & INSN_IN_SLOT) != 0;
-            i.in_group = (v & INSN_IN_GROUP) != 0;
-            return i;
-        }
-        i.guest = (i.guest + (v & 15)) & 1023;
-        i.code = (uint16_t)(i.code + (size == INSN_CODE_LONG ? *p++ : size));
-    }
+    i.len = v & 15;
+    i.followed = (v & INSN_FOLLOWED) != 0;
+    i.in_slot = (v & INSN_IN_SLOT) != 0;
+    i.in_group = (v & INSN_IN_GROUP) != 0;
+    return i;
 }
 
 uint8_t *jit_heat(JitCpu *j, uint64_t lin, uint32_t id, uint32_t mode)
@@ -312,11 +324,16 @@ void jit_verify_end(JitCpu *j)
 bool jit_block_same(const JitCpu *j, const Block *b)
 {
     const uint8_t *bytes = jit_bytes(j, b), *second = jit_second_page(j, b);
-    unsigned at = b->lin & 0xfff;
+    const uint16_t *p = jit_deref(j, b->table);
 
-    for (unsigned n = 0; n < b->n_bytes; n++, at++) {
-        if (bytes[n] != (at < PAGE_SIZE ? b->page[at] : second[at - PAGE_SIZE]))
-            return false;
+    for (JitInsn i = {0}; i.at < b->n_bytes; p = next_insn(p, &i)) {
+        for (unsigned n = 0; n < (*p & 15U); n++) {
+            uint64_t lin = b->lin + (uint64_t)i.guest + n;
+            const uint8_t *page = (lin ^ b->lin) & PAGE_MASK ? second : b->page;
+
+            if (bytes[i.at + n] != page[lin & 0xfff])
+                return false;
+        }
     }
     return true;
 }

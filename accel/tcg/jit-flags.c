@@ -116,11 +116,11 @@ void tr_liveness(Tr *t)
     for (unsigned n = t->n; n--;) {
         const Insn *i = &t->insn[n];
         unsigned op = i->desc->op, p = t->plan[n];
-        bool flow = i->desc->attrs & INSN_BRANCH;
+        bool flow = i->desc->attrs & INSN_BRANCH && !t->info[n].followed;
 
         if (flow || op == OP_STAC || op == OP_CLAC)
             live = FLAGS_ARITH;
-        if (p == PLAN_FLOW && (op == OP_JMP || op == OP_CALL) && i->operand[0].kind == OPND_REL)
+        if (flow && p == PLAN_FLOW && (op == OP_JMP || op == OP_CALL) && i->operand[0].kind == OPND_REL)
             live = wanted_at(t, tr_target(t, n));
         t->live_out[n] = live;
 

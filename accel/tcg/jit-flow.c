@@ -299,6 +299,11 @@ bool tr_flow(Tr *t, const Insn *i)
 
     switch (i->desc->op) {
     case OP_JMP:
+        if (t->info[t->at].followed) {
+            if (target_of(t, i) <= t->rip[t->at])
+                t->polls_from = MIN(t->polls_from, t->at + 1);
+            return true;
+        }
         if (o->kind == OPND_REL) {
             tr_jump(t, target_of(t, i));
             return false;

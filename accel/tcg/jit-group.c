@@ -294,7 +294,8 @@ static bool takes_t0(const Tr *t, unsigned n, int group)
     }
     if (t->group_of[n][0] < 0 && i->has_mem)
         return true;
-    if (t->group_of[n][1] < 0 && (t->plan[n] == PLAN_STACK || t->plan[n] == PLAN_FLOW) && i->desc->op != OP_JCC)
+    if (t->group_of[n][1] < 0 && (t->plan[n] == PLAN_STACK || t->plan[n] == PLAN_FLOW) && i->desc->op != OP_JCC &&
+        !t->info[n].followed)
         return true;
     for (unsigned k = 0; k < i->n_operands; k++) {
         if (i->operand[k].kind == OPND_GPR && spilled(i->operand[k].reg))

@@ -273,14 +273,15 @@ void jit_print_info(X86CPU *c, GString *out)
                            ", indirect jumps %" PRIu64 ", returns elsewhere %" PRIu64 ", guards %" PRIu64
                            ", exits %" PRIu64 ", host exceptions %" PRIu64 ", late stores found %" PRIu64 "\n"
                            "  of two pages %" PRIu64 " accesses not by handlers, %" PRIu64
-                           " in copies; REP MOVS and STOS not by handlers %" PRIu64 "\n"
+                           " in copies; REP MOVS and STOS not by handlers %" PRIu64 "; jumps followed %" PRIu64 "\n"
                            "  TLB of %u entries, second level %u with %" PRIu64 " hits, of code %u; of PCIDs %" PRIu64
                            " entries kept, %" PRIu64 " used again\n",
                            j->translated, j->translated_insns, j->again, j->invalidated, j->evicted, j->n_blocks,
                            j->flushes, j->n_pages, j->n_ids, j->cold_insns, j->slow_fills, j->slow_execs, j->ungrouped,
                            j->execs, j->dispatches, j->links, j->indirect, HOT(c)->return_misses, j->guards, j->leaves,
-                           j->faults, j->late_stores, j->crossed, j->bounced, j->strings, MMU_MODES * TLB_ENTRIES,
-                           TLB2_ENTRIES, t->tlb2->hits, CODE_TLB_ENTRIES, t->pcids->saved, t->pcids->restored);
+                           j->faults, j->late_stores, j->crossed, j->bounced, j->strings, j->followed,
+                           MMU_MODES * TLB_ENTRIES, TLB2_ENTRIES, t->tlb2->hits, CODE_TLB_ENTRIES, t->pcids->saved,
+                           t->pcids->restored);
     print_memory(j, t, out);
     for (unsigned round = 0; round < 24; round++) {
         unsigned best = 0;

@@ -15,8 +15,9 @@
 /* Host registers: guest registers are in the host's of the same number but these: RSP is in R15; R10, R11 and R15 are
  * in X86CPU.gpr[]. The host's RSP is the return stack (docs/engine.rst). */
 enum { T0 = H_R10, T1 = H_R11, G_RSP = H_R15 };
-#define BLOCK_INSNS 64
-#define BLOCK_ROOM  (48 * 1024) /* of code that one block may take */
+#define BLOCK_INSNS  64
+#define FOLLOW_INSNS 16          /* so near is an indirect jump for which a direct one is followed */
+#define BLOCK_ROOM   (48 * 1024) /* of code that one block may take */
 _Static_assert(BLOCK_INSNS *INSN_MAX_LEN < 1 << 10 && BLOCK_ROOM < 1 << 16, "JitInsn");
 #define BLOCK_NO_GROUPS (1U << 31) /* in Block.mode: made without groups */
 #define GROUPS_MAX      24
@@ -119,14 +120,23 @@ typedef struct PACKED JitExit {
 
 /* An instruction of a block. */
 typedef struct JitInsn {
+    int32_t guest; /* from the block's rip */
     uint16_t code; /* offset from the block's code where it begins */
-    uint16_t guest : 10 /* offset from the block's rip */, len : 4;
+    uint16_t at : 10 /* where its bytes are in the block's copy */, len : 4;
+    uint16_t followed : 1; /* a direct jump; the next instruction is the one at its target */
     uint16_t in_slot : 1;  /* where host code may fault in it: its flags are in the slot, else in the host's */
     uint16_t in_group : 1; /* what a group's check has found is relied on in it: C does not come back to here */
 } JitInsn;
 
-/* In the block's table each is 16 bits, two times 16 where its code is long. */
-enum { INSN_IN_SLOT = 1 << 4, INSN_IN_GROUP = 1 << 5, INSN_CODE_SHIFT = 6, INSN_CODE_LONG = 1023 };
+/* In the block's table each is 16 bits, 16 more where its code is long, then 32 more where it is followed: how far from
+ * its end the target is. All that were decoded are there, also those that were left to another block. */
+enum {
+    INSN_IN_SLOT = 1 << 4,
+    INSN_IN_GROUP = 1 << 5,
+    INSN_FOLLOWED = 1 << 6,
+    INSN_CODE_SHIFT = 7,
+    INSN_CODE_LONG = 511
+};
 
 struct PACKED Block {
     uint32_t hash_next, page_next; /* Block */
@@ -151,11 +161,13 @@ struct PACKED Block {
     bool vector : 1; /* it needs the vector state in the host's registers */
 };
 
-/* What few blocks have: a code segment that is not flat, an instruction that crosses into the next page. */
+/* What few blocks have: a code segment that is not flat; a second page, where an instruction crosses into the next one
+ * or a jump to there is followed. */
 typedef struct PACKED BlockMore {
     uint64_t cs_base;
     uint32_t cs_limit;
     const uint8_t *page; /* host; NULL: none */
+    uint64_t page_lin;
     uint32_t id, page_next;
 } BlockMore;
 
@@ -302,7 +314,7 @@ struct JitCpu {
     /* counts */
     uint64_t translated, translated_insns, invalidated, flushes, slow_fills, slow_execs, ungrouped, execs, links,
         indirect, guards, leaves, dispatches, faults, late_stores, cold_insns, crossed, bounced, strings, evicted,
-        again;
+        again, followed;
     uint64_t exec_by_op[OP_COUNT];
 };
 #define JIT(c) (TCG(c)->jit)
@@ -458,16 +470,19 @@ struct Tr {
     unsigned code_size; /* 2, 4, 8 */
     unsigned mmu;
     uint64_t ip_mask;
-    unsigned n, max; /* instructions */
-    unsigned at;     /* the present one */
-    unsigned flags;  /* IN_HOST, IN_SLOT: where the live ones are */
+    unsigned n, max;     /* instructions */
+    unsigned n_table;    /* with those that are left to another block */
+    unsigned at;         /* the present one */
+    unsigned polls_from; /* from this instruction on all ways out poll: a jump backward has been followed before it */
+    unsigned flags;      /* IN_HOST, IN_SLOT: where the live ones are */
     Cold cold[COLDS_MAX + 1];
     JitExit no_exit;
     unsigned n_cold;
     uint32_t verify_miss[BLOCK_INSNS * INSN_MAX_LEN / 4 + 8]; /* rel32 of the compares in emit_verify() */
     unsigned n_verify_miss;
     uint64_t rip[BLOCK_INSNS + 1];
-    const uint8_t *page[2]; /* host; [1]: where its only instruction crosses into the next page */
+    const uint8_t *page[2]; /* host; [1]: where its only instruction crosses into the next one, or a jump is followed */
+    uint64_t page_lin[2];
     uint32_t id[2];
     const uint8_t *bytes;              /* of the guest's code */
     uint16_t live_in[BLOCK_INSNS + 1]; /* flags that are needed at its beginning */
@@ -478,6 +493,7 @@ struct Tr {
     bool slot_lazy;                 /* JitHot.flags may be FLAGS_LAZY */
     uint64_t reached;               /* tcg_code_epoch_reached() before the bytes were read */
     bool may_look;                  /* at code of this page that is not the block's */
+    bool may_follow;                /* jumps */
     Insn ahead;
     uint8_t plan[BLOCK_INSNS];
     JitInsn info[BLOCK_INSNS + 1];

@@ -83,7 +83,7 @@ static void print_host(const Tr *t, GString *s)
         disassemble(t->j, at, next, s);
         at = next;
         if (n < t->n)
-            g_string_append_printf(s, "  -- guest addr 0x%016" PRIx64 "\n", b->lin + t->info[n].guest);
+            g_string_append_printf(s, "  -- guest addr 0x%016" PRIx64 "\n", b->lin + (uint64_t)t->info[n].guest);
     }
     g_string_append(s, "  -- misses, links\n");
     disassemble(t->j, at, b->guard + b->size, s);
@@ -100,7 +100,7 @@ void jit_log_block(const Tr *t)
     if (log_on(LOG_IN_ASM)) {
         g_string_append(s, "----------------\nIN: \n");
         for (unsigned n = 0; n < t->n; n++)
-            insn_print_line(&t->insn[n], b->lin + t->info[n].guest, t->bytes + t->info[n].guest, s);
+            insn_print_line(&t->insn[n], b->lin + (uint64_t)t->info[n].guest, t->bytes + t->info[n].at, s);
         g_string_append_c(s, '\n');
     }
     if (log_on(LOG_OP)) {

@@ -72,6 +72,7 @@ static void group_stub(Tr *t, const Cold *c)
         .site = (uint16_t)(c->from[0] - t->b->guard),
         .stub = (uint16_t)(emit_at(e) - t->b->guard),
         .flags = IN_SLOT,
+        .poll = c->insn >= t->polls_from,
     };
     *g = (GroupSite){
         .s = site_data(t, c),
@@ -182,7 +183,7 @@ JitExit *tr_exit(Tr *t, uint32_t place, uint64_t rip)
         .rip = (int64_t)rip,
         .site = (uint16_t)(place - t->b->guard),
         .flags = t->flags & 3,
-        .poll = rip <= t->rip[t->at],
+        .poll = rip <= t->rip[t->at] || t->at >= t->polls_from,
     };
     tr_cold(t, COLD_EXIT, place)->exit = x;
     return x;
@@ -270,7 +271,8 @@ static unsigned crossing_bytes(Tr *t, const uint8_t *head, uint64_t lin, uint8_t
 {
     X86CPU *c = t->c;
     unsigned first = PAGE_SIZE - (unsigned)(lin & 0xfff);
-    CodeTlbEntry *e = tcg_code_page(c, (lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask);
+    uint64_t next = (lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask;
+    CodeTlbEntry *e = tcg_code_page(c, next);
 
     if (!e || !e->host)
         return 0;
@@ -283,69 +285,195 @@ static unsigned crossing_bytes(Tr *t, const uint8_t *head, uint64_t lin, uint8_t
     tcg_protect_code(c, e->host);
     t->reached = MIN(t->reached, tcg_code_epoch_reached(c)); /* who has woken since may be writing to this page */
     t->page[1] = e->host;
+    t->page_lin[1] = next;
     t->id[1] = e->id;
     memcpy(buf, head, first);
     tcg_copy_code(buf + first, e->host, 0, INSN_MAX_LEN - first);
     return INSN_MAX_LEN;
 }
 
-/* Decode the block; gives its bytes' number, 0: its first instruction cannot be translated. */
-static unsigned decode(Tr *t, const CodeTlbEntry *page, uint64_t lin, uint8_t *bytes)
+static bool is_jump(const Tr *t, unsigned n, bool direct)
+{
+    const Insn *i = &t->insn[n];
+
+    return t->plan[n] == PLAN_FLOW && i->desc->op == OP_JMP && (i->operand[0].kind == OPND_REL) == direct;
+}
+
+/* The page at lin becomes the block's second one, if that is where other translated code is. */
+static bool second_page(Tr *t, uint64_t lin)
 {
     X86CPU *c = t->c;
-    unsigned off = (unsigned)(lin & 0xfff), start = off;
-    uint64_t room = ~(uint64_t)0;
-    bool real = !(t->mode & TM_PE);
-    /* Another CPU may be changing them: each 8 aligned bytes are read once. */
-    uint64_t words[BLOCK_INSNS * INSN_MAX_LEN / 8 + 4];
-    unsigned have = off & ~7U, words_at = have;
+    bool user = (t->mode & TM_CPL) == 3;
+    CodeTlbEntry *e = &TCG(c)->code_tlb[lin >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)];
 
-    if (t->code_size != 8) {
-        if (c->rip > c->seg[SEG_CS].limit)
-            return 0;
-        room = (uint64_t)c->seg[SEG_CS].limit - c->rip + 1;
+    if (t->page[1] || e->tag != ((lin & PAGE_MASK) | user) || !e->host || e->host == t->page[0])
+        return false;
+    const PageRef *r = jit_page_ref(t->j, e->host, tcg_config.follow_all);
+
+    if (!r || (!r->blocks && !tcg_config.follow_all) || r->verify)
+        return false;
+    if (!e->id)
+        e->id = jit_page_id(t->j, e->tag, e->host);
+    if (!e->id)
+        return false;
+    tcg_protect_code(c, e->host);
+    t->reached = MIN(t->reached, tcg_code_epoch_reached(c)); /* as in crossing_bytes() */
+    t->page[1] = e->host;
+    t->page_lin[1] = lin & PAGE_MASK;
+    t->id[1] = e->id;
+    return true;
+}
+
+/* Can a block's table tell it, and what is behind it in its page? */
+static bool near(uint64_t distance)
+{
+    return distance + (1U << 30) < 1U << 31;
+}
+
+/* Where decoding goes on, in which host's page, with the target of the direct jump that is the last instruction so far;
+ * NULL: it is none, or is not followed. lin: of the block. */
+static const uint8_t *follow_jump(Tr *t, uint64_t lin, uint64_t *rip)
+{
+    unsigned last = t->n - 1;
+    const uint8_t *page = t->page[0];
+
+    if (!t->may_follow || !is_jump(t, last, true))
+        return NULL;
+    uint64_t to = tr_target(t, last), distance = to - (t->rip[last] + t->insn[last].len), from_first = to - t->rip[0];
+
+    if (!near(distance) || !near(from_first))
+        return NULL;
+    for (unsigned n = 0; n < t->n; n++) {
+        if (t->rip[n] == to)
+            return NULL;
     }
+    lin += from_first;
+    if (t->code_size != 8)
+        lin = (uint32_t)lin;
+    if ((lin ^ t->page_lin[0]) & PAGE_MASK) {
+        if (t->page[1] ? ((lin ^ t->page_lin[1]) & PAGE_MASK) != 0 : !second_page(t, lin))
+            return NULL;
+        page = t->page[1];
+    }
+    *rip = to;
+    return page;
+}
+
+/* Bytes that are decoded, of one run of them: another CPU may be changing them, so that each 8 aligned ones are read
+ * once. */
+typedef struct Reader {
+    const uint8_t *page; /* host */
+    unsigned off, begin, have;
+    uint64_t room; /* up to the segment's end */
+    uint64_t words[BLOCK_INSNS * INSN_MAX_LEN / 8 + 4];
+} Reader;
+
+static void reader_begin(Reader *r, const Tr *t, const uint8_t *page, uint64_t lin, uint64_t rip)
+{
+    r->page = page;
+    r->off = (unsigned)(lin & 0xfff);
+    r->begin = r->have = r->off & ~7U;
+    r->room = t->code_size == 8 ? ~(uint64_t)0 : (uint64_t)t->c->seg[SEG_CS].limit - rip + 1;
+}
+
+/* The next bytes, of which there are *n. */
+static const uint8_t *reader_peek(Reader *r, unsigned *n)
+{
+    *n = (unsigned)MIN(r->room, MIN((uint64_t)INSN_MAX_LEN, (uint64_t)(PAGE_SIZE - r->off)));
+    for (; r->have < r->off + *n; r->have += 8)
+        r->words[(r->have - r->begin) / 8] =
+            __atomic_load_n((const uint64_t *)(const void *)(r->page + r->have), __ATOMIC_RELAXED);
+    return (const uint8_t *)r->words + (r->off - r->begin);
+}
+
+static uint64_t behind_last(const Tr *t)
+{
+    uint64_t rip = t->rip[t->n - 1] + t->insn[t->n - 1].len;
+
+    return t->code_size == 8 ? rip : (uint32_t)rip;
+}
+
+/* Decode the block; gives its bytes' number, 0: its first instruction cannot be translated. A direct jump is followed
+ * where an indirect one comes soon behind it, so that it has one of its own (an interpreter's dispatch). */
+static unsigned decode(Tr *t, uint64_t lin, uint8_t *bytes)
+{
+    X86CPU *c = t->c;
+    bool real = !(t->mode & TM_PE);
+    uint64_t rip = c->rip;
+    unsigned at = 0;
+    unsigned whole = 0, whole_at = 0; /* the block up to the first jump that is followed: instructions, bytes */
+    Reader r;
+
+    if (t->code_size != 8 && rip > c->seg[SEG_CS].limit)
+        return 0;
+    reader_begin(&r, t, t->page[0], lin, rip);
     t->n = 0;
-    while (t->n < t->max && off < PAGE_SIZE && !t->page[1]) {
+    while (t->n < t->max && r.off < PAGE_SIZE) {
         Insn *i = &t->insn[t->n];
         uint8_t buf[16];
-        const uint8_t *p = (const uint8_t *)words + (off - words_at);
-        unsigned avail = (unsigned)MIN(room, MIN((uint64_t)INSN_MAX_LEN, (uint64_t)(PAGE_SIZE - off)));
+        unsigned avail;
+        const uint8_t *p = reader_peek(&r, &avail);
+        DecodeResult d = insn_decode(i, p, avail, t->code_size, real, c->config.features);
+        bool crosses = d == DECODE_MORE && !t->n && avail < r.room && avail < INSN_MAX_LEN;
 
-        for (; have < off + avail; have += 8)
-            words[(have - words_at) / 8] =
-                __atomic_load_n((const uint64_t *)(const void *)(page->host + have), __ATOMIC_RELAXED);
-        DecodeResult r = insn_decode(i, p, avail, t->code_size, real, c->config.features);
-
-        if (r == DECODE_MORE && !t->n && avail < room && avail < INSN_MAX_LEN) {
+        if (crosses) {
             unsigned n = crossing_bytes(t, p, lin, buf);
 
             p = buf;
-            r = insn_decode(i, buf, (unsigned)MIN((uint64_t)n, room), t->code_size, real, c->config.features);
+            d = insn_decode(i, buf, (unsigned)MIN((uint64_t)n, r.room), t->code_size, real, c->config.features);
         }
-        if (r != DECODE_OK)
+        if (d != DECODE_OK)
             break;
-        t->rip[t->n] = c->rip + (off - start);
-        if (t->code_size != 8)
-            t->rip[t->n] = (uint32_t)t->rip[t->n];
-        t->info[t->n] = (JitInsn){.guest = (off - start) & 1023, .len = i->len & 15};
+        t->rip[t->n] = rip;
+        t->info[t->n] = (JitInsn){.guest = (int32_t)(rip - t->rip[0]), .at = at & 1023, .len = i->len & 15};
         for (unsigned k = 0; k < i->len; k++)
-            bytes[off - start + k] = p[k];
-        off += i->len;
-        room -= i->len;
+            bytes[at++] = p[k];
+        r.off += i->len;
+        r.room -= i->len;
         t->at = t->n; /* what is planned looks at where it is */
         t->plan[t->n] = (uint8_t)plan(t, i);
         t->n++;
-        if (ends(t, i, t->plan[t->n - 1]))
+        rip = behind_last(t);
+        if (crosses || (whole && t->n >= whole + FOLLOW_INSNS && !tcg_config.follow_all))
             break;
+        if (!ends(t, i, t->plan[t->n - 1]))
+            continue;
+        const uint8_t *page = follow_jump(t, lin, &rip);
+
+        if (!page)
+            break;
+        t->info[t->n - 1].followed = true;
+        if (!whole) {
+            whole = t->n;
+            whole_at = at;
+        }
+        reader_begin(&r, t, page, lin + (rip - t->rip[0]), rip);
     }
-    t->rip[t->n] = c->rip + (off - start);
-    if (t->code_size != 8)
-        t->rip[t->n] = (uint32_t)t->rip[t->n];
+    if (tcg_config.follow_all && t->n) {
+        t->info[t->n - 1].followed = false;
+    } else if (whole && !is_jump(t, t->n - 1, false)) {
+        t->n = whole;
+        at = whole_at;
+        t->info[whole - 1].followed = false;
+        t->page[1] = NULL;
+    }
+    if (!t->n)
+        return 0;
+    t->rip[t->n] = behind_last(t);
+    t->n_table = t->n;
     /* What STI shadows would be in another block. */
-    if (t->n && t->plan[t->n - 1] == PLAN_SYS && t->insn[t->n - 1].desc->op == OP_STI)
+    if (t->plan[t->n - 1] == PLAN_SYS && t->insn[t->n - 1].desc->op == OP_STI)
         t->plan[t->n - 1] = PLAN_EXEC;
-    return t->n ? off - start : 0;
+    return at;
+}
+
+static unsigned followed(const Tr *t)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < t->n; n++)
+        count += t->info[n].followed;
+    return count;
 }
 
 /* Does the host execute one of its instructions with vector or x87 registers, or their control words? */
@@ -394,8 +522,8 @@ static void emit_entry(Tr *t)
 
     b->guard = emit_at(e);
     for (unsigned n = 0; n < 2 && t->page[n]; n++) {
-        uint64_t lin = (b->lin + n * PAGE_SIZE) & TCG(t->c)->lin_mask;
-        int32_t at = G_TCG(code_tlb) + (int32_t)((lin >> PAGE_BITS & (CODE_TLB_ENTRIES - 1)) * sizeof(CodeTlbEntry));
+        unsigned slot = t->page_lin[n] >> PAGE_BITS & (CODE_TLB_ENTRIES - 1);
+        int32_t at = G_TCG(code_tlb) + (int32_t)(slot * sizeof(CodeTlbEntry));
 
         emit_alu_imm(e, ALU_CMP, 4, rm_gs(at + (int32_t)offsetof(CodeTlbEntry, id)), (int32_t)t->id[n]);
         from[n] = emit_jcc_fwd(e, CC_NE);
@@ -505,19 +633,25 @@ static void emit_insns(Tr *t)
 static bool make_table(Tr *t)
 {
     Block *b = t->b;
-    uint16_t table[2 * BLOCK_INSNS], *out;
+    uint16_t table[4 * BLOCK_INSNS], *out;
     unsigned len = 0;
 
     b->first = t->info[0].code;
     b->n_insns = (uint8_t)t->n;
-    for (unsigned n = 0; n < t->n; n++) {
+    for (unsigned n = 0; n < t->n_table; n++) {
         const JitInsn *i = &t->info[n];
-        unsigned size = i[1].code - i->code, v = i->len;
+        unsigned size = n < t->n ? i[1].code - i->code : 0, v = i->len;
 
-        v |= (i->in_slot ? INSN_IN_SLOT : 0) | (i->in_group ? INSN_IN_GROUP : 0);
+        v |= (i->in_slot ? INSN_IN_SLOT : 0) | (i->in_group ? INSN_IN_GROUP : 0) | (i->followed ? INSN_FOLLOWED : 0);
         table[len++] = (uint16_t)(v | MIN(size, (unsigned)INSN_CODE_LONG) << INSN_CODE_SHIFT);
         if (size >= INSN_CODE_LONG)
             table[len++] = (uint16_t)size;
+        if (i->followed) {
+            uint32_t distance = (uint32_t)(i[1].guest - i->guest) - i->len;
+
+            table[len++] = (uint16_t)distance;
+            table[len++] = (uint16_t)(distance >> 16);
+        }
     }
     if (!(out = jit_arena(t->j, len * sizeof(*out))))
         return false;
@@ -559,11 +693,14 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     t->max = tcg_config.one_insn_per_tb ? 1 : BLOCK_INSNS;
     t->n_cold = t->n_verify_miss = 0;
     t->failed = false;
+    t->may_follow = !t->verify && !j->logging && !tcg_config.one_insn_per_tb;
+    t->polls_from = BLOCK_INSNS;
     t->page[0] = page->host;
+    t->page_lin[0] = lin & PAGE_MASK;
     t->id[0] = page->id;
     t->page[1] = NULL;
     t->bytes = bytes;
-    n_bytes = decode(t, page, lin, bytes);
+    n_bytes = decode(t, lin, bytes);
     if (!n_bytes)
         return NULL;
     Block *b = jit_arena(j, sizeof(*b));
@@ -582,7 +719,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     if (!(mode & TM_FLAT_CS) || t->page[1]) {
         BlockMore *m = jit_arena(j, sizeof(*m));
 
-        *m = (BlockMore){.page = t->page[1], .id = t->page[1] ? t->id[1] : 0};
+        *m = (BlockMore){.page = t->page[1], .page_lin = t->page_lin[1], .id = t->page[1] ? t->id[1] : 0};
         if (!(mode & TM_FLAT_CS)) {
             m->cs_base = c->seg[SEG_CS].base;
             m->cs_limit = c->seg[SEG_CS].limit;
@@ -608,6 +745,7 @@ static Block *make(X86CPU *c, const CodeTlbEntry *page, uint64_t lin, uint32_t e
     jit_unsettled(j, b, t->reached);
     j->translated++;
     j->translated_insns += t->n;
+    j->followed += followed(t);
     if (log_on(LOG_IN_ASM | LOG_OP | LOG_OUT_ASM))
         jit_log_block(t);
     if (accel_perfmap || accel_jitdump) {

@@ -149,7 +149,7 @@ static bool second_page_ok(X86CPU *c, const Block *b)
 
     if (!jit_second_page(j, b))
         return true;
-    const CodeTlbEntry *e = code_page(c, (b->lin + PAGE_SIZE) & PAGE_MASK & TCG(c)->lin_mask);
+    const CodeTlbEntry *e = code_page(c, jit_more(j, b)->page_lin);
 
     return e && e->id == jit_more(j, b)->id;
 }
@@ -336,9 +336,9 @@ void jit_step(X86CPU *c)
     JIT(c)->enter(c, resume(c, b, b->body));
 }
 
-static void set_rip(X86CPU *c, const Block *b, unsigned guest)
+static void set_rip(X86CPU *c, const Block *b, int32_t guest)
 {
-    c->rip = jit_rip(JIT(c), b) + guest;
+    c->rip = jit_rip(JIT(c), b) + (uint64_t)guest;
     if (!(b->mode & TM_CODE64))
         c->rip = (uint32_t)c->rip;
     flags_from_slot(c);
@@ -379,7 +379,7 @@ static const KeptInsn *at_insn(X86CPU *c, const Block *b, unsigned n)
 
         k->at = jit_insn(j, b, n);
         k->behind = jit_insn(j, b, n + 1);
-        insn_decode(&k->insn, jit_bytes(j, b) + k->at.guest, k->at.len, size, !(b->mode & TM_PE), c->config.features);
+        insn_decode(&k->insn, jit_bytes(j, b) + k->at.at, k->at.len, size, !(b->mode & TM_PE), c->config.features);
         k->key = key;
     }
     set_rip(c, b, k->at.guest);

@@ -278,6 +278,7 @@ typedef struct TcgConfig {
     uint32_t tb_size;      /* MiB of translated code for all vCPUs; 0: the default */
     int thread;            /* multi, single */
     uint32_t translate_at; /* code is translated when it is run for the so many-th time; 0: when it pays */
+    bool follow_all;       /* for tests: each direct jump that can be followed in a block is, whether or not it pays */
 } TcgConfig;
 extern TcgConfig tcg_config;
 extern const AccelDesc accel_tcg;

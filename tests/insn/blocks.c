@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * blocks [--first N] [--blocks N] [--seed S] [--block NUMBER] [--all] [--whole]
- * Random blocks of 5 to 30 instructions, with branches inside, run by the interpreter and by the translator from the
+ * blocks [--first N] [--blocks N] [--seed S] [--block NUMBER] [--all] [--whole] [--no-jumps]
+ * Random blocks of 5 to 30 instructions, with branches inside (every tenth a direct jump, but with --no-jumps), in one
+ * page or two, run by the interpreter and by the translator from the
  * same state: where they end (every block ends in an exception: of an instruction in it, or of the UD2 behind it),
  * registers, defined flags, vector state and memory must agree. Blocks that do not end are not compared, nor those that
  * look at a flag which is not defined. TAP, a test point per code size.
@@ -16,7 +17,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { MAX_INSNS = 36, CODE_MAX = 0x700, STEPS = 600, CODE_AT = BASE + 0x400, MEMORY = 4 * 4096, SHOWN = 5 };
+enum { MAX_INSNS = 36, CODE_MAX = 0x700, STEPS = 600, MEMORY = 4 * 4096, SHOWN = 5, LOOPS = 100 };
 
 typedef struct RandomBlock {
     uint64_t number;
@@ -35,7 +36,7 @@ typedef struct Outcome {
 
 static struct {
     uint64_t blocks, seed, only, first;
-    bool one, all, whole;
+    bool one, all, whole, no_jumps;
 } options = {.blocks = 200000};
 
 static InsnForm *forms;
@@ -180,10 +181,27 @@ static void link_branches(Rng *r, RandomBlock *b)
     }
 }
 
+/* A jump to b->code at b->len, for link_branches(). */
+static void make_jump(Rng *r, RandomBlock *b, Insn *out)
+{
+    bool near = percent(r, 50);
+
+    b->code[b->len] = near ? 0xe9 : 0xeb;
+    memset(b->code + b->len + 1, 0, 4);
+    insn_decode(out, b->code + b->len, 16, b->code_size, false, guest_features);
+}
+
+/* In every other 128 blocks the second half of the code is in the next page. */
+static uint32_t code_at(const RandomBlock *b)
+{
+    return BASE + (b->number >> 7 & 1 && !options.no_jumps ? 0x1000 - b->len / 2 : 0x400);
+}
+
 static bool make_block(RandomBlock *b, uint64_t number)
 {
     static const uint8_t sizes[] = {8, 8, 8, 8, 4, 4, 2};
     Rng gen = {options.seed ^ number * 0xd1342543de82ef95ULL}, *r = &gen;
+    Rng jumps = {~gen.s};
     unsigned want = 5 + below(r, 26);
     Insn i;
 
@@ -205,12 +223,13 @@ static bool make_block(RandomBlock *b, uint64_t number)
         b->in.xsave[XS_FCW] |= 0x3f;
         stw_le(b->in.xsave + XS_FSW, lduw_le(b->in.xsave + XS_FSW) & 0x7f7f);
     }
-    b->in.rip = CODE_AT - (b->code_size == 2 ? BASE : 0);
     b->in.rflags = 0x202 | (rng(r) & 0x8d5) | (percent(r, 10) ? FLAG_DF : 0) | (percent(r, 3) ? FLAG_AC : 0);
     for (unsigned n = 0; n < MEMORY; n += 64)
         random_bytes(r, b->memory + n, 64);
     while (b->n < want && b->len + 16 < CODE_MAX) {
-        if (!make_insn(r, b, &i))
+        if (!options.no_jumps && percent(&jumps, 10))
+            make_jump(&jumps, b, &i);
+        else if (!make_insn(r, b, &i))
             return false;
         b->at[b->n++] = (uint16_t)b->len;
         b->len += i.len;
@@ -218,6 +237,7 @@ static bool make_block(RandomBlock *b, uint64_t number)
     b->at[b->n] = (uint16_t)b->len;
     b->code[b->len++] = 0x0f; /* ud2 */
     b->code[b->len++] = 0x0b;
+    b->in.rip = code_at(b) - (b->code_size == 2 ? BASE : 0);
     link_branches(r, b);
     return true;
 }
@@ -326,7 +346,8 @@ static uint8_t interpret(const RandomBlock *b, uint64_t *steps)
     return TRAP_TIMEOUT;
 }
 
-static uint8_t translate(void)
+/* times: it is left by a request, and entered again. */
+static uint8_t translate(unsigned times)
 {
     X86CPU *c = guest_cpu();
     TcgCpu *t = TCG(c);
@@ -337,7 +358,7 @@ static uint8_t translate(void)
         t->in_jit = false;
         return t->exc.vector;
     }
-    while (returns++ < 100) {
+    while (returns++ < times) {
         __atomic_store_n(&t->exit_request, 0, __ATOMIC_RELAXED);
         if (t->mode & (TM_TF | TM_DEBUG) || c->interrupt_shadow) {
             tcg_step(c);
@@ -440,30 +461,45 @@ typedef struct Count {
 
 typedef enum Verdict { SAME, DIFFERS, NOT_COMPARED } Verdict;
 
+static unsigned loops; /* that do not end: so many have been entered */
+
 static Verdict try_block(const RandomBlock *b, Outcome *want, Outcome *got, unsigned *run)
 {
     place_pages(b);
-    memset(page_at(guest_pages(), BASE), 0xcc, 4096);
-    memcpy(page_at(guest_pages(), CODE_AT), b->code, b->len);
-    jit_page_written(guest_cpu(), page_at(guest_pages(), BASE));
+    memset(page_at(guest_pages(), BASE), 0xcc, 8192);
+    memcpy(page_at(guest_pages(), code_at(b)), b->code, b->len);
     /* In every second stretch as code that is not written again and again. */
     JitCpu *jit = JIT(guest_cpu());
-    PageRef *page = jit_page_ref(jit, page_at(guest_pages(), BASE), false);
 
-    if (page && b->number >> 6 & 1) {
-        jit->verify_pages -= page->verify;
-        page->verify = false;
-        page->notices = 0;
+    for (unsigned n = 0; n < 2; n++) {
+        uint8_t *host = page_at(guest_pages(), BASE + n * 4096);
+
+        jit_page_written(guest_cpu(), host);
+        PageRef *page = jit_page_ref(jit, host, false);
+
+        if (page && b->number >> 6 & 1) {
+            jit->verify_pages -= page->verify;
+            page->verify = false;
+            page->notices = 0;
+        }
     }
+    /* As it pays in every fourth stretch. */
+    tcg_config.follow_all = b->number >> 8 & 3;
     enter(b);
     guest_leave(&want->r, interpret(b, &want->steps));
     memory_out(want->memory);
+    /* A loop notices requests, or this does not end. */
+    if (want->r.trap == TRAP_TIMEOUT && loops < LOOPS) {
+        loops++;
+        enter(b);
+        guest_leave(&got->r, translate(1));
+    }
     if (want->r.trap == TRAP_TIMEOUT || tainted)
         return NOT_COMPARED;
     /* The second time all of its translations are there and chained. */
     for (*run = 0; *run < 2; ++*run) {
         enter(b);
-        guest_leave(&got->r, translate());
+        guest_leave(&got->r, translate(100));
         memory_out(got->memory);
         if (!same(b, want, got, false))
             return DIFFERS;
@@ -544,11 +580,12 @@ static void run_all(void)
     }
     GuestCounts t = guest_counts();
     uint64_t compared = counts[8].blocks + counts[4].blocks + counts[2].blocks;
-    bool ok = t.translated >= compared && (compared < 10000 || (t.crossed > t.copied && t.copied));
+    bool ok = t.translated >= compared && (options.no_jumps || compared < 10000 || t.followed > compared / 20) &&
+              (compared < 10000 || (t.crossed > t.copied && t.copied));
 
-    printf("# %" PRIu64 " translations; %" PRIu64 " accesses of two pages not by handlers, %" PRIu64
-           " of them in copies\n",
-           t.translated, t.crossed, t.copied);
+    printf("# %" PRIu64 " translations; %" PRIu64 " jumps followed; %" PRIu64
+           " accesses of two pages not by handlers, %" PRIu64 " of them in copies\n",
+           t.translated, t.followed, t.crossed, t.copied);
     printf("%s 4 the translator has been tested\n", ok ? "ok" : "not ok");
     exit(counts[8].failures || counts[4].failures || counts[2].failures || !ok);
 }
@@ -567,6 +604,10 @@ int main(int argc, char **argv)
     for (int n = 1; n < argc; n++) {
         const char *value = n + 1 < argc ? argv[n + 1] : "";
 
+        if (!strcmp(argv[n], "--no-jumps")) {
+            options.no_jumps = true;
+            continue;
+        }
         if (!strcmp(argv[n], "--all") || !strcmp(argv[n], "--whole")) {
             *(argv[n][2] == 'a' ? &options.all : &options.whole) = true;
             continue;
@@ -582,12 +623,15 @@ int main(int argc, char **argv)
             options.one = true;
             options.only = g_ascii_strtoull(value, NULL, 0);
         } else {
-            fprintf(stderr, "blocks: no option '%s': --first N, --blocks N, --seed S, --block NUMBER, --all, --whole\n",
+            fprintf(stderr,
+                    "blocks: no option '%s': --first N, --blocks N, --seed S, --block NUMBER, --all, --whole, "
+                    "--no-jumps\n",
                     argv[n - 1]);
             return 1;
         }
     }
     guest_init(BASE + 0x5000, NULL, false);
+    guest_map_code(BASE + 0x1000);
     if (!jit_init(&err) || !jit_cpu_init(guest_cpu(), &err)) {
         printf("1..0 # SKIP %s\n", error_text(err));
         return 0;

@@ -230,7 +230,7 @@ GuestCounts guest_counts(void)
 {
     const JitCpu *j = JIT(cpu);
 
-    return (GuestCounts){j->translated, j->crossed, j->bounced};
+    return (GuestCounts){j->translated, j->crossed, j->bounced, j->followed};
 }
 
 uint64_t guest_page_directory(void)
@@ -245,6 +245,12 @@ void guest_swap_pages(uint32_t a, uint32_t b)
 
     stq_le(at, ldq_le(bt));
     stq_le(bt, entry);
+    tcg_flush_tlb(cpu, true);
+}
+
+void guest_map_code(uint32_t at)
+{
+    stq_le(pages.host - CASES + PT + (at >> 12 & 511) * 8, (CASES + (at - BASE)) | 0x25);
     tcg_flush_tlb(cpu, true);
 }
 

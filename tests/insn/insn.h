@@ -123,14 +123,15 @@ bool host_is_amd(void);
 
 /* For state.c: one instruction in the CPU's present state, its segments set for the code size; the trap. */
 X86CPU *guest_cpu(void);
-/* Of the translator: blocks; accesses of two pages in place or in a copy; the latter. */
+/* Of the translator: blocks; accesses of two pages in place or in a copy; the latter; jumps followed. */
 typedef struct GuestCounts {
-    uint64_t translated, crossed, copied;
+    uint64_t translated, crossed, copied, followed;
 } GuestCounts;
 GuestCounts guest_counts(void);
 uint64_t guest_page_directory(void);
 void guest_swap_pages(uint32_t a,
                       uint32_t b); /* linear pages: each gets the other's memory; page_at() knows nothing of it */
+void guest_map_code(uint32_t at);  /* the linear page has the memory that page_at() says, to be executed */
 void guest_enter(const CpuImage *in, unsigned code_size); /* all of the state */
 void guest_leave(GuestResult *r, uint8_t trap);
 uint8_t guest_execute(const uint8_t *code, unsigned len, unsigned code_size);

@@ -116,6 +116,8 @@ typedef struct Pin {
     BLOCK(struct_update, "mov rax, [rbx]\n mov ecx, [rbx + 8]\n inc ecx\n mov [rbx + 8], ecx\n add rax, 24\n" \
                          " mov [rbx + 16], rax\n cmp ecx, [rbx + 12]\n jl 9f\n 8: jmp 8b") \
     BLOCK(switch_jump, "movzx eax, byte ptr [rsi]\n inc rsi\n cmp al, 9\n ja 9f\n jmp [rbx + rax * 8]") \
+    BLOCK(switch_jump_followed, "jmp 2f\n 1: movzx eax, byte ptr [rsi]\n inc rsi\n jmp [rbx + rax * 8]\n" \
+                                " 2: add rcx, rdx\n jmp 1b") \
     KERNEL(cli, "cli") \
     KERNEL(sti, "sti\n nop") \
     KERNEL(pushf_cli_popf, "pushfq\n pop rbx\n cli\n push rbx\n popfq") \

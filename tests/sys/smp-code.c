@@ -208,19 +208,20 @@ static void late_caller(void)
 }
 
 /* The flag, a serializing instruction, and the code that was written before the flag, one behind the other. */
-#define STRAIGHT(label, before, text)                                                                                  \
+#define STRAIGHT_TO(label, before, text, after)                                                                        \
     __asm__(".pushsection .text; .balign 64; straight_" #label ": .global straight_" #label "\n\t"                     \
             "push %rbx\n\t" before "\n\t"                                                                              \
             "mov $3, %ebx\n\t"                                                                                         \
             ".rept 20; mov $1, %eax; xor %edx, %edx; div %rbx; lea 3(%rax), %rbx; .endr\n\t"                           \
             "mov flag, %r8d\n\t" text "\n\t"                                                                           \
             ".balign 4, 0x90; nop; nop; nop\n\t"                                                                       \
-            "661: mov $0, %edx\n\t"                                                                                    \
+            "661: mov $0, %edx\n\t" after "\n\t"                                                                       \
             "shl $32, %rdx; mov %r8d, %eax; or %rdx, %rax; pop %rbx; ret; .balign 8\n\t"                               \
             "straight_end_" #label ": .global straight_end_" #label "\n\t"                                             \
             ".quad 661b + 1 - straight_" #label "; .popsection");                                                      \
     extern uint8_t straight_##label[];                                                                                 \
     extern uint64_t straight_end_##label[]
+#define STRAIGHT(label, before, text) STRAIGHT_TO(label, before, text, "")
 STRAIGHT(cpuid, "", "xor %eax, %eax; cpuid");
 STRAIGHT(iret, "",
          "mov %rsp, %rax; pushq $0x10; push %rax; pushfq; pushq $8; lea 1f(%rip), %rax; push %rax; iretq; 1:");
@@ -231,6 +232,8 @@ STRAIGHT(lldt, "", "xor %eax, %eax; lldt %ax");
 STRAIGHT(wbinvd, "", "wbinvd");
 STRAIGHT(wrmsr, "", "xor %eax, %eax; xor %edx, %edx; mov $0xc0000102, %ecx; wrmsr");
 STRAIGHT(dr0, "", "xor %eax, %eax; mov %rax, %dr0");
+/* An engine may take the code behind a jump together with what is before it, up to an indirect jump. */
+STRAIGHT_TO(jump, "", "xor %eax, %eax; cpuid; jmp 1f; .skip 40, 0xcc; 1:", "lea 2f(%rip), %rax; jmp *%rax; 2:");
 static size_t imm_at;
 static uint8_t *volatile in_code; /* where the caller is */
 static void straight_caller(void)
@@ -362,6 +365,89 @@ static void pages_code(void)
     own_result(bad);
 }
 
+static uint32_t enter(const uint8_t *p, uint32_t v, uint8_t *store)
+{
+    uint32_t got;
+
+    __asm__ volatile("lea 1f(%%rip), %%rdx; jmp *%[p]; 1:"
+                     : "=a"(got)
+                     : "c"(v), "S"(store), [p] "D"(p)
+                     : "rdx", "memory");
+    return got;
+}
+
+/* mov %ecx, (%rsi) and a jump to where an indirect one soon follows, in the page or another; both are run often before
+ * that changes, by the code itself or by others. */
+static void behind_jump(void)
+{
+    static uint8_t nothing[4];
+    uint32_t bad = 0;
+
+    for (uint32_t r = 1; r <= 40; r++) {
+        uint8_t *p = (uint8_t *)new_page(), *q = r & 1 ? (uint8_t *)new_page() : p + 256;
+        uint8_t *from = r & 2 ? p : q, *to = r & 2 ? q : p;
+
+        memcpy(from + 64, "\x89\x0e\xe9", 3);
+        put32(from + 67, (uint32_t)((word)to - (word)(from + 71)));
+        memcpy(to, "\xb8\x00\x00\x00\x00\xff\xe2", 7);
+        for (uint32_t k = 0; k < 20; k++)
+            bad += enter(to, k, nothing) != 0;
+        for (uint32_t k = 0; k < 20; k++)
+            bad += enter(from + 64, k, nothing) != 0;
+        if (r & 4)
+            bad += enter(from + 64, r, to + 1) != r;
+        else
+            put32(to + 1, r);
+        for (uint32_t k = 0; k < 20; k++)
+            bad += enter(from + 64, k, nothing) != r;
+    }
+    own = "own, behind a jump";
+    own_result(bad);
+}
+
+/* The page behind the jump is mapped anew, or only when it is come to: the fault is the target's. */
+#define JUMPS   (ALIAS + 0x2000)
+#define JUMPED  (ALIAS + 0x3000)
+#define PT_CODE (PT_P | PT_W | PT_A | PT_D)
+static word behind;
+static uint32_t behind_faults;
+static bool on_absent(struct frame *f, word *ip)
+{
+    behind_faults += ip[0] == JUMPED;
+    pt_set(1, JUMPED, behind | PT_CODE);
+    return true;
+}
+static void page_behind_jump(void)
+{
+    static uint8_t nothing[4];
+    uint8_t *to[2] = {(uint8_t *)new_page(), (uint8_t *)new_page()};
+    uint32_t bad = 0;
+
+    handlers[V_PF] = on_absent;
+    for (uint32_t k = 0; k < 2; k++)
+        memcpy(to[k], k ? "\xb8\x01\x00\x00\x00\xff\xe2" : "\xb8\x00\x00\x00\x00\xff\xe2", 7);
+    for (uint32_t r = 0; r < 40; r++) {
+        uint8_t *from = (uint8_t *)new_page();
+        uint32_t old = r & 1, absent = r % 3 == 0;
+
+        memcpy(from, "\x89\x0e\xe9\xf9\x0f\x00\x00", 7);
+        pt_set(1, JUMPS, (word)from | PT_CODE);
+        pt_set(1, JUMPED, (word)to[old] | PT_CODE);
+        for (uint32_t k = 0; k < 20; k++)
+            bad += enter((uint8_t *)JUMPED, k, nothing) != old;
+        for (uint32_t k = 0; k < 20; k++)
+            bad += enter((uint8_t *)JUMPS, k, nothing) != old;
+        behind = (word)to[!old];
+        behind_faults = 0;
+        pt_set(1, JUMPED, absent ? 0 : behind | PT_CODE);
+        bad += enter((uint8_t *)JUMPS, r, nothing) == old;
+        bad += behind_faults != absent;
+    }
+    handlers[V_PF] = NULL;
+    own = "own, a page behind a jump";
+    own_result(bad);
+}
+
 /* A third party writes: fw_cfg's DMA puts the first four bytes of file 0, "QEMU", there. */
 static struct {
     uint32_t control, length;
@@ -444,6 +530,8 @@ int main(void)
     result("a store on its way");
     own_code();
     pages_code();
+    behind_jump();
+    page_behind_jump();
     int3("int3", 0x103);
     int3("int3, across a line", 0x13e);
     int3("int3, across a page", 0xffd);
@@ -470,6 +558,7 @@ int main(void)
     DO_STRAIGHT(wbinvd);
     DO_STRAIGHT(wrmsr);
     DO_STRAIGHT(dr0);
+    DO_STRAIGHT(jump);
     other_writers(false, "through another address");
     other_writers(true, "by dma");
     return (int)bad;
