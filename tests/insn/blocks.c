@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * blocks [--first N] [--blocks N] [--seed S] [--block NUMBER] [--all] [--whole] [--no-jumps]
- * Random blocks of 5 to 30 instructions, with branches inside (every tenth a direct jump, but with --no-jumps), in one
- * page or two, run by the interpreter and by the translator from the
- * same state: where they end (every block ends in an exception: of an instruction in it, or of the UD2 behind it),
- * registers, defined flags, vector state and memory must agree. Blocks that do not end are not compared, nor those that
- * look at a flag which is not defined. TAP, a test point per code size.
+ * Random blocks of 5 to 30 instructions, with branches inside (every tenth a direct jump), in one page or two, run by
+ * the interpreter and by the translator from the same state: where they end (every block ends in an exception: of an
+ * instruction in it, of the segment's limit, or of the UD2 behind it), registers, defined flags, vector state and
+ * memory must agree. Blocks that do not end are not compared, nor those that look at a flag which is not defined; a
+ * hundred of the former are entered, to be left by a request. --no-jumps: without direct jumps, second pages and
+ * limits, as the seeds of before them mean it. TAP, a test point per code size.
  */
 #include "tests/insn/insn.h"
 #include "accel/tcg/jit-internal.h"
@@ -25,6 +26,7 @@ typedef struct RandomBlock {
     uint8_t code[CODE_MAX];
     uint16_t at[MAX_INSNS + 1]; /* of each instruction, then of the UD2 */
     CpuImage in;
+    uint32_t limit;         /* of CS; 0: it stays */
     uint8_t memory[MEMORY]; /* the two data pages, the two of the stack */
 } RandomBlock;
 
@@ -238,6 +240,8 @@ static bool make_block(RandomBlock *b, uint64_t number)
     b->code[b->len++] = 0x0f; /* ud2 */
     b->code[b->len++] = 0x0b;
     b->in.rip = code_at(b) - (b->code_size == 2 ? BASE : 0);
+    if (b->code_size != 8 && (b->number >> 10 & 3) == 3 && !options.no_jumps)
+        b->limit = (uint32_t)b->in.rip + b->at[b->n - below(&jumps, b->n / 2 + 1)] + below(&jumps, 3);
     link_branches(r, b);
     return true;
 }
@@ -284,6 +288,10 @@ static void enter(const RandomBlock *b)
 
     memory_in(b->memory);
     guest_enter(&b->in, b->code_size);
+    if (b->limit) {
+        guest_cpu()->seg[SEG_CS].limit = b->limit;
+        tcg_mode_changed(guest_cpu());
+    }
     t->delivering = -1;
     t->outside_depth = 0;
     t->in_guest = true;

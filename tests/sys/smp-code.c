@@ -184,6 +184,7 @@ static void slow_stores(uint8_t *p, uint32_t v, uint32_t round)
 }
 enum { LATE_ROUNDS = 600 };
 static uint8_t *late_pages[LATE_ROUNDS];
+static unsigned late_entry;
 static void late_writer(void)
 {
     for (uint32_t r = 1; r < LATE_ROUNDS; r++) {
@@ -198,13 +199,31 @@ static void late_caller(void)
 {
     for (uint32_t r = 1; r < LATE_ROUNDS; r++) {
         meet(1, r);
-        call(late_pages[r] + 64);
+        call(late_pages[r] + late_entry);
         while (flag != r)
             relax();
         serialize();
-        if (call(late_pages[r] + 64) != 2)
+        if (call(late_pages[r] + late_entry) != 2)
             wrong++;
     }
+}
+static void late(const char *s, unsigned entry)
+{
+    for (unsigned r = 0; r < LATE_ROUNDS; r++) {
+        uint8_t *p = late_pages[r] = (uint8_t *)new_page();
+
+        put_function(p + 64, 1);
+        if (entry != 64) {
+            memcpy(p + 69, "\x5a\xff\xe2", 3); /* pop %rdx; jmp *%rdx */
+            p[entry] = 0xeb;
+            p[entry + 1] = 64 - (entry + 2);
+        }
+    }
+    late_entry = entry;
+    flag = 0;
+    smp_at[0] = smp_at[1] = 0;
+    both(late_writer, late_caller);
+    result(s);
 }
 
 /* The flag, a serializing instruction, and the code that was written before the flag, one behind the other. */
@@ -406,15 +425,13 @@ static void behind_jump(void)
 }
 
 /* The page behind the jump is mapped anew, or only when it is come to: the fault is the target's. */
-#define JUMPS   (ALIAS + 0x2000)
-#define JUMPED  (ALIAS + 0x3000)
 #define PT_CODE (PT_P | PT_W | PT_A | PT_D)
-static word behind;
+static word jumped, behind;
 static uint32_t behind_faults;
 static bool on_absent(struct frame *f, word *ip)
 {
-    behind_faults += ip[0] == JUMPED;
-    pt_set(1, JUMPED, behind | PT_CODE);
+    behind_faults += ip[0] == jumped;
+    pt_set(1, jumped, behind | PT_CODE);
     return true;
 }
 static void page_behind_jump(void)
@@ -429,18 +446,20 @@ static void page_behind_jump(void)
     for (uint32_t r = 0; r < 40; r++) {
         uint8_t *from = (uint8_t *)new_page();
         uint32_t old = r & 1, absent = r % 3 == 0;
+        word jumps = ALIAS + (r + 1) * 0x10000;
 
-        memcpy(from, "\x89\x0e\xe9\xf9\x0f\x00\x00", 7);
-        pt_set(1, JUMPS, (word)from | PT_CODE);
-        pt_set(1, JUMPED, (word)to[old] | PT_CODE);
+        jumped = jumps + 0x3000;
+        memcpy(from, "\x89\x0e\xe9\xf9\x2f\x00\x00", 7);
+        pt_set(1, jumps, (word)from | PT_CODE);
+        pt_set(1, jumped, (word)to[old] | PT_CODE);
         for (uint32_t k = 0; k < 20; k++)
-            bad += enter((uint8_t *)JUMPED, k, nothing) != old;
+            bad += enter((uint8_t *)jumped, k, nothing) != old;
         for (uint32_t k = 0; k < 20; k++)
-            bad += enter((uint8_t *)JUMPS, k, nothing) != old;
+            bad += enter((uint8_t *)jumps, k, nothing) != old;
         behind = (word)to[!old];
         behind_faults = 0;
-        pt_set(1, JUMPED, absent ? 0 : behind | PT_CODE);
-        bad += enter((uint8_t *)JUMPS, r, nothing) == old;
+        pt_set(1, jumped, absent ? 0 : behind | PT_CODE);
+        bad += enter((uint8_t *)jumps, r, nothing) == old;
         bad += behind_faults != absent;
     }
     handlers[V_PF] = NULL;
@@ -522,12 +541,8 @@ int main(void)
     handlers[V_BP] = on_int3;
     smp_start();
     /* First: an engine may treat pages of code that are written all the time in another way. */
-    for (unsigned r = 0; r < LATE_ROUNDS; r++) {
-        late_pages[r] = (uint8_t *)new_page();
-        put_function(late_pages[r] + 64, 1);
-    }
-    both(late_writer, late_caller);
-    result("a store on its way");
+    late("a store on its way", 64);
+    late("a store on its way, behind a jump", 80);
     own_code();
     pages_code();
     behind_jump();
