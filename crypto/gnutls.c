@@ -237,6 +237,7 @@ typedef struct Pump {
     uint8_t in[BUF], out[BUF]; /* decrypted, to plain; for TLS */
     size_t in_start, in_end, out_start, out_end;
     bool finished; /* plain has ended: what is in out goes, then the end */
+    SocketEnd *end;
     void (*done)(void *opaque);
     void *opaque;
 } Pump;
@@ -244,6 +245,18 @@ typedef struct Pump {
 static bool harmless(ssize_t n)
 {
     return n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED || (n < 0 && !gnutls_error_is_fatal((int)n));
+}
+
+/* Whether the stream goes on; n: what GnuTLS said of reading or writing it. */
+static bool lives(Pump *p, ssize_t n)
+{
+    int error = errno;
+
+    if (n >= 0 || harmless(n))
+        return true;
+    if (n == GNUTLS_E_PULL_ERROR || n == GNUTLS_E_PUSH_ERROR)
+        socket_end_tell(p->end, error);
+    return false;
 }
 
 static bool turn(Pump *p)
@@ -262,11 +275,13 @@ static bool turn(Pump *p)
         fds[1].fd = -1;
     if (poll(fds, 2, pending ? 0 : -1) < 0)
         return errno == EINTR;
+    if (fds[0].revents & POLLERR && socket_end_ask(p->end, p->fd))
+        return false;
     if (p->out_end && !p->finished && (fds[1].revents & POLLHUP))
         return false; /* closed while the peer does not read */
     if (!p->in_end && (pending || (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))) {
         n = gnutls_record_recv(p->session, p->in, BUF);
-        if (n == 0 || (n < 0 && !harmless(n)))
+        if (n == 0 || !lives(p, n))
             return false;
         p->in_end = (size_t)MAX(n, 0);
     }
@@ -285,7 +300,7 @@ static bool turn(Pump *p)
     }
     if (p->out_end) {
         n = gnutls_record_send(p->session, p->out + p->out_start, p->out_end - p->out_start);
-        if (n < 0 && !harmless(n))
+        if (!lives(p, n))
             return false;
         p->out_start += (size_t)MAX(n, 0);
         if (p->out_start == p->out_end)
@@ -306,6 +321,7 @@ static gpointer pump_thread(gpointer opaque)
     p->done(p->opaque);
     close(p->plain);
     close(p->fd);
+    socket_end_unref(p->end);
     g_free(p);
     return NULL;
 }
@@ -347,7 +363,8 @@ static bool peer_fits(const Creds *c, gnutls_session_t s, char **peer)
     return *peer;
 }
 
-static int tls_serve(void *loaded, int fd, int64_t deadline, char **peer, void (*done)(void *opaque), void *opaque)
+static int tls_serve(void *loaded, int fd, int64_t deadline, SocketEnd *end, char **peer, void (*done)(void *opaque),
+                     void *opaque)
 {
     Creds *c = loaded;
     gnutls_session_t s = NULL;
@@ -373,6 +390,7 @@ static int tls_serve(void *loaded, int fd, int64_t deadline, char **peer, void (
     p->session = s;
     p->fd = fd;
     p->plain = ends[0];
+    p->end = socket_end_ref(end);
     p->done = done;
     p->opaque = opaque;
     t = g_thread_try_new("tls", pump_thread, p, NULL);
@@ -385,6 +403,8 @@ fail:
         close(ends[0]);
         close(ends[1]);
     }
+    if (p)
+        socket_end_unref(p->end);
     g_free(p);
     g_free(*peer);
     *peer = NULL;

@@ -99,7 +99,7 @@ bool tls_creds_reload(TlsCreds *c, Error **errp)
     return true;
 }
 
-int tls_accept(TlsCreds *c, int fd, int64_t deadline, char **peer)
+int tls_accept(TlsCreds *c, int fd, int64_t deadline, SocketEnd *end, char **peer)
 {
     Loaded *l;
     int plain;
@@ -108,7 +108,7 @@ int tls_accept(TlsCreds *c, int fd, int64_t deadline, char **peer)
     l = c->loaded;
     __atomic_fetch_add(&l->refs, 1, __ATOMIC_RELAXED);
     g_mutex_unlock(&c->lock);
-    plain = ops->accept(l->creds, fd, deadline, peer, loaded_unref, l);
+    plain = ops->accept(l->creds, fd, deadline, end, peer, loaded_unref, l);
     if (plain < 0)
         loaded_unref(l);
     return plain;

@@ -7,6 +7,7 @@
 #define CRYPTO_TLS_H
 
 #include "util/error.h"
+#include "util/socket.h"
 
 typedef enum TlsKind { TLS_ANON, TLS_PSK, TLS_X509 } TlsKind;
 /* Shared, counted: outlives its object while somebody has it. */
@@ -20,8 +21,9 @@ TlsKind tls_creds_kind(const TlsCreds *c);
 bool tls_creds_reload(TlsCreds *c, Error **errp);
 /* Answer the handshake that a client begins on fd, and give a descriptor that carries the stream; a thread of its own
  * moves the bytes and closes fd. -1: it failed, fd is the caller's. *peer: the client certificate's distinguished
- * name, g_free; NULL: it has shown none. deadline: monotonic, us. Waits; any thread. */
-int tls_accept(TlsCreds *c, int fd, int64_t deadline, char **peer);
+ * name, g_free; NULL: it has shown none. end: hears how the connection ends. deadline: monotonic, us. Waits; any
+ * thread. */
+int tls_accept(TlsCreds *c, int fd, int64_t deadline, SocketEnd *end, char **peer);
 
 /* What module `crypto` exports as `crypto_ops`. */
 typedef struct TlsConfig {
@@ -35,7 +37,8 @@ typedef struct CryptoOps {
     void *(*load)(const TlsConfig *cfg, Error **errp);
     void (*unload)(void *loaded); /* nobody uses it */
     /* As tls_accept(); done(opaque) when the stream is over and loaded not used any more. */
-    int (*accept)(void *loaded, int fd, int64_t deadline, char **peer, void (*done)(void *opaque), void *opaque);
+    int (*accept)(void *loaded, int fd, int64_t deadline, SocketEnd *end, char **peer, void (*done)(void *opaque),
+                  void *opaque);
 } CryptoOps;
 const CryptoOps *crypto_load(Error **errp);
 

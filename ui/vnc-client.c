@@ -115,7 +115,7 @@ static bool password_right(VncClient *c, int minor, int64_t deadline)
 static bool begin_tls(VncClient *c, int64_t deadline)
 {
     char *name = NULL;
-    int fd = tls_accept(c->server->tls, c->fd, deadline, &name);
+    int fd = tls_accept(c->server->tls, c->fd, deadline, c->end, &name);
 
     if (fd < 0)
         return false;
@@ -484,8 +484,12 @@ static void serve(View *v)
         if (!vnc_session_send(v->session))
             break;
     }
-    if (!closing(c) && vnc_session_error(v->session))
-        warn_report("VNC: the connection of %s:%s is over: %s", c->host, c->port, vnc_session_error(v->session));
+    const char *why = vnc_session_error(v->session);
+
+    if (!why)
+        why = socket_end_reason(__atomic_load_n(&c->end->error, __ATOMIC_ACQUIRE));
+    if (!closing(c) && why)
+        warn_report("VNC: the connection of %s:%s is over: %s", c->host, c->port, why);
 }
 
 static gpointer client_thread(gpointer opaque)
@@ -498,7 +502,7 @@ static gpointer client_thread(gpointer opaque)
     if (c->websocket && c->server->tls && !begin_tls(c, deadline))
         goto out;
     if (c->websocket) {
-        int fd = websocket_accept(c->fd, HANDSHAKE_MS);
+        int fd = websocket_accept(c->fd, HANDSHAKE_MS, c->end);
 
         if (fd < 0)
             goto out;

@@ -62,6 +62,7 @@ struct VncClient {
     int event;         /* eventfd: something changed, or closing */
     bool websocket, skip_auth, shared;
     char *server_host, *server_port, *host, *port;
+    SocketEnd *end;    /* the connection's, where threads carry it */
     char *certificate; /* server->lock: its distinguished name; NULL: it has shown none */
     int family, server_family;
     bool known, initialized; /* main thread: told by events */
@@ -75,8 +76,9 @@ struct VncClient {
 
 /* vnc-server.c, for -display web: a server that query-vnc does not tell of and that listens nowhere. */
 VncServer *vnc_server_hidden(void);
-bool vnc_client_new(VncServer *s, int fd); /* takes fd */
-void vnc_close_all(void);                  /* at exit */
+/* Takes fd, which carries the stream of a peer of this address. */
+bool vnc_client_new(VncServer *s, int fd, const char *host, const char *port, SocketEnd *end);
+void vnc_close_all(void); /* at exit */
 /* For the thread. */
 void vnc_client_initialized(VncClient *c);           /* after ClientInit; main loop follows up */
 void vnc_client_gone(VncClient *c);                  /* the thread's last act */
@@ -91,10 +93,10 @@ bool vnc_client_start(VncClient *c); /* false: nothing runs */
 void vnc_client_wake(VncClient *c);
 /* vnc-websocket.c. Reads a request from fd, answers the handshake, and gives a descriptor that carries the stream; a
  * thread of its own moves the bytes and closes fd. -1: it was none. Waits; for a client's thread. */
-int websocket_accept(int fd, unsigned timeout_ms);
+int websocket_accept(int fd, unsigned timeout_ms, SocketEnd *end);
 /* From where a handshake has been answered; early: what came behind it. A thread moves bytes between fd and plain and
- * closes both. false: none runs, both are the caller's still. */
-bool websocket_pump(int fd, const void *early, size_t early_len, int plain);
+ * closes both; end, if any, hears how that came. false: none runs, both are the caller's still. */
+bool websocket_pump(int fd, const void *early, size_t early_len, int plain, SocketEnd *end);
 
 /* vnc-session.c: libvncserver, and nothing else, for one connection that is past ClientInit. */
 typedef struct VncInput {

@@ -371,6 +371,7 @@ static void client_free(VncClient *c)
     g_free(c->server_host);
     g_free(c->server_port);
     g_free(c->certificate);
+    socket_end_unref(c->end);
     pixman_region32_fini(&c->stale);
     g_free(c);
 }
@@ -479,8 +480,9 @@ static bool make_room(VncServer *s)
     return false;
 }
 
-/* Takes fd. */
-static bool client_new(VncServer *s, int fd, bool websocket, bool skip_auth)
+/* Takes fd; end NULL: nobody else knows of its end yet. */
+static bool client_new(VncServer *s, int fd, bool websocket, bool skip_auth, const char *host, const char *port,
+                       SocketEnd *end)
 {
     VncClient *c;
 
@@ -495,9 +497,16 @@ static bool client_new(VncServer *s, int fd, bool websocket, bool skip_auth)
     c->event = -1;
     c->websocket = websocket;
     c->skip_auth = skip_auth;
+    c->end = end ? socket_end_ref(end) : socket_end_new();
     pixman_region32_init(&c->stale);
     vnc_socket_name(fd, false, &c->server_host, &c->server_port, &c->server_family);
     vnc_socket_name(fd, true, &c->host, &c->port, &c->family);
+    if (host) {
+        g_free(c->host);
+        g_free(c->port);
+        c->host = g_strdup(host);
+        c->port = g_strdup(port);
+    }
     if (!s->active_clients)
         refresh_now(s);
     g_mutex_lock(&threads_lock);
@@ -518,7 +527,7 @@ static bool client_new(VncServer *s, int fd, bool websocket, bool skip_auth)
 
 static void accepted(void *opaque, int fd, bool websocket)
 {
-    client_new(opaque, fd, websocket, false);
+    client_new(opaque, fd, websocket, false, NULL, NULL, NULL);
 }
 
 /* --- servers --- */
@@ -606,9 +615,9 @@ VncServer *vnc_server_hidden(void)
     return s;
 }
 
-bool vnc_client_new(VncServer *s, int fd)
+bool vnc_client_new(VncServer *s, int fd, const char *host, const char *port, SocketEnd *end)
 {
-    return client_new(s, fd, false, true);
+    return client_new(s, fd, false, true, host, port, end);
 }
 
 static bool server_open(const Json *opts, const char *id, const char *guest, GPtrArray *listeners, Error **errp)
@@ -652,7 +661,7 @@ static bool server_open(const Json *opts, const char *id, const char *guest, GPt
 
         if (fd < 0)
             goto fail;
-        client_new(s, fd, false, false);
+        client_new(s, fd, false, false, NULL, NULL, NULL);
     } else if (!listeners && !vnc_listen(s->listeners, opts, accepted, s, errp)) {
         goto fail;
     }
@@ -783,7 +792,7 @@ static bool add_client(int fd, bool skip_auth, Error **errp)
         close(fd);
         return error_set(errp, "there is no VNC display; -vnc none makes one");
     }
-    return client_new(s, fd, false, skip_auth) || error_set(errp, "too many VNC clients");
+    return client_new(s, fd, false, skip_auth, NULL, NULL, NULL) || error_set(errp, "too many VNC clients");
 }
 
 static bool set_addresses(const Json *addresses, Error **errp)

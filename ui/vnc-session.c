@@ -41,8 +41,13 @@ struct VncSession {
     char *error; /* of the connection, where it was not the viewer that ended it */
 };
 
-static void silent(const char *format, ...)
+/* What ended the connection whose call into the library is under way: errno, when it first complains. */
+static __thread int complaint;
+
+static void complained(const char *format, ...)
 {
+    if (!complaint)
+        complaint = errno;
 }
 
 static void add_input(VncSession *v, VncInput in)
@@ -62,7 +67,7 @@ static void library_init(void)
 
     if (g_once_init_enter(&done)) {
         rfbLogEnable(FALSE);
-        rfbLog = rfbErr = silent;
+        rfbLog = rfbErr = complained;
         g_once_init_leave(&done, 1);
     }
 }
@@ -534,12 +539,25 @@ static bool power(VncSession *v)
     return true;
 }
 
+/* The connection is over; start: of the call that found out. A peer that is there but neither takes nor gives is given
+ * up by the kernel (ETIMEDOUT) or by the library. */
+static void note_end(VncSession *v, int64_t start, const char *what)
+{
+    int seconds = (int)((g_get_monotonic_time() - start) / G_TIME_SPAN_SECOND);
+
+    if (seconds >= STALL_SAID_S)
+        v->error = g_strdup_printf("it has not %s within %d s", what, seconds);
+    else if (complaint == ETIMEDOUT || complaint == EHOSTUNREACH || complaint == ENETUNREACH)
+        v->error = g_strdup(g_strerror(complaint));
+}
+
 bool vnc_session_receive(VncSession *v, GArray *out)
 {
     rfbClientPtr cl = v->cl;
     uint8_t type;
     bool ok;
     ssize_t n;
+    int64_t start;
 
     if (cl->sock == RFB_INVALID_SOCKET)
         return false;
@@ -547,13 +565,15 @@ bool vnc_session_receive(VncSession *v, GArray *out)
     if (n < 0) {
         if (errno == EAGAIN || errno == EINTR)
             return true;
-        if (errno != ECONNRESET && errno != EPIPE) /* no answer to keepalives, for one */
-            v->error = g_strdup(g_strerror(errno));
+        v->error = g_strdup(socket_end_reason(errno)); /* no answer to keepalives, for one */
         return false;
     }
     if (n == 0)
         return false;
     v->out = out;
+    complaint = 0;
+    errno = 0;
+    start = g_get_monotonic_time();
     switch (type) {
     case rfbSetEncodings:
         ok = set_encodings(v);
@@ -588,6 +608,8 @@ bool vnc_session_receive(VncSession *v, GArray *out)
     v->out = NULL;
     /* The library draws no cursor and tells of none: tell() does. */
     cl->cursorWasChanged = cl->cursorWasMoved = FALSE;
+    if (!ok)
+        note_end(v, start, "sent the rest of a message");
     return ok && cl->sock != RFB_INVALID_SOCKET;
 }
 
@@ -619,7 +641,6 @@ void vnc_session_copy(VncSession *v, int y1, int y2, int d)
 bool vnc_session_send(VncSession *v)
 {
     int64_t start;
-    int seconds;
 
     if (v->cl->sock == RFB_INVALID_SOCKET)
         return false;
@@ -628,12 +649,12 @@ bool vnc_session_send(VncSession *v)
     /* The library cuts one-coloured parts out where the viewer knows this; rows would not be as long as before then. */
     v->cl->enableLastRectEncoding = v->last_rect && !v->rows;
     start = g_get_monotonic_time();
+    complaint = 0;
+    errno = 0;
     rfbSendFramebufferUpdate(v->cl, v->cl->modifiedRegion);
     if (v->cl->sock != RFB_INVALID_SOCKET)
         return true;
-    seconds = (int)((g_get_monotonic_time() - start) / G_TIME_SPAN_SECOND);
-    if (seconds >= STALL_SAID_S)
-        v->error = g_strdup_printf("it has not taken a picture within %d s", seconds);
+    note_end(v, start, "taken a picture");
     return false;
 }
 

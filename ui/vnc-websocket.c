@@ -22,6 +22,7 @@ typedef struct Pump {
     uint8_t raw[BUF]; /* as it came from ws */
     size_t raw_start, raw_end;
     WsDecoder decoder;
+    SocketEnd *end;
     bool finished; /* plain has ended: what is in out goes, then the end */
 } Pump;
 
@@ -48,11 +49,13 @@ static bool write_text(int fd, const char *text, int64_t deadline)
     return true;
 }
 
-/* Bytes from fd to the end of a buffer; false: that was the end. */
+/* Bytes from fd to the end of a buffer; false: that was the end, by errno or by the peer (0). */
 static bool fill(int fd, uint8_t *buf, size_t *end, size_t max)
 {
     ssize_t n = recv(fd, buf + *end, max - *end, MSG_DONTWAIT);
 
+    if (n == 0)
+        errno = 0;
     if (n > 0)
         *end += (size_t)n;
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
@@ -125,10 +128,14 @@ static bool turn(Pump *p)
         fds[1].fd = -1; /* it would report its end again and again */
     if (poll(fds, 2, -1) < 0)
         return errno == EINTR;
+    if (fds[0].revents & POLLERR && socket_end_ask(p->end, p->ws))
+        return false;
     if (p->out.end && !p->finished && (fds[1].revents & POLLHUP))
         return false; /* closed while the peer does not read */
-    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && more_in && !fill(p->ws, p->raw, &p->raw_end, BUF))
+    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && more_in && !fill(p->ws, p->raw, &p->raw_end, BUF)) {
+        socket_end_tell(p->end, errno);
         return false;
+    }
     if ((fds[0].revents & (POLLHUP | POLLERR)) && !more_in)
         return false;
     if (!decode(p))
@@ -143,8 +150,10 @@ static bool turn(Pump *p)
         if (p->finished)
             put_frame(&p->out, WS_CLOSE, "\x03\xe8", 2); /* 1000: done */
     }
-    if (p->out.end && (fds[0].revents & POLLOUT) && !drain(p->ws, p->out.data, &p->out.start, &p->out.end))
+    if (p->out.end && (fds[0].revents & POLLOUT) && !drain(p->ws, p->out.data, &p->out.start, &p->out.end)) {
+        socket_end_tell(p->end, errno);
         return false;
+    }
     return !p->finished || p->out.end;
 }
 
@@ -156,11 +165,12 @@ static gpointer pump_thread(gpointer opaque)
         ;
     close(p->plain);
     close(p->ws);
+    socket_end_unref(p->end);
     g_free(p);
     return NULL;
 }
 
-bool websocket_pump(int fd, const void *early, size_t early_len, int plain)
+bool websocket_pump(int fd, const void *early, size_t early_len, int plain, SocketEnd *end)
 {
     Pump *p;
     GThread *t;
@@ -170,17 +180,20 @@ bool websocket_pump(int fd, const void *early, size_t early_len, int plain)
     p = g_new0(Pump, 1);
     p->ws = fd;
     p->plain = plain;
+    p->end = socket_end_ref(end);
     memcpy(p->raw, early, early_len);
     p->raw_end = early_len;
     t = g_thread_try_new("websocket", pump_thread, p, NULL);
-    if (t)
+    if (t) {
         g_thread_unref(t);
-    else
-        g_free(p);
-    return t;
+        return true;
+    }
+    socket_end_unref(p->end);
+    g_free(p);
+    return false;
 }
 
-int websocket_accept(int fd, unsigned timeout_ms)
+int websocket_accept(int fd, unsigned timeout_ms, SocketEnd *end)
 {
     int64_t deadline = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
     g_autofree uint8_t *buf = g_malloc(HTTP_HEAD_MAX);
@@ -210,7 +223,7 @@ int websocket_accept(int fd, unsigned timeout_ms)
     if (!write_text(fd, reply, deadline) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         return -1;
-    if (websocket_pump(fd, buf + rc, len - (size_t)rc, ends[0]))
+    if (websocket_pump(fd, buf + rc, len - (size_t)rc, ends[0], end))
         return ends[1];
     close(ends[0]);
     close(ends[1]);

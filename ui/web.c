@@ -167,16 +167,19 @@ static void send_consoles(Conn *c)
 static void take_over(void *opaque)
 {
     HandOver *h = opaque;
-    int ends[2] = {-1, -1};
+    SocketEnd *end = socket_end_new();
+    g_autofree char *host = NULL, *port = NULL;
+    int ends[2] = {-1, -1}, family;
 
     if (h->console >= 0) {
         ends[0] = vc_attach((unsigned)h->console);
     } else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
         ends[0] = ends[1] = -1;
     }
-    if (ends[0] >= 0 && websocket_pump(h->fd, h->early, h->early_len, ends[0])) {
+    vnc_socket_name(h->fd, true, &host, &port, &family);
+    if (ends[0] >= 0 && websocket_pump(h->fd, h->early, h->early_len, ends[0], end)) {
         if (ends[1] >= 0)
-            vnc_client_new(screen, ends[1]);
+            vnc_client_new(screen, ends[1], host, port, end);
     } else {
         close(h->fd);
         if (ends[0] >= 0)
@@ -184,6 +187,7 @@ static void take_over(void *opaque)
         if (ends[1] >= 0)
             close(ends[1]);
     }
+    socket_end_unref(end);
     g_free(h);
 }
 

@@ -314,3 +314,45 @@ bool socket_name(int fd, bool peer, char **host, char **port)
     *port = g_strdup(p);
     return true;
 }
+
+SocketEnd *socket_end_new(void)
+{
+    SocketEnd *e = g_new0(SocketEnd, 1);
+    e->refs = 1;
+    return e;
+}
+
+SocketEnd *socket_end_ref(SocketEnd *e)
+{
+    if (e)
+        __atomic_fetch_add(&e->refs, 1, __ATOMIC_RELAXED);
+    return e;
+}
+
+void socket_end_unref(SocketEnd *e)
+{
+    if (e && __atomic_sub_fetch(&e->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        g_free(e);
+}
+
+void socket_end_tell(SocketEnd *e, int error)
+{
+    int none = 0;
+    if (e)
+        __atomic_compare_exchange_n(&e->error, &none, error, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool socket_end_ask(SocketEnd *e, int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || !error)
+        return false;
+    socket_end_tell(e, error);
+    return true;
+}
+
+const char *socket_end_reason(int error)
+{
+    return error && error != ECONNRESET && error != EPIPE ? g_strerror(error) : NULL;
+}

@@ -6,6 +6,8 @@ every pixel is known; what a viewer shows is compared with screendump, what it p
 """
 import array
 import base64
+import ctypes
+import fcntl
 import json
 import os
 import random
@@ -18,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 import rfb
@@ -1233,7 +1236,73 @@ def raw_certificate(n, folder):
     return cert
 
 
-CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, scrolling_bytes, resizes, keys, layout, mouse, sharing, connections, websocket,
+def dead_peers():
+    """By each way in a peer whose host is gone, with nothing to say or in the middle of a picture, and one that stops reading: each is given up,
+    and that is said."""
+    preload = os.environ.get('SHORT_TIMEOUTS')
+    if not preload:
+        raise Skip('the emulator waits for minutes here')
+    if not module('crypto') or not shutil.which('openssl') or not os.path.exists('/usr/share/novnc/core/rfb.js'):
+        raise Skip('no TLS or no page here')
+    n, m, page = free_display(), free_display(), 5900 + free_display()
+
+    def raw(port):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(PATIENCE)
+        s.connect(('127.0.0.1', port))
+        return s
+
+    def tls_raw(port):
+        return trusting(t).wrap_socket(raw(port), server_hostname='127.0.0.1')
+
+    def screen():
+        headers = f'Cookie: qemu-kvm-{page}=a-token-of-ours\r\nOrigin: http://127.0.0.1:{page}\r\n'
+        return rfb.WebSocket(raw(page), '/ws/vnc', f'127.0.0.1:{page}', headers)
+    with tempfile.TemporaryDirectory() as t:
+        certificate(t, 'ca', 'an authority', '-nodes')
+        server_certificate(t)
+        os.environ['LD_PRELOAD'] = preload
+        try:
+            vm = VM('-display', f'web,port={page},token=a-token-of-ours', '-object', f'tls-creds-x509,id=t,dir={t},endpoint=server,verify-peer=off',
+                    '-vnc', f'127.0.0.1:{n},websocket=on', '-vnc', f'127.0.0.1:{m},tls-creds=t,websocket=on,id=secret', stderr=True)
+        finally:
+            del os.environ['LD_PRELOAD']
+        with vm:
+            vm.mode(640, 480)
+            vm.pattern()
+            ways = {'TCP': lambda: rfb.Client(raw(5900 + n)), 'TLS': lambda: rfb.Client(raw(5900 + m), tls=trusting(t)),
+                    'WebSocket': lambda: rfb.Client(rfb.WebSocket(raw(5700 + n))), 'WebSocket in TLS': lambda: rfb.Client(rfb.WebSocket(tls_raw(5700 + m))),
+                    'the page': lambda: rfb.Client(screen())}
+            peers = {}
+            for way, come in ways.items():
+                for how in ('gone', 'gone in a picture', 'not reading'):
+                    c = peers[way, how] = come()
+                    c.encodings(rfb.RAW)
+            for (_, how), c in peers.items():
+                for _ in range(8 if how != 'gone' else 0):
+                    c.request(False)
+                if how != 'not reading':
+                    vanish(wire(c))
+            for (way, how), c in peers.items():
+                port = wire(c).getsockname()[1]
+                until(lambda port=port: f'of 127.0.0.1:{port} is over: ' in vm.stderr(), f'of one by {way}, {how}, is said that it is given up: {vm.stderr()}')
+            check(not vm.ask('query-vnc')['clients'], 'they are still there')
+
+
+def wire(c):
+    """A viewer's TCP connection."""
+    return c.sock.sock if isinstance(c.sock, rfb.WebSocket) else c.sock
+
+
+def vanish(sock):
+    """Nothing that comes for the socket is taken from now on, once all that it has sent has arrived (its kernel would send that again)."""
+    until(lambda: not struct.unpack('i', fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0], 'what a viewer sends arrives')
+    code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))  # BPF: ret 0
+    sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack('HL', 1, ctypes.addressof(code)))  # SO_ATTACH_FILTER
+
+
+CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, scrolling_bytes, dead_peers, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, stuck_viewers, text_consoles, hostile, power, no_screen, lossy, web, command_line]
 
 
