@@ -249,7 +249,7 @@ static void start(VirtioDevice *v)
         memory_begin();
         for (unsigned i = 0; i < v->n_queues; i++) {
             VirtQueue *q = &v->queues[i];
-            if (q->desc && v->ioeventfd)
+            if (q->desc)
                 q->doorbell = v->transport->doorbell(v, i, q->kick_fd, true);
         }
         memory_commit();

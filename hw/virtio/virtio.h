@@ -172,7 +172,8 @@ struct VirtioDevice {
     unsigned n_queues;
     uint8_t *config; /* what the driver read or wrote last */
     Object *home;    /* I/O thread; NULL: the main loop */
-    bool ioeventfd;  /* doorbells by eventfd also where the home is the main loop */
+    bool
+        ioeventfd; /* doorbells by eventfd also where the home is the main loop, as the accelerator rings them itself */
     AddressSpace *dma;
     bool started;
     BottomHalf *irq_bh; /* interrupts that the home thread could not deliver itself */

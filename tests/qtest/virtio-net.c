@@ -415,6 +415,80 @@ static void test_hostile(void)
     stop(&n);
 }
 
+/* ---- where it runs ---- */
+
+/* How often the I/O thread that devices share went to sleep; -1: there is none. */
+static long io_sleeps(QTest *q)
+{
+    static const char key[] = "\nvoluntary_ctxt_switches:";
+    g_autofree char *tasks = g_strdup_printf("/proc/%d/task", (int)qtest_pid(q));
+    g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
+    const char *tid;
+    g_assert_nonnull(dir);
+    while ((tid = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(tasks, tid, "status", NULL), *text = NULL;
+        if (g_file_get_contents(path, &text, NULL, NULL) && g_str_has_prefix(text, "Name:\tIO shared\n"))
+            return strtol(strstr(text, key) + sizeof(key) - 1, NULL, 10);
+    }
+    return -1;
+}
+
+/* A user network of the card's own is served in that thread, doorbells, packets and answers: it wakes for each. */
+static void test_user(void)
+{
+    enum { ROUNDS = 20, LEN = 60 };
+    static const uint8_t head[] = {0, 1, 8, 0, 6, 4, 0, 1}, me[] = {10, 0, 2, 15}, gateway[] = {10, 0, 2, 2};
+    uint8_t out[LEN] = {0}, in[100];
+    Net n = {.header = 12};
+    g_autofree char *folder = g_path_get_dirname(g_getenv("QTEST_QEMU_BINARY"));
+    g_autofree char *module = g_build_filename(folder, "modules", "net-user.so", NULL);
+    if (access(module, R_OK)) {
+        g_test_skip("this emulator has no module net-user");
+        return;
+    }
+    n.q = qtest_start("-nodefaults -machine pc -m 64 -netdev user,id=n -device virtio-net-pci,netdev=n,addr=4,id=card");
+    n.d = vdev_open(n.q, DEVFN, false);
+    vdev_negotiate(n.d, VF_VERSION_1);
+    n.rx = vqueue_new(n.d, RX);
+    n.tx = vqueue_new(n.d, TX);
+    vdev_driver_ok(n.d);
+    long before = io_sleeps(n.q);
+    g_assert_cmpint(before, >=, 0);
+    memset(out, 0xff, 6);
+    memcpy(out + 6, mac, 6);
+    stw_be(out + 12, 0x0806);
+    memcpy(out + 14, head, sizeof(head));
+    memcpy(out + 22, mac, 6);
+    memcpy(out + 28, me, 4);
+    memcpy(out + 38, gateway, 4);
+    for (unsigned i = 0; i < ROUNDS;) {
+        uint64_t buf = add_buffer(&n, sizeof(in));
+        send_packet(&n, NULL, out, LEN);
+        vqueue_wait(n.rx, NULL);
+        qtest_memread(n.q, buf, in, sizeof(in));
+        /* Who has 10.0.2.2: an answer to us. Its own router advertisements come, too. */
+        i += lduw_be(in + 12 + 12) == 0x0806 && !memcmp(in + 12, mac, 6) && in[12 + 21] == 2 &&
+             !memcmp(in + 12 + 28, gateway, 4);
+    }
+    g_assert_cmpint(io_sleeps(n.q) - before, >=, ROUNDS);
+    vqueue_free(n.rx);
+    vqueue_free(n.tx);
+    vdev_free(n.d);
+    qtest_quit(n.q);
+}
+
+/* A socket cannot move, and its card stays with it: there is no such thread. */
+static void test_main_loop(void)
+{
+    Net n = start(0, false);
+    uint8_t out[60], in[NETPEER_MAX];
+    net_frame(out, sizeof(out), other, mac, 0);
+    send_packet(&n, NULL, out, sizeof(out));
+    g_assert_cmpuint(netpeer_recv(n.peer, in), ==, sizeof(out));
+    g_assert_cmpint(io_sleeps(n.q), ==, -1);
+    stop(&n);
+}
+
 /* ---- several queues: a TAP interface, whose other end is a packet socket ---- */
 
 enum { PAIRS = 3 };
@@ -645,5 +719,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/multiqueue-unused", test_multiqueue_unused);
     g_test_add_func("/virtio-net/link", test_link);
     g_test_add_func("/virtio-net/hostile", test_hostile);
+    g_test_add_func("/virtio-net/user", test_user);
+    g_test_add_func("/virtio-net/main-loop", test_main_loop);
     return g_test_run();
 }
