@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """virtio-net with several pairs of queues under Debian's kernel: how many there are, that each carries packets both ways, that their
-number changes while it runs (ethtool -L). TAP.
+number changes while it runs (ethtool -L); the same by queues that the parent has opened (fds=). TAP.
 
 usage: multiqueue.py BINARY CACHE [ACCELERATOR]
 
@@ -9,11 +9,13 @@ The back end is a tap interface with as many queues, in a network namespace of t
 pinned to each CPU: the guest's kernel gives a CPU's packets the pair of its number, the host's sends a flow's answers to the queue that
 it came from. What a pair carried the driver counts."""
 import ctypes
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,12 +29,14 @@ from serialguest import Guest, GuestError, Tap, kvm_serves, serves
 BOOT_LIMIT, LIMIT = 300, 180
 PAIRS, SIZE = 4, 1 << 20
 CLONE_NEWNET = 0x40000000
+TUNSETIFF, IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x400454ca, 2, 0x100, 0x1000, 0x4000
 INTERFACE, HOST, GUEST, PORT = 'tapmq', '192.0.2.1', '192.0.2.2', 7000
 NETWORK = f"""ip link set lo up
 ip link set eth0 up
 ip addr add {GUEST}/24 dev eth0
 """
-POINTS = [f'{PAIRS} pairs of queues', 'each pair carries a stream to the host and its answer', 'half as many, then all again', 'mq=off: one pair']
+POINTS = [f'{PAIRS} pairs of queues', 'each pair carries a stream to the host and its answer', 'half as many, then all again', 'mq=off: one pair',
+          f'{PAIRS} pairs of descriptors by fds=']
 
 
 def make_interface():
@@ -44,6 +48,15 @@ def make_interface():
         p = subprocess.run(['ip', *words.split()], capture_output=True, text=True, timeout=LIMIT, check=False)
         if p.returncode:
             raise Missing(f'ip {words}: {p.stderr.strip()}')
+
+
+def open_queues():
+    """A descriptor for each queue of the interface."""
+    fds = []
+    for _ in range(PAIRS):
+        fds.append(os.open('/dev/net/tun', os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+        fcntl.ioctl(fds[-1], TUNSETIFF, struct.pack('16sH22x', INTERFACE.encode(), IFF_TAP | IFF_MULTI_QUEUE | IFF_NO_PI | IFF_VNET_HDR))
+    return fds
 
 
 class Server:
@@ -88,11 +101,12 @@ def image(debs, folder):
     return kernel, path
 
 
-def start(binary, accel, kernel, initrd, mq):
+def start(binary, accel, kernel, initrd, mq, fds):
+    """fds: the interface's queues; none: the emulator opens them."""
+    tap = f'fds={":".join(map(str, fds))}' if fds else f'ifname={INTERFACE},queues={PAIRS},script=no,downscript=no'
     g = Guest(binary, accel, ['-smp', str(PAIRS), '-m', '384', '-no-reboot', '-kernel', kernel, '-initrd', initrd, '-append',
                               'console=ttyS0 quiet panic=-1 net.ifnames=0', '-netdev',
-                              f'tap,id=n,ifname={INTERFACE},queues={PAIRS},script=no,downscript=no', '-device',
-                              f'virtio-net-pci,netdev=n,mq={mq},vectors={2 * PAIRS + 2}'])
+                              f'tap,id=n,{tap}', '-device', f'virtio-net-pci,netdev=n,mq={mq},vectors={2 * PAIRS + 2}'], fds=fds)
     try:
         g.expect(rb'init: a shell', BOOT_LIMIT)
         g.expect(g.prompt, LIMIT)
@@ -162,6 +176,11 @@ def fewer(g):
         streams(g, n)
 
 
+def handed(g):
+    all_pairs(g)
+    streams(g, PAIRS)
+
+
 def single(g):
     queues(g, 1)
     streams(g, 1)
@@ -172,8 +191,14 @@ def run(tap, binary, accel, debs, folder):
     make_interface()
     server = Server()
     try:
-        for mq, points in (('on', [all_pairs, lambda g: streams(g, PAIRS), fewer]), ('off', [single])):
-            with start(binary, accel, kernel, initrd, mq) as g:
+        for mq, points in (('on', [all_pairs, lambda g: streams(g, PAIRS), fewer]), ('off', [single]), ('on', [handed])):
+            fds = open_queues() if points == [handed] else []
+            try:
+                g = start(binary, accel, kernel, initrd, mq, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+            with g:
                 for point in points:
                     if not tap.point(lambda p=point: p(g)) and (g.lost or g.process.poll() is not None):
                         break

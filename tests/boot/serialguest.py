@@ -75,9 +75,9 @@ def screen_rows(memory, columns=COLUMNS, rows=ROWS):
 
 
 class Guest:
-    """with Guest(binary, 'tcg', [...]) as g: ... ; ends the emulator in any case."""
+    """with Guest(binary, 'tcg', [...]) as g: ... ; ends the emulator in any case. fds: of ours, which it has under the same numbers."""
 
-    def __init__(self, binary, accel, args, serial=True, echo=False):
+    def __init__(self, binary, accel, args, serial=True, echo=False, fds=()):
         self.folder = tempfile.mkdtemp(prefix='guest-')
         self.lines, self.events = None, []
         self.text, self.at, self.ended = b'', 0, False  # what the serial port said; up to where it was read
@@ -95,7 +95,7 @@ class Guest:
         self.args += args if '-nic' in args or '-netdev' in args else ['-net', 'none'] + args
         self.start = time.monotonic()
         with open(os.path.join(self.folder, 'stderr'), 'wb') as err:
-            self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+            self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=err, stderr=err, pass_fds=fds)
         try:
             self.serial = self.accept(sockets['serial']) if serial else None
             if serial:
