@@ -219,6 +219,7 @@ typedef struct View {
     int64_t next_key;                     /* not before, monotonic us */
     uint64_t *rows;                       /* hashes of the framebuffer's lines */
     int64_t taken;                        /* when the framebuffer was, monotonic us */
+    bool scrolls;                         /* since then lines have moved */
 } View;
 
 /* Tell the session of lines that only moved; they leave stale. */
@@ -291,7 +292,7 @@ static VncState copy_picture(View *v)
 
 /* Milliseconds for which the picture is not to be taken yet: lines that scroll by faster than the eye follows are sent
  * anew each time where the viewer cannot copy them. */
-static int scroll_wait(const View *v)
+static int scroll_wait(View *v)
 {
     VncServer *s = v->c->server;
     int64_t left = v->taken + SCROLL_MS * INT64_C(1000) - g_get_monotonic_time();
@@ -299,11 +300,14 @@ static int scroll_wait(const View *v)
 
     if (left <= 0 || !v->rows || vnc_session_copies(v->session))
         return 0;
-    g_mutex_lock(&s->lock);
-    if (s->state.width == v->width && s->state.height == v->height)
-        fresh = g_memdup2(s->rows, v->height * sizeof(*fresh));
-    g_mutex_unlock(&s->lock);
-    return fresh && vnc_scroll_distance(v->rows, fresh, (int)v->height) ? (int)(left / 1000) + 1 : 0;
+    if (!v->scrolls) { /* else it waits already, and was woken */
+        g_mutex_lock(&s->lock);
+        if (s->state.width == v->width && s->state.height == v->height)
+            fresh = g_memdup2(s->rows, v->height * sizeof(*fresh));
+        g_mutex_unlock(&s->lock);
+        v->scrolls = fresh && vnc_scroll_distance(v->rows, fresh, (int)v->height);
+    }
+    return v->scrolls ? (int)(left / 1000) + 1 : 0;
 }
 
 static bool held(const View *v, KeyCode k)
@@ -478,6 +482,7 @@ static void serve(View *v)
             VncState st = copy_picture(v);
 
             v->taken = g_get_monotonic_time();
+            v->scrolls = false;
             vnc_session_state(v->session, &st);
             cursor_unref(st.cursor);
         }
