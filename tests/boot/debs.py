@@ -130,6 +130,10 @@ class Debs:
             raise Missing(f'{package}:{self.arch} has {len(image)} kernels')
         return os.path.join(boot, image[0]), os.path.join(tree, 'lib/modules', image[0].removeprefix('vmlinuz-'))
 
+    def system(self, package='linux-image-cloud-amd64'):
+        """The same and busybox: what an initramfs that runs by itself is made of."""
+        return *self.kernel(package), os.path.join(self.tree('busybox-static'), 'bin/busybox')
+
 
 def main():
     if len(sys.argv) < 4:

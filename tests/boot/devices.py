@@ -14,7 +14,7 @@ import time
 
 from debs import Debs, Missing
 from initramfs import busybox
-from serialguest import PATIENCE, Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import PATIENCE, Guest, GuestError, Tap, refused
 
 LIMIT = 120
 MODULES = ['virtio_pci', 'virtio_blk', 'virtio-rng', 'button', 'evdev', 'virtio_console', 'virtio_balloon', 'virtio_input', 'virtio_net']
@@ -61,13 +61,13 @@ def modules(tree, names):
 
 
 def initrd(debs, cache):
-    kernel, tree = debs.kernel('linux-image-cloud-amd64')
+    kernel, tree, tools = debs.system()
     mods = modules(tree, MODULES)
     files = [(f'modules/{name}.ko', data) for name, data in mods.items()]
     files.append(('modules/order', '\n'.join(mods).encode()))
     path = os.path.join(cache, f'initramfs-devices-{os.getpid()}')
     with open(path, 'wb') as f:
-        f.write(busybox(os.path.join(debs.tree('busybox-static'), 'bin/busybox'), INIT, files))
+        f.write(busybox(tools, INIT, files))
     return kernel, path
 
 
@@ -197,8 +197,7 @@ def run(tap, binary, accel, cache, rounds):
     try:
         kernel, ramdisk = initrd(debs, cache)
     except Missing as e:
-        for _ in tap.names:
-            tap.skip(str(e))
+        tap.skip_rest(str(e))
         return
     args = ['-m', '512', '-smp', '2,maxcpus=4', '-no-reboot', '-kernel', kernel, '-initrd', ramdisk, '-append', 'console=ttyS0 panic=-1',
             '-device', 'virtio-rng-pci,vectors=0']
@@ -223,10 +222,9 @@ def main():
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 2
     tap = Tap(name for name, _ in POINTS)
-    if not serves(binary, accel) or (accel == 'kvm' and not kvm_serves(binary)):
-        for _ in tap.names:
-            tap.skip(f'the binary has no -accel {accel} here, or it runs no guest')
-        return 0
+    why = refused(binary, accel)
+    if why:
+        return tap.skip_rest(why)
     run(tap, binary, accel, cache, rounds)
     return tap.failed > 0
 

@@ -180,8 +180,7 @@ def cached(debs, name, make_it, *sources):
 def image(cache):
     """(kernel, initramfs, disk)"""
     debs = Debs(cache, 'amd64')
-    kernel, folder = debs.kernel('linux-image-cloud-amd64')
-    tools = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
+    kernel, folder, tools = debs.system()
     disk = cached(debs, 'debian', make, 'image.py', 'userspace/program.c')
     needed = modules(folder, MODULES)
     files = [(f'{name}.ko', data) for name, data in needed] + [('modules', '\n'.join(n for n, _ in needed).encode())]

@@ -13,7 +13,7 @@ import sys
 
 from debs import Debs, Missing
 from initramfs import busybox
-from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 KERNELS = {'amd64': ('linux-image-cloud-amd64', 'x86_64'), 'i386': ('linux-image-686-pae', 'i686')}
 BOOT_LIMIT, SHELL_LIMIT = 300, 120
@@ -97,8 +97,7 @@ def case(tap, binary, accel, name, cache):
     package, machine = KERNELS[arch]
     debs = Debs(cache, arch)
     try:
-        kernel, _ = debs.kernel(package)
-        tools = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
+        kernel, _, tools = debs.system(package)
     except Missing as e:
         for _ in POINTS:
             tap.skip(str(e))
@@ -128,15 +127,9 @@ def main():
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     cases = sys.argv[4:] or ['amd64-1', 'amd64-4', 'i386-1', 'i386-4']
     tap = Tap(f'{c}: {p}' for c in cases for p in POINTS)
-    why = None
-    if not serves(binary, accel):
-        why = f'the binary has no -accel {accel} here'
-    elif accel == 'kvm' and not kvm_serves(binary):
-        why = 'KVM does not run guests on the processor here'
+    why = refused(binary, accel)
     if why:
-        for _ in tap.names:
-            tap.skip(why)
-        return 0
+        return tap.skip_rest(why)
     for c in cases:
         case(tap, binary, accel, c, cache)
     return tap.failed > 0

@@ -22,7 +22,7 @@ from debs import Debs, Missing
 from devices import wait_event
 from image import index
 from machineimage import machine_image, run
-from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 MEGABYTES = 200
 BOOT_LIMIT, LIMIT = 900, 600
@@ -221,14 +221,13 @@ def main():
         try:
             bench = Bench(binary, cache, folder)
         except Missing as e:
-            for _ in range(len(names) * len(STEPS)):
-                tap.skip(str(e))
-            return 0
+            return tap.skip_rest(str(e))
         for name in names:
             accel = name.split('-')[0]
-            if not serves(binary, accel) or (accel == 'kvm' and not kvm_serves(binary)):
+            why = refused(binary, accel)
+            if why:
                 for _ in STEPS:
-                    tap.skip(f'no -accel {accel} here')
+                    tap.skip(why)
                 continue
             case(tap, bench, name)
     return tap.failed > 0

@@ -12,7 +12,7 @@ import sys
 
 from debs import Debs, Missing
 from initramfs import busybox
-from serialguest import Guest, GuestError, Tap, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 BOOT_LIMIT, RAM_MIB = 300, 1024
 PR_SET_THP_DISABLE = 41
@@ -68,16 +68,13 @@ def main():
     # Huge pages where the host gives them to everybody would be counted in full. What is started inherits this.
     ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
     tap = Tap(f'{case[0]}: {what}' for case in CASES for what in ('the engine\'s memory as it says', 'resident beside the guest\'s RAM'))
+    why = refused(binary, 'tcg')
+    if why:
+        return tap.skip_rest(why)
     try:
-        if not serves(binary, 'tcg'):
-            raise Missing('the binary has no -accel tcg here')
-        debs = Debs(cache, 'amd64')
-        kernel, _ = debs.kernel('linux-image-cloud-amd64')
-        tools = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
+        kernel, _, tools = Debs(cache, 'amd64').system()
     except Missing as e:
-        for _ in tap.names:
-            tap.skip(str(e))
-        return 0
+        return tap.skip_rest(str(e))
     initrd = os.path.join(cache, 'initramfs-memory')
     with open(initrd, 'wb') as f:
         f.write(busybox(tools))

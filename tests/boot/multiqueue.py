@@ -24,7 +24,7 @@ import threading
 from debs import Debs, Missing
 from devices import modules
 from initramfs import INIT, busybox, program
-from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 BOOT_LIMIT, LIMIT = 300, 180
 PAIRS, SIZE = 4, 1 << 20
@@ -88,7 +88,7 @@ class Server:
 
 
 def image(debs, folder):
-    kernel, tree = debs.kernel('linux-image-cloud-amd64')
+    kernel, tree, tools = debs.system()
     mods = modules(tree, ['virtio_pci', 'virtio_net'])
     tool = os.path.join(debs.tree('ethtool'), 'sbin/ethtool')
     files = program(tool, [os.path.join(debs.tree('libmnl0'), 'usr/lib/x86_64-linux-gnu')])
@@ -96,8 +96,7 @@ def image(debs, folder):
     setup = ''.join(f'insmod /modules/{name}.ko\n' for name in mods) + NETWORK
     path = os.path.join(folder, 'initrd')
     with open(path, 'wb') as f:
-        f.write(busybox(os.path.join(debs.tree('busybox-static'), 'bin/busybox'), INIT.replace('echo "init: a shell"', setup + 'echo "init: a shell"'),
-                        files))
+        f.write(busybox(tools, INIT.replace('echo "init: a shell"', setup + 'echo "init: a shell"'), files))
     return kernel, path
 
 
@@ -146,8 +145,8 @@ def carried(g):
 
 
 def streams(g, pairs):
-    """One of each pair, by the first of its CPUs, one after the other: that pair carries it both ways, the others next to nothing (what
-    another CPU acknowledges or sends again)."""
+    """One of each pair, by the first of its CPUs, one after the other: that pair carries it both ways (less than half
+    is another CPU's, that acknowledges and sends in its stead: next to nothing, but on a machine that others keep busy)."""
     zeros = hashlib.md5(bytes(SIZE)).hexdigest()
     for pair in range(pairs):
         cpu, before, signals = pair * PAIRS // pairs, carried(g), interrupts(g)
@@ -157,7 +156,7 @@ def streams(g, pairs):
         after, name = carried(g), f'input.{pair}'
         came = {queue: after[queue] - before.get(queue, 0) for queue in after}
         for (way, n), count in came.items():
-            assert count >= SIZE * 9 // 10 if n == pair else count < SIZE // 10, f'a stream of CPU {cpu}: {came} bytes'
+            assert count > SIZE // 2 if n == pair else count < SIZE // 2, f'a stream of CPU {cpu}: {came} bytes'
         assert interrupts(g)[name] > signals[name], f'no interrupt of {name}'
 
 
@@ -216,18 +215,16 @@ def main():
     binary, cache = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     tap = Tap(POINTS)
+    why = refused(binary, accel)
+    if not os.access('/dev/net/tun', os.R_OK | os.W_OK) or not shutil.which('ip'):
+        why = 'no /dev/net/tun for us, or no ip (iproute2)'
+    if why:
+        return tap.skip_rest(why)
     try:
-        if not serves(binary, accel):
-            raise Missing(f'the binary has no -accel {accel} here')
-        if accel == 'kvm' and not kvm_serves(binary):
-            raise Missing('KVM does not run guests on the processor here')
-        if not os.access('/dev/net/tun', os.R_OK | os.W_OK) or not shutil.which('ip'):
-            raise Missing('no /dev/net/tun for us, or no ip (iproute2)')
         with tempfile.TemporaryDirectory() as folder:
             run(tap, binary, accel, Debs(cache, 'amd64'), folder)
     except Missing as e:
-        while tap.n < len(POINTS):
-            tap.skip(str(e))
+        return tap.skip_rest(str(e))
     return tap.failed > 0
 
 

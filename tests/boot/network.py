@@ -17,7 +17,7 @@ import time
 
 from debs import Debs, Missing
 from initramfs import INIT, busybox
-from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 BOOT_LIMIT, LIMIT = 300, 180
 CARDS = {  # model, kernel's package, modules
@@ -99,8 +99,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 def initramfs(cache, name):
     _, package, modules = CARDS[name]
     debs = Debs(cache, 'amd64')
-    kernel, folder = debs.kernel(package)
-    tools = os.path.join(debs.tree('busybox-static'), 'bin/busybox')
+    kernel, folder, tools = debs.system(package)
     files, loads = [('udhcpc.script', SCRIPT.encode()), ('etc/resolv.conf', b'')], ''
     for path in module_files(folder, modules):
         with open(path, 'rb') as f:
@@ -235,16 +234,12 @@ def main():
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     cases = sys.argv[4:] or list(CARDS)
     tap = Tap(f'{c}: {p}' for c in cases for p in POINTS)
-    why = None
-    if not serves(binary, accel):
-        why = f'the binary has no -accel {accel} here'
-    elif accel == 'kvm' and not kvm_serves(binary):
-        why = 'KVM does not run guests on the processor here'
+    why = refused(binary, accel)
+    if why:
+        return tap.skip_rest(why)
     for c in cases:
         first = tap.n
         try:
-            if why:
-                raise Missing(why)
             run(tap, binary, accel, c, cache, first)
         except Missing as e:
             for _ in POINTS:

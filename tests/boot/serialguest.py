@@ -37,6 +37,13 @@ def serves(binary, accel):
     return tried.returncode == 0
 
 
+def refused(binary, accel):
+    """Why the binary runs no guests by this accelerator here; None: it does."""
+    if not serves(binary, accel):
+        return f'the binary has no -accel {accel} here'
+    return 'KVM does not run guests on the processor here' if accel == 'kvm' and not kvm_serves(binary) else None
+
+
 # The disk that the bare guest `virtio` drives; @IMAGES@ is where the guests are.
 VIRTIO_DISK = ['-drive', 'if=none,id=d,format=raw,readonly=on,file=@IMAGES@/virtio.bin', '-device', 'virtio-blk-pci,addr=5,drive=d']
 
@@ -317,6 +324,12 @@ class Tap:
     def skip(self, why):
         self.n += 1
         print(f'ok {self.n} - {self.names[self.n - 1]} # SKIP {why}', flush=True)
+
+    def skip_rest(self, why):
+        """All that is left; the program's exit status."""
+        while self.n < len(self.names):
+            self.skip(why)
+        return self.failed > 0
 
     def fail(self, why):
         self.n += 1

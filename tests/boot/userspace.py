@@ -15,7 +15,7 @@ import time
 
 from debs import Missing
 from image import HERE, PASSWORD, image
-from serialguest import Guest, GuestError, Tap, kvm_serves, serves
+from serialguest import Guest, GuestError, Tap, refused
 
 BOOT_LIMIT, LIMIT = 900, 1800
 PYTHON = ['test_math', 'test_cmath', 'test_float', 'test_decimal', 'test_struct', 'test_hashlib', 'test_zlib']
@@ -123,16 +123,13 @@ def main():
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     cpus = sys.argv[4] if len(sys.argv) > 4 else '2'
     tap = Tap(STEPS)
+    why = refused(binary, accel)
+    if why:
+        return tap.skip_rest(why)
     try:
-        if not serves(binary, accel):
-            raise Missing(f'the binary has no -accel {accel} here')
-        if accel == 'kvm' and not kvm_serves(binary):
-            raise Missing('KVM does not run guests on the processor here')
         kernel, initrd, disk = image(cache)
     except Missing as e:
-        for _ in STEPS:
-            tap.skip(str(e))
-        return 0
+        return tap.skip_rest(str(e))
     copy = f'{disk}.{os.getpid()}'
     try:
         subprocess.run(['cp', '--sparse=always', '--reflink=auto', disk, copy], check=True)

@@ -14,7 +14,7 @@ import tempfile
 
 from debs import Debs, Missing
 from devices import initrd
-from serialguest import Guest, Tap, kvm_serves, serves
+from serialguest import Guest, Tap, refused
 
 LIMIT = 120
 GRUB = '/usr/lib/grub-rescue/grub-rescue-usb.img'
@@ -92,10 +92,9 @@ def main():
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     cases = CASES[:int(sys.argv[4])] if len(sys.argv) > 4 else CASES
     tap = Tap(['SeaBIOS boots a sector', 'SeaBIOS boots GRUB'] + [f'Debian: {name}' for name, _, _ in cases])
-    if not serves(binary, accel) or (accel == 'kvm' and not kvm_serves(binary)):
-        for _ in tap.names:
-            tap.skip(f'the binary has no -accel {accel} here, or it runs no guest')
-        return 0
+    why = refused(binary, accel)
+    if why:
+        return tap.skip_rest(why)
     with tempfile.TemporaryDirectory() as folder:
         tap.point(lambda: boots_sector(binary, accel, folder))
         if os.path.exists(GRUB):
@@ -105,9 +104,7 @@ def main():
         try:
             kernel, ramdisk = initrd(Debs(cache, 'amd64'), cache)
         except Missing as e:
-            for _ in cases:
-                tap.skip(str(e))
-            return tap.failed > 0
+            return tap.skip_rest(str(e))
         for _, queues, more in cases:
             tap.point(lambda queues=queues, more=more: linux(binary, accel, kernel, ramdisk, folder, queues, more))
         os.unlink(ramdisk)
