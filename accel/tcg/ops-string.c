@@ -62,13 +62,14 @@ HANDLER(MOVS)
         uint64_t n = MIN(run_length(c, i, i->seg, from, size, count), run_length(c, i, SEG_ES, to, size, count));
 
         if (n > 1) {
-            uint64_t bytes = n * size;
+            uint64_t bytes = n * size, flushes = TCG(c)->tlb_flushes;
             const void *s =
                 tcg_host_lin(c, tcg_lin(c, i->seg, from, (unsigned)bytes, ACCESS_R), (unsigned)bytes, ACCESS_R, mmu);
             void *d =
                 tcg_host_lin(c, tcg_lin(c, SEG_ES, to, (unsigned)bytes, ACCESS_W), (unsigned)bytes, ACCESS_W, mmu);
 
-            if (s && d) {
+            /* Where d's page went outside, memory may have moved. */
+            if (s && d && TCG(c)->tlb_flushes == flushes) {
                 uint64_t left = n;
 
                 switch (size) {

@@ -15,6 +15,7 @@ typedef struct Entry {
     uint64_t gpa, val;
     uint8_t *host; /* NULL: not in RAM */
     bool writable;
+    uint64_t flushes; /* TcgCpu.tlb_flushes when it was read: with it the memory map may have become another */
 } Entry;
 
 static bool read_entry(X86CPU *c, Entry *e, uint64_t gpa, bool wide)
@@ -22,6 +23,7 @@ static bool read_entry(X86CPU *c, Entry *e, uint64_t gpa, bool wide)
     uint8_t *page = tcg_phys_page(c, gpa & PAGE_MASK, &e->writable);
 
     e->gpa = gpa;
+    e->flushes = TCG(c)->tlb_flushes;
     e->host = page ? page + (gpa & 0xfff) : NULL;
     if (!e->host)
         e->val = tcg_phys_load(c, gpa, wide ? 8 : 4);
@@ -44,6 +46,8 @@ static bool set_bits(X86CPU *c, Entry *e, bool wide, uint64_t bits)
         e->val |= bits;
         return true;
     }
+    if (e->flushes != TCG(c)->tlb_flushes)
+        return false; /* another entry's went outside, where memory may have moved */
     if (wide) {
         uint64_t old = e->val;
 

@@ -9,6 +9,7 @@
 #include "softmmu/mainloop.h"
 #include "softmmu/memory.h"
 #include "softmmu/vcpus.h"
+#include "target/i386/paging.h"
 #include "util/rcu.h"
 
 enum { AT = 0x1000, SIZE = 0x10000, ELSEWHERE = 0x100000 };
@@ -252,6 +253,74 @@ static void test_host_address(void)
     take_down();
 }
 
+/* Setting the accessed bit of a directory's entry goes outside, where the table behind it becomes another's. */
+static void test_walk_meets_another(void)
+{
+    enum { LIN = 0x00c00000, OTHER = BORDER + 0x1000, P_RW = 3 };
+    uint64_t val;
+
+    build(false);
+    stl_le((uint8_t *)region_ram_ptr(&low) + AT + (LIN >> 22) * 4, BORDER | P_RW);
+    stl_le(region_ram_ptr(&before), BORDER | P_RW);
+    stl_le(region_ram_ptr(&after), OTHER | P_RW);
+    memcpy((uint8_t *)region_ram_ptr(&after) + 0x1000, &stored, 8);
+    cpu->cr3 = AT;
+    cpu->cr0 |= CR0_PE | CR0_PG;
+    enter_guest();
+    tcg_mode_changed(cpu);
+    tcg_flush_tlb(cpu, true);
+    val = tcg_load_lin(cpu, LIN, 8, MMU_KERNEL);
+    leave_guest();
+    cpu->cr0 &= ~(CR0_PE | CR0_PG);
+    tcg_flush_tlb(cpu, true);
+    g_assert_cmphex(val, ==, stored);
+    g_assert_cmphex(ldl_le(region_ram_ptr(&before)), ==, BORDER | P_RW);
+    g_assert_cmphex(ldl_le(region_ram_ptr(&after)), ==, OTHER | P_RW | PTE_A);
+    take_down();
+}
+
+/* REP MOVS from there; the directory's entry of where it goes gets its accessed bit. */
+static void test_movs_meets_another(void)
+{
+    enum { FROM = 0x00c00000, TO = 0x01002000, SET = 0x63 /* present, writable, accessed, dirty */ };
+    const SegReg flat = {.limit = 0xffffffff, .flags = DESC_P | DESC_S | DESC_W};
+    SegReg ds = cpu->seg[SEG_DS], es = cpu->seg[SEG_ES];
+    uint8_t *ram;
+    Insn i;
+
+    build(false);
+    ram = region_ram_ptr(&low);
+    memcpy(ram + AT + 0x100, (uint8_t[]){0x67, 0xf3, 0xa4}, 3); /* by ESI, EDI, ECX */
+    stl_le(ram + AT + (FROM >> 22) * 4, SET);                   /* the table of both is at 0 */
+    stl_le(ram + AT + (TO >> 22) * 4, SET & ~PTE_A);
+    stl_le(ram, BORDER | SET);
+    stl_le(ram + 8, SET);
+    memcpy(region_ram_ptr(&after), &stored, 8);
+    cpu->rip = AT + 0x100;
+    cpu->seg[SEG_DS] = cpu->seg[SEG_ES] = flat;
+    cpu->gpr[R_RSI] = FROM;
+    cpu->gpr[R_RDI] = TO + 0x800;
+    cpu->gpr[R_RCX] = 8;
+    enter_guest();
+    tcg_mode_changed(cpu);
+    g_assert_false(__builtin_setjmp(TCG(cpu)->env));
+    tcg_decode(cpu, &i);
+    cpu->cr3 = AT;
+    cpu->cr0 |= CR0_PE | CR0_PG;
+    tcg_mode_changed(cpu);
+    tcg_flush_tlb(cpu, true);
+    while (cpu->gpr[R_RCX])
+        tcg_execute(cpu, &i);
+    leave_guest();
+    cpu->cr0 &= ~(CR0_PE | CR0_PG);
+    tcg_flush_tlb(cpu, true);
+    cpu->seg[SEG_DS] = ds;
+    cpu->seg[SEG_ES] = es;
+    g_assert_null(before.container);
+    g_assert_cmpmem(ram + 0x800, 8, &stored, 8);
+    take_down();
+}
+
 /* The block that is said to be written stays while that is said. */
 
 static int reclaimed; /* atomic */
@@ -294,6 +363,8 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-code/write-meets-another", test_write_meets_another);
     g_test_add_func("/tcg-code/load-meets-another", test_load_meets_another);
     g_test_add_func("/tcg-code/host-address", test_host_address);
+    g_test_add_func("/tcg-code/walk-meets-another", test_walk_meets_another);
+    g_test_add_func("/tcg-code/movs-meets-another", test_movs_meets_another);
     g_test_add_func("/tcg-code/block-stays", test_block_stays);
     return g_test_run();
 }
