@@ -9,6 +9,7 @@
 
 #include "softmmu/mainloop.h"
 #include "util/rcu.h"
+#include "util/tsan.h"
 
 #include <unistd.h>
 
@@ -106,6 +107,7 @@ typedef struct Call {
 static gboolean do_call(gpointer opaque)
 {
     Call *c = opaque;
+    TSAN_ACQUIRE(c);
     c->fn(c->opaque);
     g_mutex_lock(&c->t->lock);
     c->done = true;
@@ -121,6 +123,7 @@ void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque)
         fn(opaque);
         return;
     }
+    TSAN_RELEASE(&c);
     g_main_context_invoke(c.t->context, do_call, &c);
     g_mutex_lock(&c.t->lock);
     while (!c.done)

@@ -122,6 +122,7 @@ static gboolean bh_dispatch(GSource *src, GSourceFunc fn, gpointer data)
 {
     BottomHalf *bh = data;
     g_source_set_ready_time(src, -1);
+    TSAN_ACQUIRE(bh);
     bh->fn(bh->opaque);
     return G_SOURCE_CONTINUE;
 }
@@ -151,6 +152,7 @@ BottomHalf *bh_new(void (*fn)(void *), void *opaque)
 
 void bh_schedule(BottomHalf *bh)
 {
+    TSAN_RELEASE(bh);
     g_source_set_ready_time(bh->src, 0);
 }
 
