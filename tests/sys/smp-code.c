@@ -33,8 +33,11 @@ static void put_function(uint8_t *p, uint32_t v)
     p[5] = 0xc3;
 }
 
+static volatile bool looping SHARED;
 static bool on_sync(struct frame *f, word *ip)
 {
+    if (looping)
+        ip[2] &= ~(word)0x40; /* ZF */
     eoi();
     __sync_fetch_and_add(&acks, 1);
     return true;
@@ -467,6 +470,44 @@ static void page_behind_jump(void)
     own_result(bad);
 }
 
+/* A loop that only an interrupt ends. The way back is a jump behind which an indirect one comes; what is accessed
+ * behind it lies in two pages, which an engine may want to know of before it goes on. */
+static void loop_caller(void)
+{
+    static uint8_t *at;
+
+    if (!at) {
+        at = (uint8_t *)new_page() + 0xff8;
+        new_page();
+    }
+    stop = false;
+    irq_on();
+    looping = true;
+    __asm__ volatile(
+        "xor %%eax, %%eax; jmp 2f; .balign 64\n\t"
+        "1: mov (%[at]), %%rax; mov 8(%[at]), %%rcx; jz 2f; lea 3f(%%rip), %%rdx; jmp *%%rdx; .skip 32, 0xcc\n\t"
+        "2: nop; jmp 1b\n\t"
+        "3:"
+        :
+        : [at] "S"(at)
+        : "rax", "rcx", "rdx", "memory", "cc");
+    looping = false;
+    while (!stop)
+        relax();
+    irq_off();
+}
+static void loop_ender(void)
+{
+    while (!looping)
+        relax();
+    while (looping) {
+        for (volatile unsigned k = 0; k < 20000; k++)
+            ;
+        sync_other();
+    }
+    stop = true;
+}
+
 /* A third party writes: fw_cfg's DMA puts the first four bytes of file 0, "QEMU", there. */
 static struct {
     uint32_t control, length;
@@ -547,6 +588,9 @@ int main(void)
     pages_code();
     behind_jump();
     page_behind_jump();
+    for (unsigned r = 0; r < 10; r++)
+        both(loop_ender, loop_caller);
+    result("a loop that an interrupt ends");
     int3("int3", 0x103);
     int3("int3, across a line", 0x13e);
     int3("int3, across a page", 0xffd);
