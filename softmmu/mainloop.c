@@ -150,6 +150,13 @@ BottomHalf *bh_new(void (*fn)(void *), void *opaque)
     return bh_new_in(NULL, fn, opaque);
 }
 
+BottomHalf *bh_new_fair(void (*fn)(void *), void *opaque)
+{
+    BottomHalf *bh = bh_new(fn, opaque);
+    g_source_set_priority(bh->src, G_PRIORITY_DEFAULT);
+    return bh;
+}
+
 void bh_schedule(BottomHalf *bh)
 {
     TSAN_RELEASE(bh);

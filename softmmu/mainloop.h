@@ -39,7 +39,9 @@ typedef struct BottomHalf BottomHalf;
 BottomHalf *bh_new(void (*fn)(void *), void *opaque);
 BottomHalf *bh_new_in(GMainContext *ctx, void (*fn)(void *),
                       void *opaque); /* in ctx's thread, without the VM lock; NULL: as bh_new */
-void bh_schedule(BottomHalf *bh);    /* from any thread */
+/* In the main loop, in turn with file descriptors and timers instead of before them: fn may schedule it for ever. */
+BottomHalf *bh_new_fair(void (*fn)(void *), void *opaque);
+void bh_schedule(BottomHalf *bh); /* from any thread */
 void bh_cancel(BottomHalf *bh);
 void bh_delete(BottomHalf *bh); /* under the VM lock, or in ctx's thread; a scheduled fn does not run any more */
 /* Run fn(opaque) once in the main loop under the VM lock; from any thread. */

@@ -107,7 +107,8 @@ static void handle_report(VirtioDevice *v, VirtQueue *q)
     VirtReq *r;
     bool any = false,
          keep = virtio_has(v, F_PAGE_POISON) && s->poison_val; /* the guest wants to find its pattern again */
-    while ((r = virtq_pop(q, sizeof(VirtReq)))) {
+    unsigned left = virtq_size(q);
+    for (; left && (r = virtq_pop(q, sizeof(VirtReq))); left--) {
         for (unsigned i = 0; !keep && i < r->n_in; i++)
             if (!((uintptr_t)r->in[i].iov_base % BALLOON_PAGE) && r->in[i].iov_len &&
                 !(r->in[i].iov_len % BALLOON_PAGE))
@@ -117,6 +118,8 @@ static void handle_report(VirtioDevice *v, VirtQueue *q)
     }
     if (any)
         virtq_notify(q);
+    if (!left)
+        virtq_kick_again(q);
 }
 
 /* Statistics. */

@@ -256,16 +256,22 @@ static void handle(VirtioDevice *v, VirtQueue *vq)
 {
     VirtioBlk *s = BLK(v);
     BlkReq *q;
+    unsigned left = virtq_size(vq); /* then others get their turn: some requests are done at once */
     blk_plug(s->conf.blk);
     if (s->retry)
         retry_stopped(s);
     do {
         virtq_set_notification(vq, false);
-        while ((q = (BlkReq *)virtq_pop(vq, sizeof(BlkReq)))) {
+        while (left && (q = (BlkReq *)virtq_pop(vq, sizeof(BlkReq)))) {
+            left--;
             if (prepare(s, q))
                 perform(q);
             else
                 drop(q);
+        }
+        if (!left) {
+            virtq_kick_again(vq);
+            break;
         }
         virtq_set_notification(vq, true);
     } while (!virtq_empty(vq));

@@ -257,7 +257,8 @@ static void handle_status(VirtioDevice *v, VirtQueue *q)
     VirtioInput *s = INPUT(v);
     VirtReq *r;
     bool any = false;
-    while ((r = virtq_pop(q, sizeof(VirtReq)))) {
+    unsigned left = virtq_size(q);
+    for (; left && (r = virtq_pop(q, sizeof(VirtReq))); left--) {
         uint8_t e[EVENT_SIZE] = {0};
         iov_to_buf(r->out, r->n_out, 0, e, EVENT_SIZE);
         if (s->kind == KEYBOARD && lduw_le(e) == EV_LED && lduw_le(e + 2) <= LED_SCROLLL) {
@@ -270,6 +271,8 @@ static void handle_status(VirtioDevice *v, VirtQueue *q)
     }
     if (any)
         virtq_notify(q);
+    if (!left)
+        virtq_kick_again(q);
 }
 
 /* While a driver is there its device gets the input. */

@@ -42,7 +42,9 @@ static void got_bytes(void *opaque, const uint8_t *buf, size_t len)
     size_t used = 0;
     VirtReq *r;
     bool any = false;
-    while (used < len && (r = virtq_pop(s->queue, sizeof(VirtReq)))) {
+    /* Those without room are no end. */
+    for (unsigned left = virtq_size(s->queue); left && used < len && (r = virtq_pop(s->queue, sizeof(VirtReq)));
+         left--) {
         size_t n = 0;
         for (unsigned i = 0; i < r->n_in && used < len; i++) {
             size_t part = MIN(r->in[i].iov_len, len - used);

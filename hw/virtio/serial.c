@@ -112,6 +112,7 @@ static void flush(SerialPort *p)
 {
     uint8_t buf[4096];
     size_t done = 0;
+    unsigned requests = 0;
     if (p->watch || !p->out || !virtq_ready(p->out) || !virtio_driver_ok(&p->serial->v))
         return;
     while (p->sending || (p->sending = virtq_pop(p->out, sizeof(VirtReq)))) {
@@ -135,6 +136,10 @@ static void flush(SerialPort *p)
             drop = true;
         }
         sent_all(p);
+        if (++requests >= virtq_size(p->out)) { /* empty, or dropped */
+            virtq_kick_again(p->out);
+            return;
+        }
     }
 }
 
@@ -169,9 +174,12 @@ static void handle_out(VirtioDevice *v, VirtQueue *q)
         flush(p);
         return;
     }
-    while ((r = virtq_pop(q, sizeof(VirtReq)))) /* no such port */
+    unsigned left = virtq_size(q);
+    for (; left && (r = virtq_pop(q, sizeof(VirtReq))); left--) /* no such port */
         virtq_push(r, 0);
     virtq_notify(q);
+    if (!left)
+        virtq_kick_again(q);
 }
 
 /* Host to guest. */
@@ -199,7 +207,8 @@ static void receive(void *opaque, const uint8_t *buf, size_t len)
     SerialPort *p = opaque;
     VirtReq *r;
     bool any = false;
-    while (len && (r = virtq_pop(p->in, sizeof(VirtReq)))) {
+    /* can_receive() has counted what these have room for. */
+    for (unsigned left = virtq_size(p->in); left && len && (r = virtq_pop(p->in, sizeof(VirtReq))); left--) {
         size_t n = iov_from_buf(r->in, (int)r->n_in, 0, buf, MIN(len, r->in_len));
         virtq_push(r, (uint32_t)n);
         buf += n;
@@ -275,13 +284,16 @@ static void guest_says(VirtioSerial *s, uint32_t nr, uint16_t event, uint16_t va
 static void handle_control(VirtioDevice *v, VirtQueue *q)
 {
     VirtReq *r;
-    while ((r = virtq_pop(q, sizeof(VirtReq)))) {
+    unsigned left = virtq_size(q);
+    for (; left && (r = virtq_pop(q, sizeof(VirtReq))); left--) {
         uint8_t msg[MESSAGE];
         if (iov_to_buf(r->out, (int)r->n_out, 0, msg, sizeof(msg)) == sizeof(msg))
             guest_says(SERIAL(v), ldl_le(msg), lduw_le(msg + 4), lduw_le(msg + 6));
         virtq_push(r, 0);
     }
     virtq_notify(q);
+    if (!left)
+        virtq_kick_again(q);
 }
 
 static void handle_control_in(VirtioDevice *v, VirtQueue *q)

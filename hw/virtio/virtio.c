@@ -14,7 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { WAIT_QUEUE = 1, WAIT_CONFIG = 2, WAIT_ERROR = 4, WAIT_KICK = 8 }; /* v->waiting */
+enum { WAIT_QUEUE = 1, WAIT_CONFIG = 2, WAIT_ERROR = 4 }; /* v->waiting */
 enum { ISR_QUEUE = 1, ISR_CONFIG = 2 };
 
 VirtQueue *virtio_queue(VirtioDevice *v, unsigned n)
@@ -135,9 +135,6 @@ static void do_waiting(void *opaque)
         if (text && __atomic_load_n(&v->broken, __ATOMIC_RELAXED)) /* not reset meanwhile */
             tell_error(v, text);
     }
-    if (what & WAIT_KICK)
-        for (unsigned i = 0; i < v->n_queues; i++)
-            virtio_queue_kick(v, i);
 }
 
 /* ---- at home ---- */
@@ -324,12 +321,19 @@ void virtio_queue_kick(VirtioDevice *v, unsigned queue)
             q->fn(v, q);
 }
 
+static void kick_all(void *opaque)
+{
+    VirtioDevice *v = opaque;
+    for (unsigned i = 0; i < v->n_queues; i++)
+        virtio_queue_kick(v, i);
+}
+
 void virtq_kick_again(VirtQueue *q)
 {
     if (q->source)
         signal_kick(q);
     else
-        wait_for_bh(q->v, WAIT_KICK);
+        bh_schedule(q->v->kick_bh);
 }
 
 /* ---- what the driver does ---- */
@@ -559,6 +563,7 @@ static void bus_unrealizing(Device *dev)
     runstate_unregister(run_state_changed, v);
     virtio_stop(v);
     g_clear_pointer(&v->irq_bh, bh_delete);
+    g_clear_pointer(&v->kick_bh, bh_delete);
 }
 
 /* The device's own realize is done. */
@@ -574,6 +579,7 @@ static bool bus_realized(Device *dev, Error **errp)
         if ((v->queues[i].kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
             return error_set_errno(errp, errno, "%s: an eventfd for queue %u", dev->desc->name, i);
     v->irq_bh = bh_new(do_waiting, v);
+    v->kick_bh = bh_new_fair(kick_all, v);
     v->config_vector = VIRTIO_NO_VECTOR;
     runstate_register(run_state_changed, v);
     return true;

@@ -176,9 +176,10 @@ struct VirtioDevice {
         ioeventfd; /* doorbells by eventfd also where the home is the main loop, as the accelerator rings them itself */
     AddressSpace *dma;
     bool started;
-    BottomHalf *irq_bh; /* interrupts that the home thread could not deliver itself */
-    uint32_t waiting;   /* atomic: WAIT_* of virtio.c */
-    char *error;        /* atomic: of the home thread, for irq_bh */
+    BottomHalf *irq_bh;  /* interrupts that the home thread could not deliver itself */
+    BottomHalf *kick_bh; /* virtq_kick_again() where no doorbell is looked at */
+    uint32_t waiting;    /* atomic: WAIT_* of virtio.c */
+    char *error;         /* atomic: of the home thread, for irq_bh */
     /* state */
     uint8_t status; /* changed under the VM lock; atomic, as the home thread reads it */
     uint8_t isr;    /* atomic. Bits: 0 queue, 1 configuration */

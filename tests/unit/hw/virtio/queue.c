@@ -75,11 +75,14 @@ typedef struct Proxy {
     Bus bus;
 } Proxy;
 
+static bool again;    /* the handler is never done */
 static VirtReq *kept; /* goes with the stream */
 
 static void handle(VirtioDevice *v, VirtQueue *q)
 {
     kicks++;
+    if (again)
+        virtq_kick_again(q);
 }
 
 static void save_kept(VirtioDevice *v, VmWriter *w)
@@ -797,6 +800,33 @@ static void test_life(void)
     g_assert_cmpuint(virtq_size(q), ==, SIZE);
 }
 
+static gboolean note_turn(gpointer opaque)
+{
+    ++*(unsigned *)opaque;
+    return G_SOURCE_CONTINUE;
+}
+
+/* A handler that is never done leaves the main loop's others their turns. */
+static void test_kick_again(void)
+{
+    unsigned turns = 0;
+    drive(8, F_VERSION);
+    guint id = g_timeout_add(0, note_turn, &turns);
+    again = true;
+    virtio_queue_kick(v, 0);
+    unsigned had = kicks;
+    for (unsigned i = 0; i < 10; i++)
+        mainloop_run_once(false);
+    g_assert_cmpuint(kicks, >=, had + 5);
+    g_assert_cmpuint(turns, >=, 5);
+    again = false;
+    mainloop_run_once(false);
+    had = kicks;
+    mainloop_run_once(false);
+    g_assert_cmpuint(kicks, ==, had);
+    g_source_remove(id);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -825,5 +855,6 @@ int main(int argc, char **argv)
     g_test_add_func("/virtqueue/stream", test_stream);
     g_test_add_func("/virtqueue/hostile-stream", test_hostile_stream);
     g_test_add_func("/virtqueue/life", test_life);
+    g_test_add_func("/virtqueue/kick-again", test_kick_again);
     return g_test_run();
 }
