@@ -362,7 +362,7 @@ static const IoOps port_ops = {port_read, port_write, .min = 1, .max = 4};
 static void tx_again(NetClient *nc)
 {
     E1000 *s = container_of(nc, E1000, nic);
-    if (s->tx_stopped)
+    if (s->tx_stopped && runstate_running()) /* else it goes on with the VM */
         e1000_start_tx(s);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* e1000: a transmit ring that was saved half sent is sent to its end where it is loaded. */
+/* e1000: a transmit ring that was saved half sent is sent to its end where it is loaded; none moves while the VM is
+ * stopped. */
 #include "hw/net/e1000.h"
 
 #include "hw/core/machine.h"
@@ -174,6 +175,32 @@ static void test_loaded_beside_slow_peer(void)
     bench_drop();
 }
 
+/* The other end takes packets again while the VM is stopped: what waits there goes, the ring stays. */
+static void test_peer_while_stopped(void)
+{
+    Wire w;
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(&w, false);
+    fill_ring();
+    uint32_t at = s->mac[TDH];
+
+    vm_stop(RUN_PAUSED);
+    w.takes = true;
+    net_ready(&w.nc);
+    for (unsigned turn = 0; turn < 20; turn++)
+        mainloop_run_once(false);
+    g_assert_cmpuint(s->mac[TDH], ==, at);
+    saw(&w, 0, at);
+    run();
+    g_assert_cmpuint(s->mac[TDH], ==, SENT);
+    saw(&w, 0, SENT);
+    vm_stop(RUN_PAUSED);
+    unplug(&w);
+    bench_drop();
+}
+
 /* A transmitter that is off, and a ring that is empty, stay as they are; so does one whose tail is nowhere. */
 static void test_nothing_to_send(void)
 {
@@ -215,6 +242,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/saved/burst", test_burst);
     g_test_add_func("/e1000/saved/slow-peer", test_slow_peer);
     g_test_add_func("/e1000/saved/loaded-beside-slow-peer", test_loaded_beside_slow_peer);
+    g_test_add_func("/e1000/stopped/peer", test_peer_while_stopped);
     g_test_add_func("/e1000/saved/nothing-to-send", test_nothing_to_send);
     return g_test_run();
 }
