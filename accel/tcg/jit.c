@@ -222,9 +222,14 @@ static Block *find_kind(X86CPU *c, uint32_t extra, bool *cold)
                 j->flush_pending = true;
             return NULL;
         }
+        uint64_t flushes = TCG(c)->tlb_flushes;
         Block *b = jit_find(j, lin, e->id, TCG(c)->mode | extra);
+        bool good = b && still_good(c, b);
 
-        if (b && still_good(c, b))
+        /* The look at its second page may have gone outside, where e and b may have gone. */
+        if (b && (b->dead || j->flush_pending || TCG(c)->tlb_flushes != flushes))
+            continue;
+        if (good)
             return b;
         if (b)
             jit_block_kill(j, b);
@@ -573,7 +578,8 @@ static const void *do_entry(X86CPU *c, uint32_t data, uint64_t arg)
     /* Most often the page is what it was: only the code TLB had forgotten it. */
     const CodeTlbEntry *e = code_page(c, b->lin);
 
-    if (!e || e->id != b->id || !second_page_ok(c, b) || b->verify)
+    /* The look at the second page may have gone outside, where b may have gone. */
+    if (!e || e->id != b->id || !second_page_ok(c, b) || b->verify || b->dead || t->jit->leave || t->jit->flush_pending)
         return dispatch(c);
     return resume(c, b, b->body);
 }
