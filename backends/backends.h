@@ -15,8 +15,10 @@ Json *memory_backends_query(void); /* query-memdev's reply */
 /* iothread: a thread that runs a GMainContext of its own; its callbacks run without the VM lock. */
 GMainContext *iothread_context(Object *o);
 int iothread_tid(Object *o);
-/* The I/O thread of devices that were given none: made when first asked for, not shown to users, never gone. */
-Object *iothread_shared(Error **errp);
+/* The I/O thread of devices that were given none, and that of network cards, whose bursts and libslirp no disk shall
+ * wait for: made when first asked for, not shown to users, never gone. */
+typedef enum SharedIoThread { IOTHREAD_SHARED, IOTHREAD_NET } SharedIoThread;
+Object *iothread_shared(SharedIoThread which, Error **errp);
 Json *iothreads_query(void); /* query-iothreads's reply */
 /* Run fn(opaque) in the thread and wait for it; under the VM lock, which stays held: fn must not take it. */
 void iothread_run(Object *o, void (*fn)(void *opaque), void *opaque);

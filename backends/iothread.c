@@ -152,17 +152,18 @@ const ObjectDesc object_iothread = {
     .destroy = destroy,
 };
 
-Object *iothread_shared(Error **errp)
+Object *iothread_shared(SharedIoThread which, Error **errp)
 {
-    static Object *shared;
-    if (shared)
-        return shared;
+    static const char *const ids[] = {[IOTHREAD_SHARED] = "shared", [IOTHREAD_NET] = "net"};
+    static Object *shared[ARRAY_SIZE(ids)];
+    if (shared[which])
+        return shared[which];
     IoThread *t = g_new0(IoThread, 1);
     t->obj.desc = &object_iothread;
-    t->obj.id = g_strdup("shared");
+    t->obj.id = g_strdup(ids[which]);
     props_set_defaults(props, t);
     if (complete(&t->obj, errp))
-        return shared = &t->obj;
+        return shared[which] = &t->obj;
     g_free(t->obj.id);
     g_free(t);
     return NULL;

@@ -327,8 +327,11 @@ void net_ready(NetClient *nc)
 static void run_state_changed(void *opaque, bool running, RunState state)
 {
     for (guint i = 0; running && i < clients->len; i++)
-        for (unsigned n = 0; i < clients->len && net_queue(g_ptr_array_index(clients, i), n); n++)
-            net_ready(net_queue(g_ptr_array_index(clients, i), n));
+        for (unsigned n = 0; i < clients->len && net_queue(g_ptr_array_index(clients, i), n); n++) {
+            NetClient *nc = net_queue(g_ptr_array_index(clients, i), n);
+            if (!nc->ctx) /* a started card has done it in its thread */
+                net_ready(nc);
+        }
 }
 
 /* ---- owners ---- */

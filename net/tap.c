@@ -30,6 +30,7 @@ typedef struct TapNet {
     int fd;
     bool vnet_hdr, detached;
     bool gone;          /* the interface */
+    bool told;          /* that a queue cannot be switched */
     GPtrArray *further; /* of TapNet *; the first's */
     GSource *in, *out;  /* in nc.ctx; NULL: it is not waited for */
     char *ifname, *down_script;
@@ -173,7 +174,9 @@ static void tap_enable(NetClient *nc, bool on)
     if (t->detached == !on)
         return;
     if (ioctl(t->fd, TUNSETQUEUE, &ifr) < 0) {
-        warn_report("tap: %s: a queue cannot be %s: %s", nc->name, on ? "attached" : "detached", strerror(errno));
+        if (!t->told) /* a guest may ask for it again and again */
+            warn_report("tap: %s: a queue cannot be %s: %s", nc->name, on ? "attached" : "detached", strerror(errno));
+        t->told = true;
         return;
     }
     t->detached = !on;
@@ -183,6 +186,7 @@ static void tap_enable(NetClient *nc, bool on)
     }
     stop_watching(t);
     net_purge(nc);
+    net_ready(nc); /* its peer may have been told to stop */
 }
 
 /* ---- scripts ---- */

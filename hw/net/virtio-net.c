@@ -8,7 +8,7 @@
  * not, so that the features are offered whatever the back end is.
  *
  * With a back end that can move (NetOps.set_context) all of the card's queues, the control queue too, are at home in
- * the I/O thread that devices share, and while the card is started the back end belongs to that thread as well: a
+ * the I/O thread that network cards share, and while the card is started the back end belongs to that thread as well: a
  * packet goes from the doorbell or the back end's descriptor to the other side without the VM lock. With another back
  * end, or none, the home is the main loop. What the thread does not own: v->status, v->config and the like (virtio.h),
  * `status`, which is atomic, and what `info network` shows, which a bottom half writes.
@@ -538,6 +538,7 @@ static const VirtioInfo net_info = {
     .name = "virtio-net",
     .fw_name = "ethernet-phy@0",
     .legacy_features = BIT64(NET_F_GSO),
+    .shared_home = IOTHREAD_NET,
     .get_features = get_features,
     .layout = layout,
     .features_set = features_set,

@@ -7,7 +7,6 @@
  */
 #include "hw/virtio/internal.h"
 
-#include "backends/backends.h"
 #include "softmmu/runstate.h"
 
 #include <glib-unix.h>
@@ -231,7 +230,7 @@ bool virtio_set_home(VirtioDevice *v, Object *iothread, Error **errp)
 {
     if (iothread)
         object_claim(&v->dev, iothread);
-    else if (!(iothread = iothread_shared(errp)))
+    else if (!(iothread = iothread_shared(VIRTIO_INFO(v)->shared_home, errp)))
         return false;
     v->home = iothread;
     device_claim(&v->dev, release_home, NULL);

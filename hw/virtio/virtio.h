@@ -19,6 +19,7 @@
 #ifndef HW_VIRTIO_VIRTIO_H
 #define HW_VIRTIO_VIRTIO_H
 
+#include "backends/backends.h"
 #include "hw/core/device.h"
 #include "hw/core/object.h"
 #include "softmmu/mainloop.h"
@@ -109,10 +110,11 @@ unsigned virtq_in_flight(const VirtQueue *q); /* popped and not given back */
 /* ---- devices ---- */
 
 typedef struct VirtioInfo {
-    uint16_t id;              /* VIRTIO_ID_* */
-    const char *name;         /* of its section in the stream and its regions: "virtio-rng" */
-    const char *fw_name;      /* node of the firmware's path for a boot device, "disk@0,0"; NULL: none */
-    uint64_t legacy_features; /* offered to legacy drivers only, besides VIRTIO_LEGACY_FEATURES */
+    uint16_t id;                /* VIRTIO_ID_* */
+    const char *name;           /* of its section in the stream and its regions: "virtio-rng" */
+    const char *fw_name;        /* node of the firmware's path for a boot device, "disk@0,0"; NULL: none */
+    SharedIoThread shared_home; /* where its queues are that were given no I/O thread */
+    uint64_t legacy_features;   /* offered to legacy drivers only, besides VIRTIO_LEGACY_FEATURES */
     /* Features, with those of its properties in *features, that it offers; NULL: these. */
     bool (*get_features)(VirtioDevice *v, uint64_t *features, Error **errp);
     /* Say by virtio_define_queue() which queues there are with v->guest_features; it is stopped. NULL: always the same.

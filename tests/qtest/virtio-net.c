@@ -417,7 +417,7 @@ static void test_hostile(void)
 
 /* ---- where it runs ---- */
 
-/* How often the I/O thread that devices share went to sleep; -1: there is none. */
+/* How often the I/O thread that network cards share went to sleep; -1: there is none. */
 static long io_sleeps(QTest *q)
 {
     static const char key[] = "\nvoluntary_ctxt_switches:";
@@ -427,7 +427,7 @@ static long io_sleeps(QTest *q)
     g_assert_nonnull(dir);
     while ((tid = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(tasks, tid, "status", NULL), *text = NULL;
-        if (g_file_get_contents(path, &text, NULL, NULL) && g_str_has_prefix(text, "Name:\tIO shared\n"))
+        if (g_file_get_contents(path, &text, NULL, NULL) && g_str_has_prefix(text, "Name:\tIO net\n"))
             return strtol(strstr(text, key) + sizeof(key) - 1, NULL, 10);
     }
     return -1;
