@@ -273,6 +273,13 @@ static unsigned wants(const NetOffload *off)
     return off->gso_type & NET_GSO_ECN ? w | NET_TAKES_ECN : w;
 }
 
+unsigned net_pieces(const NetClient *from, const NetPacket *p)
+{
+    if (!link_up(from) || !(wants(&p->off) & ~from->peer->takes & ~(unsigned)NET_TAKES_CSUM))
+        return 0;
+    return (unsigned)(p->size / MAX(p->off.gso_size, NET_SEGMENT_MIN)) + 1;
+}
+
 /* The peer does not take it as it is. */
 static void give_in_software(NetClient *nc, const NetPacket *p, unsigned missing)
 {

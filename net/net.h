@@ -30,10 +30,11 @@ typedef struct NetClient NetClient;
 typedef struct NetConf NetConf;
 typedef struct Device Device;
 
-#define NET_PACKET_MAX (64 * KIB + 4096) /* a whole TCP segment of 64 KiB, and headers */
-#define NET_QUEUE_MAX  1024
-#define NET_MAC_LEN    6
-#define NET_PARTS_MAX  1024 /* of a packet */
+#define NET_PACKET_MAX  (64 * KIB + 4096) /* a whole TCP segment of 64 KiB, and headers */
+#define NET_QUEUE_MAX   1024
+#define NET_MAC_LEN     6
+#define NET_PARTS_MAX   1024 /* of a packet */
+#define NET_SEGMENT_MIN 32   /* bytes of payload that a packet is split into at least */
 
 /* What is left to do on a packet, in the terms of virtio 1.2, 5.1.6. All zero: nothing. */
 typedef struct NetOffload {
@@ -124,6 +125,9 @@ bool net_foreach(bool (*fn)(NetClient *nc, void *opaque), void *opaque);
 /* true: taken, or lost for good. false: it waits; send no more until writable(). */
 bool net_send(NetClient *from, const NetPacket *p);
 bool net_send_buf(NetClient *from, const void *buf, size_t len);
+/* Packets that it is split into here, as the peer does not take it as it is; 0: it goes through. At most, from its
+ * header: it may be nonsense. */
+unsigned net_pieces(const NetClient *from, const NetPacket *p);
 bool net_can_send(const NetClient *from); /* it would be taken at once, or lost */
 void net_ready(NetClient *nc);            /* can_receive() is true again, receive() would take something */
 void net_purge(NetClient *nc);            /* what waits for it is lost */

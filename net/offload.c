@@ -11,7 +11,7 @@ enum { PROTO_HOP = 0, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ROUTING = 43, PROTO_F
 enum { IP4_HEADER = 20, IP6_HEADER = 40, TCP_HEADER = 20, UDP_HEADER = 8 };
 enum { TCP_FIN = 1, TCP_PSH = 8, TCP_ACK = 0x10, TCP_CWR = 0x80, TCP_CHECK = 16 };
 enum { IP_TOTAL_MAX = 65535, IP4_DF = 0x4000 };
-enum { EXTENSIONS_MAX = 8, SEGMENT_MIN = 32 };
+enum { EXTENSIONS_MAX = 8 };
 
 static void parse_l4(const uint8_t *buf, size_t len, unsigned proto, size_t at, NetHeaders *h)
 {
@@ -167,7 +167,7 @@ bool net_segment(const uint8_t *buf, size_t len, const NetOffload *off,
 {
     NetHeaders h;
     size_t size = off->gso_size;
-    if (size < SEGMENT_MIN || !net_parse(buf, len, &h) || !h.tcp)
+    if (size < NET_SEGMENT_MIN || !net_parse(buf, len, &h) || !h.tcp)
         return false;
     Segmenter s = {&h, len - h.payload, ldl_be(buf + h.l4 + 4), lduw_be(buf + h.l3 + 4), buf[h.l4 + 13]};
     size = MIN(size, UINT16_MAX - (size_t)h.payload);
@@ -279,7 +279,7 @@ void net_merger_send(NetMerger *m, const void *data, size_t len)
         m->len = len;
         m->mss = n;
         m->n = 1;
-        last |= n < SEGMENT_MIN;
+        last |= n < NET_SEGMENT_MIN;
     }
     m->seq = ldl_be(buf + h.l4 + 4) + (uint32_t)n;
     if (last)

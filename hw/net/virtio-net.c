@@ -23,7 +23,7 @@ enum { H_FLAGS = 0, H_GSO = 1, H_HDR_LEN = 2, H_GSO_SIZE = 4, H_CSUM_START = 6, 
 enum { HEADER = 12, HEADER_OLD = 10 };
 enum { C_MAC = 0, C_STATUS = 6, C_PAIRS = 8, C_MTU = 10, C_SPEED = 12, C_DUPLEX = 16 };
 enum { C_SIZE_STATUS = 8, C_SIZE_PAIRS = 10, C_SIZE_MTU = 12, C_SIZE_SPEED = 17 };
-enum { CTRL_QUEUE_SIZE = 64, TX_BURST_MIN = 1, PAIRS_MAX = (VIRTIO_QUEUES_MAX - 1) / 2 };
+enum { CTRL_QUEUE_SIZE = 64, TX_BURST_MIN = 1, PIECES_A_PACKET = 8, PAIRS_MAX = (VIRTIO_QUEUES_MAX - 1) / 2 };
 
 /* ---- features ---- */
 
@@ -292,6 +292,24 @@ static bool read_header(VirtioNet *s, const VirtReq *r, NetOffload *o)
     return true;
 }
 
+/* Large segments of a type that the driver did not choose are none of this card's. */
+static bool may_segment(const VirtioDevice *v, const NetOffload *o)
+{
+    bool any = virtio_has(v, NET_F_GSO), ecn = o->gso_type & NET_GSO_ECN;
+    if (ecn && !any && !virtio_has(v, NET_F_HOST_ECN))
+        return false;
+    switch (o->gso_type & (uint8_t)~NET_GSO_ECN) {
+    case NET_GSO_NONE:
+        return !ecn;
+    case NET_GSO_TCPV4:
+        return any || virtio_has(v, NET_F_HOST_TSO4);
+    case NET_GSO_TCPV6:
+        return any || virtio_has(v, NET_F_HOST_TSO6);
+    default:
+        return false;
+    }
+}
+
 static void handle_tx(VirtioDevice *v, VirtQueue *q)
 {
     VirtioNet *s = VIRTIO_NET(v);
@@ -314,12 +332,14 @@ static void handle_tx(VirtioDevice *v, VirtQueue *q)
                 return;
             }
             p.size = r->out_len - s->header;
-            if (p.size && p.size <= NET_PACKET_MAX) {
+            burst--;
+            if (p.size && p.size <= NET_PACKET_MAX && may_segment(v, &p.off)) {
                 p.n = iov_slice(iov, r->out, (int)r->n_out, s->header, p.size);
+                /* 64 KiB in segments of 1448 bytes cost 6 of the burst, in the smallest ones all of it. */
+                burst -= (int32_t)(net_pieces(&pair->nic, &p) / PIECES_A_PACKET);
                 go_on = net_send(&pair->nic, &p);
             }
             virtq_push(r, 0);
-            burst--;
         }
         virtq_notify(q);
         if (!go_on) {
@@ -522,7 +542,8 @@ static const Prop net_props[] = {
     NET_CONF_PROPS(VirtioNet, conf),
     PROP_I32("bootindex", VirtioNet, v.dev.bootindex, -1, "place in the boot order"),
     PROP_U32("x-txtimer", VirtioNet, tx_timer, 150000, "not used"),
-    PROP_I32("x-txburst", VirtioNet, tx_burst, 256, "packets sent before others get their turn"),
+    PROP_I32("x-txburst", VirtioNet, tx_burst, 256,
+             "packets sent before others get their turn; 8 pieces of one that is split here count as one"),
     PROP_STR("tx", VirtioNet, tx_mode, "bh; timer is the same"),
     PROP_U16("rx_queue_size", VirtioNet, rx_size, 256, "descriptors of the receive queue"),
     PROP_U16("tx_queue_size", VirtioNet, tx_size, 256, "descriptors of the transmit queue"),

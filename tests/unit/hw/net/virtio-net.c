@@ -243,6 +243,7 @@ static struct Guest {
     uint32_t got, sent;                           /* atomic */
     void (*fill)(uint8_t *frame, size_t *len);    /* what it sends */
     void (*take)(const uint8_t *frame, size_t n); /* what came */
+    uint64_t features;                            /* chosen besides the usual ones */
 } guest;
 
 static uint64_t ring_at(unsigned n)
@@ -381,7 +382,7 @@ static void drive(void)
     memset(guest.ring, 0, sizeof(guest.ring));
     virtio_set_status(v, VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER);
     virtio_set_features(v, BIT64(VIRTIO_F_VERSION_1) | BIT64(NET_F_MAC) | BIT64(NET_F_CTRL_VQ) | BIT64(NET_F_CTRL_RX) |
-                               BIT64(NET_F_CTRL_MAC_ADDR));
+                               BIT64(NET_F_CTRL_MAC_ADDR) | guest.features);
     for (unsigned i = 0; i < QUEUES; i++) {
         memset(ram + ring_at(i), 0, RINGS);
         virtio_queue_set_size(v, i, SIZE);
@@ -523,6 +524,76 @@ static void test_stays(void)
     guest_stop();
     netdev_delete(nc);
     outside_stop();
+}
+
+static unsigned pieces; /* received since it was last looked at */
+
+static bool count_piece(NetClient *nc, const NetPacket *p)
+{
+    pieces++;
+    return true;
+}
+
+/* The most pieces that one turn of the queue makes of a ring full of large segments; *all: those of all turns. */
+static unsigned most_pieces(uint64_t features, uint16_t gso_size, unsigned *all)
+{
+    enum { PACKETS = 32, PAYLOAD = 64000, HEADERS = 54 };
+    uint8_t *at = ram + TX_AREA, *f = at + HEADER;
+    unsigned most = 0, back = 0;
+    uint16_t head;
+    uint32_t len;
+    guest.features = BIT64(NET_F_CSUM) | features;
+    drive();
+    memset(at, 0, HEADER + HEADERS);
+    at[0] = NET_NEEDS_CSUM;
+    at[1] = NET_GSO_TCPV4;
+    stw_le(at + 4, gso_size);
+    stw_le(at + 6, 34);
+    stw_le(at + 8, 16);
+    stw_be(f + F_TYPE, 0x0800);
+    f[14] = 0x45;
+    f[23] = 6;
+    f[46] = 0x50;
+    for (unsigned i = 0; i < PACKETS; i++) {
+        set_desc(TX, i, TX_AREA, HEADER + HEADERS + PAYLOAD, 0);
+        publish(TX, (uint16_t)i);
+    }
+    *all = pieces = 0;
+    virtio_queue_kick(guest.v, TX);
+    gint64 until = g_get_monotonic_time() + LIMIT_S * G_USEC_PER_SEC;
+    while (back < PACKETS) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        most = MAX(most, pieces);
+        *all += pieces;
+        pieces = 0;
+        while (used(TX, &head, &len))
+            back++;
+        mainloop_run_once(false);
+    }
+    *all += pieces;
+    guest.features = 0;
+    return MAX(most, pieces);
+}
+
+/* A turn is bounded by the packets that it makes; what the driver did not choose goes nowhere. */
+static void test_turn(void)
+{
+    static const NetOps counts = {.type = "wire", .receive = count_piece, .cleanup = wire_cleanup};
+    unsigned all;
+    int fd;
+    NetClient *nc = wire_new(&counts, &fd);
+    plug();
+    g_assert_cmpuint(most_pieces(BIT64(NET_F_HOST_TSO4), 32, &all), <=, 2 * 2000);
+    g_assert_cmpuint(all, ==, 32 * 2000);
+    g_assert_cmpuint(most_pieces(BIT64(NET_F_HOST_TSO4), 1448, &all), >=, 32 * 45);
+    g_assert_cmpuint(all, ==, 32 * 45);
+    most_pieces(BIT64(NET_F_HOST_TSO6) | BIT64(NET_F_HOST_ECN), 1448, &all);
+    g_assert_cmpuint(all, ==, 0);
+    nc->takes = NET_TAKES_CSUM | NET_TAKES_TSO4;
+    g_assert_cmpuint(most_pieces(BIT64(NET_F_HOST_TSO4), 32, &all), ==, 32);
+    unplug();
+    netdev_delete(nc);
+    close(fd);
 }
 
 static void ask_filter(void)
@@ -974,6 +1045,7 @@ int main(int argc, char **argv)
     vm_start();
     g_test_add_func("/virtio-net/home/without-lock", test_without_lock);
     g_test_add_func("/virtio-net/home/stays", test_stays);
+    g_test_add_func("/virtio-net/turn", test_turn);
     g_test_add_func("/virtio-net/home/nothing-lost", test_nothing_lost);
     g_test_add_func("/virtio-net/home/anything", test_anything);
     g_test_add_func("/virtio-net/home/netdev-del", test_netdev_del);
