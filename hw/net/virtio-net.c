@@ -194,14 +194,16 @@ static int take_buffers(VirtioNet *s, VirtQueue *rx, size_t total)
     return never ? -1 : 0;
 }
 
+/* The driver need tell of buffers only where a packet waits for some: a queue that has too few ends with its
+ * notification on and one more look. */
 static bool rx_buffers(VirtioNet *s, VirtQueue *rx, size_t total, int *n)
 {
     *n = take_buffers(s, rx, total);
-    if (*n)
-        return true;
-    virtq_set_notification(rx, true);
-    *n = take_buffers(s, rx, total); /* what came just before */
-    if (*n)
+    if (!*n) {
+        virtq_set_notification(rx, true);
+        *n = take_buffers(s, rx, total); /* what came just before */
+    }
+    if (*n && virtq_notification(rx))
         virtq_set_notification(rx, false);
     return *n;
 }

@@ -487,6 +487,11 @@ void virtq_set_notification(VirtQueue *q, bool on)
         __atomic_thread_fence(__ATOMIC_SEQ_CST); /* then look for what came meanwhile */
 }
 
+bool virtq_notification(const VirtQueue *q)
+{
+    return q->notification;
+}
+
 bool virtq_wants_interrupt(VirtQueue *q)
 {
     if (!ready(q))

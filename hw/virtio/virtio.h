@@ -102,7 +102,8 @@ void virtq_count(VirtQueue *q, uint64_t max_out, uint64_t max_in, uint64_t *out,
 void virtq_notify(VirtQueue *q);
 /* Whether the driver need tell of new requests. After switching it on look once more. */
 void virtq_set_notification(VirtQueue *q, bool on);
-bool virtq_ready(const VirtQueue *q); /* the driver has set it up */
+bool virtq_notification(const VirtQueue *q); /* it is on */
+bool virtq_ready(const VirtQueue *q);        /* the driver has set it up */
 unsigned virtq_index(const VirtQueue *q);
 unsigned virtq_size(const VirtQueue *q);
 unsigned virtq_in_flight(const VirtQueue *q); /* popped and not given back */

@@ -623,6 +623,49 @@ static void stop_cont(void)
     vm_start();
 }
 
+static bool wants_kicks(unsigned n)
+{
+    return !(lduw_le(ram + ring_at(n) + USED) & 1);
+}
+
+/* The driver is asked to tell of receive buffers while a packet waits for one, and only then. */
+static void test_rx_notification(void)
+{
+    uint8_t frame[FRAME];
+    uint16_t head;
+    uint32_t len;
+    int fd;
+    NetClient *nc = wire_new(&fixed_ops, &fd);
+    plug();
+    for (unsigned round = 0; round < 3; round++) {
+        g_assert_true(wants_kicks(RX));
+        for (uint32_t i = 0; i <= RX_BUFFERS; i++) {
+            make_frame(frame, guest_mac, other_mac, i, false);
+            g_assert_cmpint(net_send_buf(nc, frame, FRAME), ==, i < RX_BUFFERS);
+            g_assert_cmpint(wants_kicks(RX), ==, i == RX_BUFFERS);
+        }
+        for (uint32_t i = 0; i < RX_BUFFERS; i++)
+            g_assert_true(used(RX, &head, &len));
+        give_buffer(head);
+        virtio_queue_kick(guest.v, RX);
+        for (unsigned i = 0; i < 10; i++)
+            mainloop_run_once(false);
+        g_assert_false(wants_kicks(RX));
+        g_assert_true(used(RX, &head, &len));
+        g_assert_cmpmem(ram + RX_AREA + BUFFER * (uint64_t)head + HEADER, FRAME, frame, FRAME);
+        if (round) {
+            drive();
+        } else { /* away and back */
+            for (unsigned i = 0; i < RX_BUFFERS; i++)
+                give_buffer(i);
+            stop_cont();
+        }
+    }
+    unplug();
+    netdev_delete(nc);
+    close(fd);
+}
+
 static void save_it(void)
 {
     VmWriter *w = vm_writer_new();
@@ -1046,6 +1089,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/home/without-lock", test_without_lock);
     g_test_add_func("/virtio-net/home/stays", test_stays);
     g_test_add_func("/virtio-net/turn", test_turn);
+    g_test_add_func("/virtio-net/rx-notification", test_rx_notification);
     g_test_add_func("/virtio-net/home/nothing-lost", test_nothing_lost);
     g_test_add_func("/virtio-net/home/anything", test_anything);
     g_test_add_func("/virtio-net/home/netdev-del", test_netdev_del);
