@@ -324,6 +324,23 @@ bool net_send_buf(NetClient *from, const void *buf, size_t len)
     return net_send(from, &p);
 }
 
+NetClient *net_burst_begin(NetClient *from)
+{
+    NetClient *peer = from->peer;
+    assert(owned(from));
+    if (!peer || !peer->ops->burst)
+        return NULL;
+    peer->ops->burst(peer, true);
+    return peer;
+}
+
+/* A peer that went away meanwhile has lost what it held. */
+void net_burst_end(NetClient *from, NetClient *peer)
+{
+    if (peer && peer == from->peer)
+        peer->ops->burst(peer, false);
+}
+
 void net_ready(NetClient *nc)
 {
     assert(owned(nc));

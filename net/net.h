@@ -70,6 +70,8 @@ typedef struct NetOps {
     /* A back end's, which may belong to any thread; NULL: it stays in the main loop. Its sources go to nc->ctx, which
      * is new; in the thread that is left or taken, whose way back or there the holder of the VM lock waits for. */
     void (*set_context)(NetClient *nc);
+    /* A back end's; its peer brings several packets at once, what answers them may wait for off; NULL: it does not. */
+    void (*burst)(NetClient *nc, bool on);
     void (*hold)(NetClient *nc, bool on); /* a card's that moves: come back to the VM lock; off: go again */
 } NetOps;
 
@@ -128,6 +130,9 @@ bool net_send_buf(NetClient *from, const void *buf, size_t len);
 /* Packets that it is split into here, as the peer does not take it as it is; 0: it goes through. At most, from its
  * header: it may be nonsense. */
 unsigned net_pieces(const NetClient *from, const NetPacket *p);
+/* More packets come in this turn; net_burst_end() of what this returns, in the same turn. */
+NetClient *net_burst_begin(NetClient *from);
+void net_burst_end(NetClient *from, NetClient *peer);
 bool net_can_send(const NetClient *from); /* it would be taken at once, or lost */
 void net_ready(NetClient *nc);            /* can_receive() is true again, receive() would take something */
 void net_purge(NetClient *nc);            /* what waits for it is lost */
@@ -236,15 +241,16 @@ bool net_segment(const uint8_t *buf, size_t len, const NetOffload *off,
  */
 typedef struct NetMerger {
     NetClient *from;
-    NetHeaders h;     /* of what is held */
-    size_t len, mss;  /* of what is held, 0: nothing; payload of its first segment */
-    uint32_t seq;     /* of the next segment */
-    unsigned n;       /* segments */
-    bool burst, busy; /* others come soon; the buffer is being sent */
+    NetHeaders h;    /* of what is held */
+    size_t len, mss; /* of what is held, 0: nothing; payload of its first segment */
+    uint32_t seq;    /* of the next segment */
+    unsigned n;      /* segments */
+    unsigned bursts; /* others come soon: begun and not ended */
+    bool busy;       /* the buffer is being sent */
     uint8_t buf[NET_PACKET_MAX];
 } NetMerger;
 void net_merger_send(NetMerger *m, const void *buf, size_t len); /* at once where no burst is on */
-bool net_merger_begin(NetMerger *m);                             /* a burst; returns what end() wants */
-void net_merger_end(NetMerger *m, bool was);                     /* all of it is sent */
+void net_merger_begin(NetMerger *m);                             /* a burst, maybe within another */
+void net_merger_end(NetMerger *m);                               /* the outermost: all of it is sent */
 
 #endif

@@ -258,7 +258,7 @@ void net_merger_send(NetMerger *m, const void *data, size_t len)
 {
     const uint8_t *buf = data;
     NetHeaders h;
-    if (!m->burst || m->busy || !mergeable(buf, len, &h) || !may_merge(m, h.ip6)) {
+    if (!m->bursts || m->busy || !mergeable(buf, len, &h) || !may_merge(m, h.ip6)) {
         if (!m->busy)
             merger_flush(m);
         net_send_buf(m->from, buf, len);
@@ -286,16 +286,13 @@ void net_merger_send(NetMerger *m, const void *data, size_t len)
         merger_flush(m);
 }
 
-bool net_merger_begin(NetMerger *m)
+void net_merger_begin(NetMerger *m)
 {
-    bool was = m->burst;
-    m->burst = true;
-    return was;
+    m->bursts++;
 }
 
-void net_merger_end(NetMerger *m, bool was)
+void net_merger_end(NetMerger *m)
 {
-    if (!m->busy)
+    if (!--m->bursts && !m->busy)
         merger_flush(m);
-    m->burst = was;
 }

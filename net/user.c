@@ -234,11 +234,11 @@ static int get_revents(int idx, void *opaque)
 static gboolean source_dispatch(GSource *src, GSourceFunc fn, gpointer data)
 {
     UserSource *s = (UserSource *)src;
-    bool was = net_merger_begin(&s->u->merger);
+    net_merger_begin(&s->u->merger);
     g_source_set_ready_time(src, -1);
     run_timers(s->u);
     slirp_pollfds_poll(s->u->slirp, 0, get_revents, s);
-    net_merger_end(&s->u->merger, was);
+    net_merger_end(&s->u->merger);
     return G_SOURCE_CONTINUE;
 }
 
@@ -289,7 +289,7 @@ static void user_set_context(NetClient *nc)
 static bool user_receive(NetClient *nc, const NetPacket *p)
 {
     User *u = user_of(nc);
-    bool was = net_merger_begin(&u->merger);
+    net_merger_begin(&u->merger);
     if (p->n == 1) {
         slirp_input(u->slirp, p->iov[0].iov_base, (int)p->size);
     } else {
@@ -297,9 +297,19 @@ static bool user_receive(NetClient *nc, const NetPacket *p)
         iov_to_buf(p->iov, p->n, 0, buf, p->size);
         slirp_input(u->slirp, buf, (int)p->size);
     }
-    net_merger_end(&u->merger, was);
+    net_merger_end(&u->merger);
     look_again(u);
     return true;
+}
+
+/* The guest's acknowledgements let go what they allow as one stream of data. */
+static void user_burst(NetClient *nc, bool on)
+{
+    NetMerger *m = &user_of(nc)->merger;
+    if (on)
+        net_merger_begin(m);
+    else
+        net_merger_end(m);
 }
 
 static void user_free(User *u)
@@ -323,9 +333,13 @@ static void user_cleanup(NetClient *nc)
     c->user = NULL;
 }
 
-static const NetOps user_ops = {
-    .type = "user", .receive = user_receive, .cleanup = user_cleanup, .set_context = user_set_context};
-static const NetOps user_ops_main_loop = {.type = "user", .receive = user_receive, .cleanup = user_cleanup};
+static const NetOps user_ops = {.type = "user",
+                                .receive = user_receive,
+                                .cleanup = user_cleanup,
+                                .set_context = user_set_context,
+                                .burst = user_burst};
+static const NetOps user_ops_main_loop = {
+    .type = "user", .receive = user_receive, .cleanup = user_cleanup, .burst = user_burst};
 
 /* ---- rules ---- */
 

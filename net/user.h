@@ -17,7 +17,7 @@ typedef struct User {
     GSource *source;     /* in nc->ctx; replaced when that is */
     bool stale;          /* what libslirp waits for has changed since the main loop looked */
     GPtrArray *forwards; /* guestfwd's character devices */
-    NetMerger merger;    /* of what libslirp sends in one call */
+    NetMerger merger;    /* of what libslirp sends in one turn */
     GSList *timers;      /* of UserTimer * */
     int64_t wake_ns;     /* atomic: when the first of them is due; INT64_MAX: none */
     /* Under the VM lock. The virtual clock's timers are the main loop's: wake tells the owner, wake_bh arms it for one

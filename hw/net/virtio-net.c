@@ -326,11 +326,13 @@ static void handle_tx(VirtioDevice *v, VirtQueue *q)
     pair->tx_stopped = false;
     do {
         virtq_set_notification(q, false);
+        NetClient *told = net_burst_begin(&pair->nic);
         VirtReq *r;
         while (go_on && burst > 0 && (r = virtq_pop(q, sizeof(VirtReq)))) {
             NetPacket p = {.iov = iov};
             if (!read_header(s, r, &p.off)) {
                 virtq_drop(r);
+                net_burst_end(&pair->nic, told);
                 return;
             }
             p.size = r->out_len - s->header;
@@ -343,6 +345,7 @@ static void handle_tx(VirtioDevice *v, VirtQueue *q)
             }
             virtq_push(r, 0);
         }
+        net_burst_end(&pair->nic, told); /* what it answers comes here, now that the card is not sending */
         virtq_notify(q);
         if (!go_on) {
             pair->tx_stopped = true; /* tx_again() goes on */
