@@ -373,12 +373,15 @@ static const Limit limits[] = {
 };
 
 typedef struct Event {
-    char *key; /* NULL: it is not limited */
+    const char *name; /* the schema's */
+    char *key;        /* NULL: it is not limited */
     Json *obj;
+    const Json *data; /* in obj, or NULL */
 } Event;
 
 /* Events of any thread, in order; the main loop hands them on. Of limited ones the last of each key is here, so that
- * nobody's rate makes it long; of what else other threads tell while the main loop does not come round, so many. */
+ * nobody's rate makes it long; of what else other threads tell while the main loop does not come round, so many, and
+ * beyond those the last of each kind. */
 #define EVENTS_WAITING_MAX 10000
 static GMutex event_lock;
 static GQueue event_queue = G_QUEUE_INIT; /* of Event *; event_lock */
@@ -400,6 +403,25 @@ static char *limit_key(const char *name, const Json *data)
         return l->only && g_strcmp0(about, l->only) ? NULL : g_strdup_printf("%s %s", name, about ? about : "");
     }
     return NULL;
+}
+
+/* Whether data is of one kind: the same but for numbers and for text that is written for people. The host's devices and
+ * the ways to fail make the kinds: a guest can cause each any number of times, but no more kinds. */
+static bool one_kind(const Json *a, const Json *b)
+{
+    if (json_type(a) == JSON_STRING || json_type(a) == JSON_BOOL)
+        return json_equal(a, b);
+    if (json_type(a) != JSON_OBJECT)
+        return true;
+    if (json_type(b) != JSON_OBJECT || json_length(a) != json_length(b))
+        return false;
+    for (size_t i = 0; i < json_length(a); i++) {
+        const char *key = json_key_at(a, i);
+        const Json *other = json_get(b, key);
+        if (!other || (strcmp(key, "msg") && !one_kind(json_val_at(a, i), other)))
+            return false;
+    }
+    return true;
 }
 
 static void event_send(const Json *obj)
@@ -474,22 +496,29 @@ static void events_deliver(void *opaque)
     }
 }
 
-/* Whether the main loop must be told; takes e. */
+static bool replaces(const Event *e, const Event *before)
+{
+    if (before->name != e->name)
+        return false;
+    if (e->key || before->key)
+        return !g_strcmp0(e->key, before->key);
+    return !e->data || !before->data ? e->data == before->data : one_kind(e->data, before->data);
+}
+
+/* Whether the main loop must be told; takes e. The search is from the end: who tells much has told that lately. */
 static bool event_enqueue(Event *e)
 {
     bool tell = g_queue_is_empty(&event_queue);
-    for (GList *l = e->key ? event_queue.tail : NULL; l; l = l->prev) {
+    bool full = g_queue_get_length(&event_queue) >= EVENTS_WAITING_MAX && !in_main_thread();
+    for (GList *l = e->key || full ? event_queue.tail : NULL; l; l = l->prev) {
         Event *before = l->data;
-        if (!g_strcmp0(before->key, e->key)) {
+        if (replaces(e, before)) {
             g_queue_delete_link(&event_queue, l);
             event_free(before);
             break;
         }
     }
-    if (g_queue_get_length(&event_queue) >= EVENTS_WAITING_MAX && !in_main_thread())
-        event_free(e);
-    else
-        g_queue_push_tail(&event_queue, e);
+    g_queue_push_tail(&event_queue, e);
     return tell;
 }
 
@@ -498,7 +527,9 @@ void qmp_broadcast(const char *name, Json *data)
     const QapiEvent *desc = qapi_event_find(name);
     assert(desc); /* every event is in the schema */
     Event *e = g_new0(Event, 1);
+    e->name = desc->name;
     e->key = limit_key(desc->name, data);
+    e->data = data;
     e->obj = json_object();
     int64_t now = g_get_real_time();
     Json *stamp = json_object();

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* monitor: line editing, and the human monitor's expressions, formats and arguments. */
+/* monitor: line editing, the human monitor's expressions, formats and arguments, and the events of other threads. */
 #include "monitor/hmp.h"
+#include "monitor/monitor.h"
 #include "monitor/readline.h"
+
+#include <glib/gstdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "softmmu/mainloop.h"
+#include "softmmu/runstate.h"
+#include "util/keyval.h"
 
 /* --- Line editing --- */
 
@@ -148,11 +158,117 @@ static void test_arguments(void)
     says("x 0", "Can not dump without CPU\n");
 }
 
+/* --- Events --- */
+
+#define WAITING 10000 /* events of other threads that wait for the main loop, beside the last of each kind */
+#define FLOOD   (3 * WAITING)
+
+static Json *about(const char *member, const char *says)
+{
+    Json *data = json_object();
+    json_set_str(data, member, says);
+    return data;
+}
+
+/* A thread's, while the main loop does not come round: each of the rare ones comes behind more than wait. */
+static gpointer tell_much(gpointer opaque)
+{
+    for (int i = 0; i < FLOOD; i++)
+        event_emit("BLOCK_IO_ERROR", about("device", "a"));
+    event_emit("NIC_RX_FILTER_CHANGED", about("path", "/n"));
+    event_emit("BLOCK_IO_ERROR", about("device", "b"));
+    for (int i = 0; i < FLOOD; i++) {
+        Json *data = json_object();
+        json_set(data, "msg", json_printf("at %d", i));
+        json_set_int(data, "offset", i);
+        event_emit("BLOCK_IMAGE_CORRUPTED", data);
+        event_emit("WAKEUP", NULL);
+    }
+    event_emit("GUEST_PANICKED", about("action", "run"));
+    event_emit("GUEST_PANICKED", about("action", "pause"));
+    return NULL;
+}
+
+static GPtrArray *told; /* of Json */
+static void on_told(void *opaque, Json *val, Error *err)
+{
+    g_assert_nonnull(val);
+    g_ptr_array_add(told, val);
+}
+
+/* How many events of a name came, of which a member of the data says this; *last: the last. */
+static unsigned count(const char *name, const char *member, const char *says, const Json **last)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < told->len; i++) {
+        const Json *e = told->pdata[i];
+        if (g_strcmp0(json_get_str(e, "event"), name) ||
+            (member && g_strcmp0(json_get_str(json_get(e, "data"), member), says)))
+            continue;
+        if (last)
+            *last = e;
+        n++;
+    }
+    return n;
+}
+
+static void test_events(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("monitor-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "qmp", NULL);
+    g_autofree char *text = g_strdup_printf("socket,id=m,path=%s,server=on,wait=off", path);
+    g_autoptr(Json) opts = keyval_parse(text, "backend", NULL);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    static const char negotiate[] = "{\"execute\": \"qmp_capabilities\"}";
+    static char buf[1 << 16];
+    JsonReader *reader = json_reader_new(on_told, NULL);
+    Chardev *chr = chardev_new(opts, NULL);
+    const Json *last = NULL;
+    int64_t offset;
+
+    told = g_ptr_array_new_with_free_func((GDestroyNotify)json_unref);
+    mainloop_init();
+    monitor_init();
+    g_assert_true(monitor_new(chr, true, false, NULL));
+    g_strlcpy(un.sun_path, path, sizeof(un.sun_path));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    g_assert_cmpint(write(fd, negotiate, strlen(negotiate)), ==, (ssize_t)strlen(negotiate));
+    for (int i = 0; i < 50; i++)
+        mainloop_run_once(false);
+    g_thread_join(g_thread_new("much", tell_much, NULL));
+    event_emit("STOP", NULL); /* the main thread's own, behind all others */
+    for (int idle = 0; idle < 50 && !count("STOP", NULL, NULL, NULL);) {
+        mainloop_run_once(false);
+        ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+        if (n > 0)
+            json_reader_feed(reader, buf, (size_t)n);
+        idle = n > 0 ? 0 : idle + 1;
+    }
+    g_assert_cmpuint(count("NIC_RX_FILTER_CHANGED", "path", "/n", NULL), ==, 1);
+    g_assert_cmpuint(count("BLOCK_IO_ERROR", "device", "b", NULL), ==, 1);
+    g_assert_cmpuint(count("BLOCK_IMAGE_CORRUPTED", NULL, NULL, &last), ==, 1);
+    g_assert_true(json_get_int(json_get(json_get(last, "data"), "offset"), &offset));
+    g_assert_cmpint(offset, ==, FLOOD - 1); /* the last counts */
+    g_assert_cmpuint(count("WAKEUP", NULL, NULL, NULL), ==, 1);
+    g_assert_cmpuint(count("GUEST_PANICKED", "action", "run", NULL), ==, 1);
+    g_assert_cmpuint(count("GUEST_PANICKED", "action", "pause", NULL), ==, 1);
+    g_assert_cmpuint(count("BLOCK_IO_ERROR", "device", "a", NULL), ==, WAITING);
+    json_reader_free(reader);
+    close(fd);
+    monitor_cleanup();
+    chardev_cleanup();
+    g_ptr_array_free(told, TRUE);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/monitor/readline", test_readline);
     g_test_add_func("/monitor/expressions", test_expressions);
     g_test_add_func("/monitor/arguments", test_arguments);
+    g_test_add_func("/monitor/events", test_events);
     return g_test_run();
 }
