@@ -463,8 +463,22 @@ static void throttle_expired(void *opaque)
     throttle_free(t);
 }
 
+/* What waits under the name of an event that is not limited came before it. */
+static void send_waiting(const char *name)
+{
+    for (Throttle *t = throttles; t; t = t->next) {
+        if (t->pending && !g_strcmp0(json_get_str(t->pending, "event"), name)) {
+            g_autoptr(Json) obj = g_steal_pointer(&t->pending);
+            event_send(obj);
+            timer_arm_ms(&t->timer, THROTTLE_MS);
+        }
+    }
+}
+
 static void event_deliver(Event *e)
 {
+    if (!e->key)
+        send_waiting(e->name);
     for (Throttle *t = throttles; e->key && t; t = t->next) {
         if (!strcmp(t->key, e->key)) {
             json_unref(t->pending);

@@ -166,12 +166,22 @@ static void test_rate(void)
         action_is(q, "GUEST_PANICKED", "run");
         action_is(q, "GUEST_CRASHLOADED", "run");
     }
-    /* One that ends it is told of at once. */
+    /* One that ends it is told of at once, behind what waited. */
     qtest_outb(q, PORT, 1);
+    qtest_outb(q, PORT, 2);
     json_unref(qtest_qmp(q, "{'execute':'set-action','arguments':{'panic':'pause'}}"));
+    g_assert_false(qtest_event_seen(q, "GUEST_PANICKED"));
     qtest_outb(q, PORT, 1);
+    action_is(q, "GUEST_PANICKED", "run");
     action_is(q, "GUEST_PANICKED", "pause");
     json_unref(qtest_event(q, "STOP"));
+    status_is(q, "guest-panicked");
+    g_assert_false(qtest_event_seen(q, "GUEST_CRASHLOADED")); /* which waits on, as does another thing's */
+    go_on(q);
+    qtest_clock_step(q, 2 * (NS_PER_SEC + NS_PER_MS));
+    action_is(q, "GUEST_CRASHLOADED", "run");
+    status_is(q, "running");
+    g_assert_false(qtest_event_seen(q, "GUEST_PANICKED"));
     qtest_quit(q);
 }
 
