@@ -237,6 +237,7 @@ typedef struct Pump {
     uint8_t in[BUF], out[BUF]; /* decrypted, to plain; for TLS */
     size_t in_start, in_end, out_start, out_end;
     bool finished; /* plain has ended: what is in out goes, then the end */
+    bool deaf;     /* the peer takes nothing any more: what it has sent goes to plain, then the end */
     SocketEnd *end;
     void (*done)(void *opaque);
     void *opaque;
@@ -259,8 +260,11 @@ static bool lives(Pump *p, ssize_t n)
     return false;
 }
 
+/* Where the peer is deaf the kernel tells of the end, or why, behind what has been read. */
 static bool turn(Pump *p)
 {
+    if (p->deaf)
+        p->out_start = p->out_end = 0;
     bool pending = !p->in_end && gnutls_record_check_pending(p->session);
     struct pollfd fds[2] = {
         {.fd = p->fd, .events = (short)((!p->in_end ? POLLIN : 0) | (p->out_end ? POLLOUT : 0))},
@@ -275,8 +279,8 @@ static bool turn(Pump *p)
         fds[1].fd = -1;
     if (poll(fds, 2, pending ? 0 : -1) < 0)
         return errno == EINTR;
-    if (fds[0].revents & POLLERR && socket_end_ask(p->end, p->fd))
-        return false;
+    if (fds[0].revents & (POLLERR | POLLHUP))
+        p->deaf = true;
     if (p->out_end && !p->finished && (fds[1].revents & POLLHUP))
         return false; /* closed while the peer does not read */
     if (!p->in_end && (pending || (fds[0].revents & (POLLIN | POLLHUP | POLLERR)))) {
@@ -298,15 +302,19 @@ static bool turn(Pump *p)
         p->finished = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
         p->out_end = (size_t)MAX(n, 0);
     }
-    if (p->out_end) {
+    if (p->out_end && !p->deaf) {
         n = gnutls_record_send(p->session, p->out + p->out_start, p->out_end - p->out_start);
-        if (!lives(p, n))
-            return false;
+        if (!lives(p, n)) {
+            if (n != GNUTLS_E_PUSH_ERROR)
+                return false;
+            p->deaf = true;
+            shutdown(p->fd, SHUT_RDWR); /* whatever it was: what is there can be read, and then the end */
+        }
         p->out_start += (size_t)MAX(n, 0);
         if (p->out_start == p->out_end)
             p->out_start = p->out_end = 0;
     }
-    return !p->finished || p->out_end;
+    return !p->finished || (p->out_end && !p->deaf);
 }
 
 static gpointer pump_thread(gpointer opaque)

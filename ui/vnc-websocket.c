@@ -24,6 +24,7 @@ typedef struct Pump {
     WsDecoder decoder;
     SocketEnd *end;
     bool finished; /* plain has ended: what is in out goes, then the end */
+    bool deaf;     /* the peer takes nothing any more: what it has sent goes to plain, then the end */
 } Pump;
 
 static bool wait_for(int fd, short events, int64_t deadline)
@@ -85,6 +86,8 @@ static bool decode(Pump *p)
     while (p->raw_start < p->raw_end && !p->decoder.closed) {
         size_t used, made, room = BUF - p->in.end;
 
+        if (p->deaf)
+            p->decoder.pong = false;
         if (p->decoder.pong) {
             if (p->out.end)
                 return true; /* the answer waits for its turn */
@@ -110,13 +113,17 @@ static bool decode(Pump *p)
     return true;
 }
 
+/* Where the peer is deaf one part after the other is read and handed on: the kernel tells of the end, or why, behind
+ * the last. */
 static bool turn(Pump *p)
 {
     if (!decode(p))
         return false;
+    if (p->deaf)
+        p->out.start = p->out.end = 0;
     if (p->decoder.closed && !p->in.end)
         return false;
-    bool more_in = p->raw_end < BUF && !p->decoder.closed;
+    bool more_in = p->raw_end < BUF && !p->decoder.closed && !(p->deaf && p->in.end);
     struct pollfd fds[2] = {
         {.fd = p->ws, .events = (short)((more_in ? POLLIN : 0) | (p->out.end ? POLLOUT : 0))},
         {.fd = p->plain, .events = (short)((!p->out.end && !p->finished ? POLLIN : 0) | (p->in.end ? POLLOUT : 0))},
@@ -124,20 +131,21 @@ static bool turn(Pump *p)
     uint8_t chunk[BUF / 2];
     size_t n = 0;
 
+    /* what has ended would report that again and again */
+    if (p->deaf && !fds[0].events)
+        fds[0].fd = -1;
     if (p->finished && !fds[1].events)
-        fds[1].fd = -1; /* it would report its end again and again */
+        fds[1].fd = -1;
     if (poll(fds, 2, -1) < 0)
         return errno == EINTR;
-    if (fds[0].revents & POLLERR && socket_end_ask(p->end, p->ws))
-        return false;
+    if (fds[0].revents & (POLLERR | POLLHUP))
+        p->deaf = true;
     if (p->out.end && !p->finished && (fds[1].revents & POLLHUP))
         return false; /* closed while the peer does not read */
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && more_in && !fill(p->ws, p->raw, &p->raw_end, BUF)) {
         socket_end_tell(p->end, errno);
         return false;
     }
-    if ((fds[0].revents & (POLLHUP | POLLERR)) && !more_in)
-        return false;
     if (!decode(p))
         return false;
     if (p->in.end && (fds[1].revents & (POLLOUT | POLLERR | POLLHUP)) &&
@@ -150,11 +158,13 @@ static bool turn(Pump *p)
         if (p->finished)
             put_frame(&p->out, WS_CLOSE, "\x03\xe8", 2); /* 1000: done */
     }
-    if (p->out.end && (fds[0].revents & POLLOUT) && !drain(p->ws, p->out.data, &p->out.start, &p->out.end)) {
+    if (p->out.end && !p->deaf && (fds[0].revents & POLLOUT) &&
+        !drain(p->ws, p->out.data, &p->out.start, &p->out.end)) {
         socket_end_tell(p->end, errno);
-        return false;
+        p->deaf = true;
+        shutdown(p->ws, SHUT_RDWR); /* whatever it was: what is there can be read, and then the end */
     }
-    return !p->finished || p->out.end;
+    return !p->finished || (p->out.end && !p->deaf);
 }
 
 static gpointer pump_thread(gpointer opaque)

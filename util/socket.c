@@ -342,16 +342,6 @@ void socket_end_tell(SocketEnd *e, int error)
         __atomic_compare_exchange_n(&e->error, &none, error, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-bool socket_end_ask(SocketEnd *e, int fd)
-{
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || !error)
-        return false;
-    socket_end_tell(e, error);
-    return true;
-}
-
 const char *socket_end_reason(int error)
 {
     return error && error != ECONNRESET && error != EPIPE ? g_strerror(error) : NULL;

@@ -66,7 +66,6 @@ SocketEnd *socket_end_new(void);
 SocketEnd *socket_end_ref(SocketEnd *e);       /* returns e */
 void socket_end_unref(SocketEnd *e);           /* as the above: NULL is allowed */
 void socket_end_tell(SocketEnd *e, int error); /* the first error counts */
-bool socket_end_ask(SocketEnd *e, int fd);     /* poll() says POLLERR of fd: its error is told */
 /* Why it ended, where the peer has not done that; NULL. Not for free. */
 const char *socket_end_reason(int error);
 

@@ -1290,19 +1290,74 @@ def dead_peers():
             check(not vm.ask('query-vnc')['clients'], 'they are still there')
 
 
+def last_words():
+    """By each way in a viewer that presses keys and is gone at once, while a picture for it lies unread: its kernel resets the connection, behind
+    the keys. They arrive."""
+    secure = module('crypto') and shutil.which('openssl')
+    n, m = free_display(), free_display()
+    with tempfile.TemporaryDirectory() as t:
+        args = ['-vnc', f'127.0.0.1:{n},websocket=on,key-delay-ms=0']
+        ways = {'TCP': lambda: connect(n), 'WebSocket': lambda: rfb.Client(rfb.WebSocket(come(5700 + n)))}
+        if secure:
+            certificate(t, 'ca', 'an authority', '-nodes')
+            server_certificate(t)
+            args += ['-object', f'tls-creds-x509,id=t,dir={t},endpoint=server,verify-peer=off',
+                     '-vnc', f'127.0.0.1:{m},tls-creds=t,websocket=on,key-delay-ms=0,id=secret']
+            ways['TLS'] = lambda: connect(m, tls=trusting(t))
+            ways['WebSocket in TLS'] = lambda: rfb.Client(rfb.WebSocket(trusting(t).wrap_socket(come(5700 + m), server_hostname='127.0.0.1')))
+
+        def come(port):
+            return socket.create_connection(('127.0.0.1', port), PATIENCE)
+
+        def stopped():
+            found = []
+            for task in os.listdir(f'/proc/{vm.process.pid}/task'):
+                with open(f'/proc/{vm.process.pid}/task/{task}/stat', encoding='ascii') as f:
+                    found.append(f.read().rsplit(')', 1)[1].split()[0])
+            return all(s in 'Tt' for s in found)
+        with VM(*args) as vm:
+            vm.mode(64, 48)
+            vm.pattern()
+            vm.keyboard()
+            for way, viewer in ways.items():
+                c = viewer()
+                c.encodings(rfb.RAW)
+                c.request(False)
+                until(lambda c=c: struct.unpack('i', fcntl.ioctl(wire(c), termios.FIONREAD, bytes(4)))[0] >= 64 * 48 * 4, f'{way}: a picture')
+                os.kill(vm.process.pid, signal.SIGSTOP)  # so that keys and reset are there together
+                try:
+                    until(stopped, 'it stops')
+                    for sym in b'abc':
+                        c.type(sym)
+                    arrive(wire(c))
+                    c.sock.close()
+                finally:
+                    os.kill(vm.process.pid, signal.SIGCONT)
+                got = [b for b, _ in vm.scancodes(6, 20)]
+                check(got == [0x1e, 0x9e, 0x30, 0xb0, 0x2e, 0xae], f'{way}: {bytes(got).hex(" ") or "no keys"}')
+                until(lambda: not any(s['clients'] for s in vm.ask('query-vnc-servers')), f'{way}: it goes')
+    if not secure:
+        print('# without TLS')
+
+
 def wire(c):
     """A viewer's TCP connection."""
     return c.sock.sock if isinstance(c.sock, rfb.WebSocket) else c.sock
 
 
-def vanish(sock):
-    """Nothing that comes for the socket is taken from now on, once all that it has sent has arrived (its kernel would send that again)."""
+def arrive(sock):
+    """All that the socket has sent is with the other kernel: its own would throw it away as the connection is reset, or send it again."""
     until(lambda: not struct.unpack('i', fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0], 'what a viewer sends arrives')
+
+
+def vanish(sock):
+    """Nothing that comes for the socket is taken from now on, once all that it has sent has arrived."""
+    arrive(sock)
     code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))  # BPF: ret 0
     sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack('HL', 1, ctypes.addressof(code)))  # SO_ATTACH_FILTER
 
 
-CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, scrolling_bytes, dead_peers, resizes, keys, layout, mouse, sharing, connections, websocket,
+CASES = [nothing_there, secrets, tls, default_display, default_display_without_module, daemon, versions_and_events, passwords, pictures, little_is_sent, scrolling, scrolling_bytes, dead_peers, last_words, resizes, keys, layout, mouse, sharing, connections, websocket,
          addresses, slow_viewer, stuck_viewers, text_consoles, hostile, power, no_screen, lossy, web, command_line]
 
 
