@@ -438,6 +438,7 @@ static void fill_header(PciDevice *d)
     stw_le(d->cmask + PCI_DEVICE_ID, 0xffff);
     stw_le(d->cmask + PCI_STATUS, PCI_STATUS_CAP_LIST);
     d->cmask[PCI_REVISION] = d->cmask[PCI_PROG_IF] = 0xff;
+    d->cmask[PCI_INTERRUPT_PIN] = 0xff; /* what is shown of one is taken from the same one */
     stw_le(d->cmask + PCI_CLASS, 0xffff);
     d->cmask[PCI_HEADER_TYPE] = d->cmask[PCI_CAP_LIST] = 0xff;
     if (info->is_bridge) {
