@@ -107,11 +107,31 @@ uint32_t jit_page_id(JitCpu *j, uint64_t tag, const uint8_t *host)
     }
 }
 
+/* The place of what is behind b in the list of the page's blocks. */
+static uint32_t *page_link(JitCpu *j, Block *b, const uint8_t *page)
+{
+    BlockMore *m = b->more ? jit_deref(j, b->more) : NULL;
+
+    return b->page == page ? &b->page_next : &m->page_next;
+}
+
+static void page_add(JitCpu *j, Block *b, const uint8_t *page)
+{
+    PageRef *r = jit_page_ref(j, page, false);
+    uint32_t ref = jit_ref(j, b);
+
+    *page_link(j, b, page) = 0;
+    if (r->blocks)
+        *page_link(j, jit_block(j, r->last), page) = ref;
+    else
+        r->blocks = ref;
+    r->last = ref;
+}
+
 void jit_block_add(JitCpu *j, Block *b)
 {
     uint32_t ref = jit_ref(j, b);
-    BlockMore *m = b->more ? jit_deref(j, b->more) : NULL;
-    PageRef *r = jit_page_ref(j, b->page, false);
+    const uint8_t *second = jit_second_page(j, b);
 
     if (j->n_blocks >> j->hash_bits && j->hash_bits < HASH_BITS_MAX)
         hash_grow(j);
@@ -119,13 +139,9 @@ void jit_block_add(JitCpu *j, Block *b)
 
     b->hash_next = *chain;
     *chain = ref;
-    b->page_next = r->blocks;
-    r->blocks = ref;
-    if (m && m->page) {
-        r = jit_page_ref(j, m->page, false);
-        m->page_next = r->blocks;
-        r->blocks = ref;
-    }
+    page_add(j, b, b->page);
+    if (second && second != b->page)
+        page_add(j, b, second);
     j->sorted[j->segment * SEGMENT_BLOCKS + j->segments[j->segment].n_blocks++] = ref;
     j->n_blocks++;
 }
@@ -225,24 +241,20 @@ void jit_link(JitCpu *j, JitExit *x, Block *b)
     j->links++;
 }
 
-/* The place of what is behind b in the list of the page's blocks. */
-static uint32_t *page_link(JitCpu *j, Block *b, const uint8_t *page)
-{
-    BlockMore *m = b->more ? jit_deref(j, b->more) : NULL;
-
-    return b->page == page ? &b->page_next : &m->page_next;
-}
-
+/* Of a segment that goes each block is the oldest of its page's, the first. (A library's page has thousands where
+ * processes come and go, each at addresses of its own.) */
 static void page_remove(JitCpu *j, Block *b, const uint8_t *page)
 {
     PageRef *r = jit_page_ref(j, page, false);
-    uint32_t ref = jit_ref(j, b);
+    uint32_t ref = jit_ref(j, b), before = 0;
 
     if (!r)
         return;
-    for (uint32_t *p = &r->blocks; *p; p = page_link(j, jit_block(j, *p), page)) {
+    for (uint32_t *p = &r->blocks; *p; before = *p, p = page_link(j, jit_block(j, *p), page)) {
         if (*p == ref) {
             *p = *page_link(j, b, page);
+            if (r->last == ref)
+                r->last = before;
             return;
         }
     }
@@ -269,7 +281,7 @@ void jit_block_kill(JitCpu *j, Block *b)
         }
     }
     page_remove(j, b, b->page);
-    if (jit_second_page(j, b))
+    if (jit_second_page(j, b) && jit_second_page(j, b) != b->page)
         page_remove(j, b, jit_second_page(j, b));
     for (uint32_t n = b->incoming; n; n = x->next) {
         x = jit_deref(j, n);

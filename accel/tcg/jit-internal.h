@@ -206,8 +206,8 @@ typedef struct PACKED FpuSite {
  * entered. */
 typedef struct PageRef {
     const uint8_t *page;
-    uint64_t since;  /* host ticks: when the first of these was: */
-    uint32_t blocks; /* Block, through page_next */
+    uint64_t since;        /* host ticks: when the first of these was: */
+    uint32_t blocks, last; /* Block, through page_next, the oldest first: it is the first that goes */
     uint16_t notices;
     bool verify;
 } PageRef;
