@@ -681,6 +681,21 @@ def cpu_time(pid):
         return sum(map(int, f.read().rsplit(')', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
 
 
+def small_window(port, size):
+    """A connection that takes only so much while nobody reads."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    s.settimeout(PATIENCE)
+    s.connect(('127.0.0.1', port))
+    return s
+
+
+def of_page(sock, path, port):
+    """What the page on that port opens there."""
+    headers = f'Cookie: qemu-kvm-{port}=a-token-of-ours\r\nOrigin: http://127.0.0.1:{port}\r\n'
+    return rfb.WebSocket(sock, path, f'127.0.0.1:{port}', headers)
+
+
 def stuck_viewers():
     """Viewers that ask and then stop reading, as a stopped process does, through each kind of connection: the machine lives, memory stays,
     nothing turns in circles, one that goes on reading sees the last picture, and those that are told to go are gone."""
@@ -693,14 +708,10 @@ def stuck_viewers():
         args += ['-object', 'tls-creds-anon,id=t,endpoint=server', '-vnc', f'127.0.0.1:{m},tls-creds=t,id=second']
 
     def raw(where):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
-        s.settimeout(PATIENCE)
-        s.connect(('127.0.0.1', where))
-        return s
+        return small_window(where, 262144)
 
     def page(path):
-        return rfb.WebSocket(raw(port), path, f'127.0.0.1:{port}', f'Cookie: qemu-kvm-{port}=a-token-of-ours\r\nOrigin: http://127.0.0.1:{port}\r\n')
+        return of_page(raw(port), path, port)
 
     def still(vm, what):
         time.sleep(1)
@@ -1247,18 +1258,14 @@ def dead_peers():
     n, m, page = free_display(), free_display(), 5900 + free_display()
 
     def raw(port):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        s.settimeout(PATIENCE)
-        s.connect(('127.0.0.1', port))
-        return s
+        return small_window(port, 4096)
 
     def tls_raw(port):
         return trusting(t).wrap_socket(raw(port), server_hostname='127.0.0.1')
 
     def screen():
-        headers = f'Cookie: qemu-kvm-{page}=a-token-of-ours\r\nOrigin: http://127.0.0.1:{page}\r\n'
-        return rfb.WebSocket(raw(page), '/ws/vnc', f'127.0.0.1:{page}', headers)
+        return of_page(raw(page), '/ws/vnc', page)
+
     with tempfile.TemporaryDirectory() as t:
         certificate(t, 'ca', 'an authority', '-nodes')
         server_certificate(t)

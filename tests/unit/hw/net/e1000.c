@@ -93,45 +93,76 @@ static void fill_ring(void)
     put(TDT, SENT);
 }
 
+static void turn_loop(void)
+{
+    for (unsigned turn = 0; turn < 20; turn++)
+        mainloop_run_once(false);
+}
+
 static void run(void)
 {
     vm_start();
-    for (unsigned turn = 0; turn < 20; turn++)
-        mainloop_run_once(false);
+    turn_loop();
+}
+
+/* A card that sends SENT frames to w. */
+static E1000 *begin(Wire *w, bool takes)
+{
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(w, takes);
+    fill_ring();
+    return s;
+}
+
+/* What w's card is when the VM stops, in a new one of which nothing has been seen. */
+static E1000 *moved(Wire *w, bool takes)
+{
+    vm_stop(RUN_PAUSED);
+    g_autoptr(GByteArray) stream = bench_save();
+
+    unplug(w);
+    bench_drop();
+    E1000 *s = make();
+
+    plug(w, takes);
+    g_assert_true(bench_load(stream->data, stream->len, NULL));
+    return s;
+}
+
+/* All that were to come from at on have. */
+static void all_sent(const E1000 *s, const Wire *w, uint32_t at)
+{
+    g_assert_cmpuint(s->mac[TDH], ==, SENT);
+    saw(w, at, SENT);
+}
+
+static void end(Wire *w)
+{
+    vm_stop(RUN_PAUSED);
+    unplug(w);
+    bench_drop();
 }
 
 /* takes: the ring waits for its turn, as more than a burst; else for the other end. */
 static void half_sent(bool takes)
 {
     Wire w;
-    E1000 *s = make();
-
-    runstate_set(RUN_RUNNING);
-    plug(&w, takes);
-    fill_ring();
+    E1000 *s = begin(&w, takes);
     uint32_t at = s->mac[TDH];
 
     g_assert_cmpuint(at, >, 0);
     g_assert_cmpuint(at, <, SENT);
     saw(&w, 0, takes ? at : 0);
-    vm_stop(RUN_PAUSED);
-    g_autoptr(GByteArray) stream = bench_save();
-
-    unplug(&w);
-    bench_drop();
-    s = make();
-    plug(&w, true);
-    g_assert_true(bench_load(stream->data, stream->len, NULL));
+    s = moved(&w, true);
     g_assert_cmpuint(s->mac[TDH], ==, at);
     saw(&w, at, at); /* nothing while it is stopped */
     run();
-    g_assert_cmpuint(s->mac[TDH], ==, SENT);
-    saw(&w, at, SENT);
+    all_sent(s, &w, at);
     g_assert_cmphex(bench_ram()[RING + (SENT - 1) * DESC + 12], ==, 1);
     g_assert_cmphex(s->mac[ICR] & INT_TXQE, ==, INT_TXQE);
-    vm_stop(RUN_PAUSED);
-    unplug(&w);
-    bench_drop();
+    end(&w);
 }
 
 static void test_burst(void)
@@ -148,68 +179,43 @@ static void test_slow_peer(void)
 static void test_loaded_beside_slow_peer(void)
 {
     Wire w;
-    E1000 *s = make();
-
-    runstate_set(RUN_RUNNING);
-    plug(&w, false);
-    fill_ring();
+    E1000 *s = begin(&w, false);
     uint32_t at = s->mac[TDH];
 
-    vm_stop(RUN_PAUSED);
-    g_autoptr(GByteArray) stream = bench_save();
-
-    unplug(&w);
-    bench_drop();
-    s = make();
-    plug(&w, false);
-    g_assert_true(bench_load(stream->data, stream->len, NULL));
+    s = moved(&w, false);
     run();
     saw(&w, at, at);
     w.takes = true;
     net_ready(&w.nc);
     run();
-    g_assert_cmpuint(s->mac[TDH], ==, SENT);
-    saw(&w, at, SENT);
-    vm_stop(RUN_PAUSED);
-    unplug(&w);
-    bench_drop();
+    all_sent(s, &w, at);
+    end(&w);
 }
 
 /* The other end takes packets again while the VM is stopped: what waits there goes, the ring stays. */
 static void test_peer_while_stopped(void)
 {
     Wire w;
-    E1000 *s = make();
-
-    runstate_set(RUN_RUNNING);
-    plug(&w, false);
-    fill_ring();
+    E1000 *s = begin(&w, false);
     uint32_t at = s->mac[TDH];
 
     vm_stop(RUN_PAUSED);
     w.takes = true;
     net_ready(&w.nc);
-    for (unsigned turn = 0; turn < 20; turn++)
-        mainloop_run_once(false);
+    turn_loop();
     g_assert_cmpuint(s->mac[TDH], ==, at);
     saw(&w, 0, at);
     run();
-    g_assert_cmpuint(s->mac[TDH], ==, SENT);
-    saw(&w, 0, SENT);
-    vm_stop(RUN_PAUSED);
-    unplug(&w);
-    bench_drop();
+    all_sent(s, &w, 0);
+    end(&w);
 }
 
 /* A transmitter that is off, and a ring that is empty, stay as they are; so does one whose tail is nowhere. */
 static void test_nothing_to_send(void)
 {
     Wire w;
-    E1000 *s = make();
+    E1000 *s = begin(&w, true);
 
-    runstate_set(RUN_RUNNING);
-    plug(&w, true);
-    fill_ring();
     run();
     vm_stop(RUN_PAUSED);
     s->mac[TCTL] = 0;
@@ -230,9 +236,7 @@ static void test_nothing_to_send(void)
     g_assert_true(bench_load(nowhere->data, nowhere->len, NULL));
     run();
     g_assert_cmpuint(w.seen->len, <=, SLOTS); /* once round at most */
-    vm_stop(RUN_PAUSED);
-    unplug(&w);
-    bench_drop();
+    end(&w);
 }
 
 int main(int argc, char **argv)

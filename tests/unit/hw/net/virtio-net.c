@@ -697,22 +697,33 @@ static void ask_config(void)
 }
 
 /* Those who ask, all the time; each packet arrives, in order. */
-static void test_nothing_lost(void)
+/* So often, with as much as breath microseconds in between; every so often packets must have come both ways. */
+static void disturb(void (*what)(GRand *rand), GRand *rand, unsigned times, unsigned every, int breath)
+{
+    for (unsigned i = 0; i < times; i++) {
+        what(rand);
+        breathe((unsigned)g_rand_int_range(rand, 0, breath));
+        if (i % every == every - 1)
+            goes_on(&guest.got, &outside.got, 20);
+    }
+    goes_on(&guest.got, &outside.got, ENOUGH);
+}
+
+static void lossless(GRand *rand)
 {
     static void (*const ops[])(void) = {ask_filter, dump, stop_cont, save_it, show, say_where, toggle_slow, ask_config};
+    ops[g_rand_int_range(rand, 0, G_N_ELEMENTS(ops))]();
+}
+
+static void test_nothing_lost(void)
+{
     g_autoptr(GRand) rand = g_rand_new_with_seed(5);
     int fd;
     NetClient *nc = wire_new(&wire_ops, &fd);
     guest_start(true);
     outside_start(fd, true);
     guest_set(true, false);
-    for (unsigned i = 0; i < 400; i++) {
-        ops[g_rand_int_range(rand, 0, G_N_ELEMENTS(ops))]();
-        breathe((unsigned)g_rand_int_range(rand, 0, 1000));
-        if (i % 50 == 49)
-            goes_on(&guest.got, &outside.got, 20);
-    }
-    goes_on(&guest.got, &outside.got, ENOUGH);
+    disturb(lossless, rand, 400, 50, 1000);
     guest_stop();
     netdev_delete(nc);
     outside_stop();
@@ -774,13 +785,7 @@ static void test_anything(void)
     guest_start(false);
     outside_start(fd, false);
     guest_set(true, false);
-    for (unsigned i = 0; i < 200; i++) {
-        anything(rand);
-        breathe((unsigned)g_rand_int_range(rand, 0, 1500));
-        if (i % 20 == 19)
-            goes_on(&guest.got, &outside.got, 20);
-    }
-    goes_on(&guest.got, &outside.got, ENOUGH);
+    disturb(anything, rand, 200, 20, 1500);
     guest_stop();
     netdev_delete(nc);
     outside_stop();
@@ -885,13 +890,7 @@ static void test_tap(void)
     g_assert_true(net_find("n")->ctx == virtio_home_context(guest.v));
     outside_start(tap_socket(), false);
     guest_set(true, false);
-    for (unsigned i = 0; i < 100; i++) {
-        anything(rand);
-        breathe((unsigned)g_rand_int_range(rand, 0, 1500));
-        if (i % 20 == 19)
-            goes_on(&guest.got, &outside.got, 20);
-    }
-    goes_on(&guest.got, &outside.got, ENOUGH);
+    disturb(anything, rand, 100, 20, 1500);
     /* The interface goes away under it. */
     struct ifreq ifr = {.ifr_name = TAP_NAME};
     guest_stop();
