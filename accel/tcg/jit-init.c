@@ -3,6 +3,7 @@
 #include "accel/tcg/host-signal.h"
 #include "accel/tcg/jit-internal.h"
 #include "accel/tcg/perf.h"
+#include "hw/core/machine.h"
 #include "softmmu/vcpus.h"
 #include "util/log.h"
 #include <asm/prctl.h>
@@ -182,6 +183,11 @@ static uint32_t cpu_size(void)
     return (uint32_t)MIN(MAX(each, (uint64_t)CPU_MIN), (uint64_t)(tcg_config.tb_size ? 1024 : CPU_MAX)) * MIB;
 }
 
+static bool cpu_alone(void)
+{
+    return machine && machine->smp.max_cpus == 1 && machine->ram_block && !(machine->ram_block->flags & RAM_SHARED);
+}
+
 bool jit_cpu_init(X86CPU *c, Error **errp)
 {
     JitCpu *j = reserve(sizeof(*j), PROT_READ | PROT_WRITE, errp);
@@ -191,6 +197,7 @@ bool jit_cpu_init(X86CPU *c, Error **errp)
         return false;
     j->c = c;
     j->size = cpu_size();
+    j->alone = cpu_alone();
     j->has_rorx = __get_cpuid_count(7, 0, &a, &b, &cx, &d) && b & bit_BMI2;
     if (!tcg_host_signals_thread(errp) || !cache_init(j, errp) ||
         !tcg_host_fault_range(j->rx, j->rx + j->size, host_fault, c, errp)) {

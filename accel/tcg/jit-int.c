@@ -89,9 +89,18 @@ static Rm memory(Tr *t, const Insn *i, const InsnOperand *o)
     return rm;
 }
 
-static unsigned lock(const Insn *i)
+/* What compilers and systems write for a full barrier: LOCK on a word that it leaves as it is, or on the stack. */
+static bool is_barrier(const Insn *i)
 {
-    return i->lock ? OPC_LOCK : 0;
+    return i->base == R_RSP || (i->operand[1].kind == OPND_IMM && (!i->imm || i->imm == -1));
+}
+
+/* Where nobody else has the memory, LOCK costs several times the instruction, and for the CPU itself each is
+ * indivisible anyway. Devices' threads write no word that the guest does at the same time; they only rely on order,
+ * which is x86's own but for a barrier between a store and a load (docs/engine.rst, Other CPUs). */
+static unsigned lock(const Tr *t, const Insn *i)
+{
+    return i->lock && (!t->j->alone || is_barrier(i)) ? OPC_LOCK : 0;
 }
 
 /* dst op= src of two operands: opc: r/m, reg; +2: reg, r/m; ext of 81 for immediates. */
@@ -106,14 +115,14 @@ static void alu(Tr *t, const Insn *i, unsigned n)
         Rm rm = memory(t, i, d);
 
         if (s->kind == OPND_IMM) {
-            if (i->lock)
+            if (lock(t, i))
                 emit8(e, 0xf0);
             emit_alu_imm(e, n, size, rm, (int32_t)i->imm);
             return;
         }
         unsigned r = get(t, s, T1, true);
 
-        op(e, size, opc | lock(i), r, false, rm);
+        op(e, size, opc | lock(t, i), r, false, rm);
         return;
     }
     if (s->kind == OPND_MEM) {
@@ -180,7 +189,7 @@ static void rm_and_reg(Tr *t, const Insn *i, unsigned opc, bool store, unsigned 
     bool load = store || r->access & ACCESS_R || may_keep || r->size < 4;
     unsigned reg = get(t, r, T1, load);
 
-    op(e, store ? m->size : r->size, opc | (m->kind == OPND_MEM ? lock(i) : 0), reg, false, rm);
+    op(e, store ? m->size : r->size, opc | (m->kind == OPND_MEM ? lock(t, i) : 0), reg, false, rm);
     if (imm_size)
         emit_imm_of(e, imm_size, i->imm);
     if (reg_written)
@@ -198,7 +207,7 @@ static void one_operand(Tr *t, const Insn *i, unsigned opc, unsigned ext, bool w
     if (o->kind == OPND_MEM) {
         Rm rm = memory(t, i, o);
 
-        op(e, o->size, opc | lock(i), ext, true, rm);
+        op(e, o->size, opc | lock(t, i), ext, true, rm);
     } else {
         tr_flags_before(t, i);
         if (o->kind == OPND_GPR && spilled(o->reg) && !written) {
@@ -401,7 +410,7 @@ static void bit(Tr *t, const Insn *i, unsigned ext)
         if (m->kind == OPND_MEM) {
             Rm rm = memory(t, i, m);
 
-            emit_sized(e, m->size, OPC_0F | 0xba | lock(i), ext, rm);
+            emit_sized(e, m->size, OPC_0F | 0xba | lock(t, i), ext, rm);
         } else {
             tr_flags_before(t, i);
             emit_sized(e, m->size, OPC_0F | 0xba, ext, rm_reg(get(t, m, T1, true)));
@@ -451,7 +460,7 @@ static void bit(Tr *t, const Insn *i, unsigned ext)
         emit_load(e, 8, T1, rm_gs(G_HOT(temp)));
     }
     /* The bit is within the first operand's size: the address of the instruction's own reckoning does not move. */
-    emit_sized(e, m->size, opc | lock(i), T1, rm);
+    emit_sized(e, m->size, opc | lock(t, i), T1, rm);
 }
 
 static void bswap(Tr *t, const Insn *i)
@@ -494,7 +503,7 @@ static void cmpxchg_wide(Tr *t, const Insn *i)
     const InsnOperand *o = &i->operand[0];
     Rm rm = memory(t, i, o);
 
-    emit_op(&t->e, OPC_0F | 0xc7 | lock(i) | (o->size == 16 ? OPC_W : 0), 1, rm);
+    emit_op(&t->e, OPC_0F | 0xc7 | lock(t, i) | (o->size == 16 ? OPC_W : 0), 1, rm);
 }
 
 static void direction(Tr *t, bool set)

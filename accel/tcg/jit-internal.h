@@ -307,6 +307,7 @@ struct JitCpu {
     unsigned present;                /* class */
     uint32_t fault_rip, fault_flags; /* of a host exception: code offset, flags as JitHot.flags */
     bool has_rorx;
+    bool alone; /* no other CPU and no other process has the guest's memory: LOCK is left out */
     _Alignas(8) uint8_t heat[1 << HEAT_BITS]; /* how often code was run that is not translated, by hash */
     unsigned cold_runs;
     struct Tr *tr;

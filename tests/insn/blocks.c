@@ -493,6 +493,7 @@ static Verdict try_block(const RandomBlock *b, Outcome *want, Outcome *got, unsi
     }
     /* As it pays in every fourth stretch. */
     tcg_config.follow_all = b->number >> 8 & 3;
+    JIT(guest_cpu())->alone = b->number >> 5 & 1;
     enter(b);
     guest_leave(&want->r, interpret(b, &want->steps));
     memory_out(want->memory);
