@@ -106,16 +106,21 @@ Json *qcow2_snapshot_list(BlockNode *n)
     return list;
 }
 
+static int find_name(const Qcow2 *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->nb_snapshots; i++)
+        if (!strcmp(s->snapshots[i].name, name))
+            return (int)i;
+    return -1;
+}
+
 /* By id, then by name. */
 static int find(const Qcow2 *s, const char *name)
 {
     for (uint32_t i = 0; i < s->nb_snapshots; i++)
         if (!strcmp(s->snapshots[i].id, name))
             return (int)i;
-    for (uint32_t i = 0; i < s->nb_snapshots; i++)
-        if (!strcmp(s->snapshots[i].name, name))
-            return (int)i;
-    return -1;
+    return find_name(s, name);
 }
 
 /* ---- the table on the disk ---- */
@@ -362,9 +367,9 @@ static uint64_t *read_l1(Qcow2 *s, const Snapshot *sn, Error **errp)
 bool qcow2_snapshot_delete(BlockNode *n, const char *name, Error **errp)
 {
     Qcow2 *s = n->state;
-    int i = find(s, name);
+    int i = find_name(s, name);
     if (i < 0)
-        return error_set(errp, "Can't find the snapshot");
+        return error_set(errp, "snapshot not found");
     if (!prepare(s, errp))
         return false;
     Snapshot gone = s->snapshots[i];

@@ -663,6 +663,15 @@ static void test_snapshots(void)
     compare_all(n, first, SIZE);
     g_autoptr(Error) err = NULL;
     g_assert_false(qcow2_snapshot_apply(n, "two", &err));
+    g_clear_pointer(&err, error_free);
+    /* What goes is named, a number or not. */
+    g_assert_true(qcow2_snapshot_create(n, "2", NULL));
+    g_assert_true(qcow2_snapshot_create(n, "other", NULL));
+    g_assert_false(qcow2_snapshot_delete(n, "3", &err));
+    g_assert_nonnull(strstr(error_text(err), "snapshot not found"));
+    g_assert_true(qcow2_snapshot_delete(n, "2", NULL));
+    g_assert_true(qcow2_snapshot_apply(n, "other", NULL));
+    g_assert_true(qcow2_snapshot_delete(n, "other", NULL));
     g_assert_true(qcow2_snapshot_delete(n, "one", NULL));
     random_requests(n, first, SIZE, 4096, r, 40, true);
     compare_all(n, first, SIZE);
