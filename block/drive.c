@@ -263,6 +263,31 @@ static const char *opened_format(const Json *o)
     return f ? f : json_get_str(o, "driver");
 }
 
+/* Children at any depth that have a file name and no driver get the protocol of the name. What backs an image is of a
+ * format, which a name does not tell. */
+static bool guess_protocols(Json *o, Error **errp)
+{
+    g_autoptr(Json) given = json_copy(o);
+    for (size_t i = 0; i < json_length(given); i++) {
+        const char *key = json_key_at(given, i), *name = json_get_string(json_val_at(given, i)), *path;
+        if (!name || !g_str_has_suffix(key, ".filename") || g_str_has_suffix(key, "backing.filename"))
+            continue;
+        g_autofree char *child = g_strndup(key, strlen(key) - strlen(".filename")),
+                        *driver = g_strconcat(child, ".driver", NULL);
+        if (json_get(o, driver))
+            continue;
+        const char *proto = block_protocol(name, &path, errp);
+        if (!proto)
+            return false;
+        json_set_str(o, driver, proto);
+        if (path)
+            json_set_str(o, key, path);
+        else
+            json_remove(o, key);
+    }
+    return true;
+}
+
 BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
 {
     g_autoptr(Json) o = json_copy(flat);
@@ -285,11 +310,8 @@ BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
         for (size_t i = 0; i < json_length(more); i++)
             if (!json_get(o, json_key_at(more, i)))
                 json_set(o, json_key_at(more, i), json_ref(json_val_at(more, i)));
-        if (!json_get(o, "file") && !json_get(o, "file.driver") && !json_get(o, "driver"))
-            json_set_str(o, "driver", "raw");
-        return node_open(o, true, errp);
-    }
-    if (file && g_str_has_prefix(file, "blkdebug:")) { /* blkdebug:CONFIG:FILE */
+        driver = json_get_str(o, "driver");
+    } else if (file && g_str_has_prefix(file, "blkdebug:")) { /* blkdebug:CONFIG:FILE */
         const char *colon = strchr(file + 9, ':'), *path;
         const char *proto = colon ? block_protocol(colon + 1, &path, errp) : NULL;
         if (!proto) {
@@ -313,14 +335,15 @@ BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
             json_set_str(o, "file.driver", proto);
         if (path)
             json_set_str(o, top ? "filename" : "file.filename", path);
-    } else if (json_get_str(o, "file.filename") && !json_get(o, "file.driver")) {
-        const char *path, *proto = block_protocol(json_get_str(o, "file.filename"), &path, errp);
-        if (!proto)
-            return NULL;
-        json_set_str(o, "file.driver", proto);
     }
-    if (driver)
+    if (!guess_protocols(o, errp))
+        return NULL;
+    if (json_get(o, "driver"))
         return node_open(o, true, errp);
+    if (!json_get(o, "file") && !json_get(o, "file.driver")) {
+        error_set(errp, "Must specify either driver or file");
+        return NULL;
+    }
     /* Look at what is there, then open what it is on the same file. */
     BlockNode *below = node_open_file(o, true, errp), *n = NULL;
     if (!below)
@@ -338,7 +361,7 @@ BlockNode *drive_open_image(const Json *flat, const char *file, Error **errp)
             below->filename, format);
     } else {
         for (size_t i = json_length(o); i-- > 0;)
-            if (g_str_has_prefix(json_key_at(o, i), "file."))
+            if (!strcmp(json_key_at(o, i), "file") || g_str_has_prefix(json_key_at(o, i), "file."))
                 json_remove(o, json_key_at(o, i));
         json_set_str(o, "driver", format ? format : "raw");
         n = node_open_on(o, true, below, errp);

@@ -33,6 +33,27 @@ Json *block_opts_flatten(const Json *opts, Error **errp)
     return NULL;
 }
 
+/* Here every child says what it is: nothing is guessed, and no image's header completes it. */
+static bool children_complete(const Json *flat, Error **errp)
+{
+    static const char *const children[] = {"file", "image", "backing"};
+    for (size_t i = 0; i < json_length(flat); i++) {
+        const char *key = json_key_at(flat, i);
+        for (const char *at = key, *dot; (dot = strchr(at, '.')); at = dot + 1) {
+            size_t k = 0;
+            while (k < ARRAY_SIZE(children) &&
+                   (strlen(children[k]) != (size_t)(dot - at) || strncmp(at, children[k], (size_t)(dot - at))))
+                k++;
+            if (k == ARRAY_SIZE(children))
+                break; /* an option's own parts */
+            g_autofree char *child = g_strndup(key, (gsize)(dot - key)), *driver = g_strconcat(child, ".driver", NULL);
+            if (!json_get(flat, driver))
+                return error_set(errp, "Parameter '%s' is missing", driver);
+        }
+    }
+    return true;
+}
+
 bool blockdev_add_opts(const Json *opts, bool text, Error **errp)
 {
     g_autoptr(Json) flat = block_opts_flatten(opts, errp);
@@ -43,6 +64,8 @@ bool blockdev_add_opts(const Json *opts, bool text, Error **errp)
         return error_set(errp, "The image format '%s' is not supported yet; 'raw' is", driver);
     if (!json_get_str(flat, "node-name"))
         return error_set(errp, "'node-name' must be specified for the root node");
+    if (!children_complete(flat, errp))
+        return false;
     BlockNode *n = node_open(flat, text, errp);
     if (n)
         n->monitor_owned = true;

@@ -278,9 +278,10 @@ static bool open_backing(BlockNode *n, const Json *flat, bool text, int depth, E
             return error_set(errp, "Cannot find device='' nor node-name='%s'", ref);
         return node_set_backing(n, b, errp);
     }
-    g_autofree char *path = json_get(sub, "driver") && (json_get(sub, "file") || json_get(sub, "file.driver"))
-                                ? NULL
-                                : node_backing_path(n);
+    const BlockDriver *drv = json_get_str(sub, "driver") ? block_driver_find(json_get_str(sub, "driver")) : NULL;
+    bool elsewhere = json_get(sub, "file") || json_get(sub, "file.driver") || json_get(sub, "file.filename") ||
+                     (drv && !drv->has_file);
+    g_autofree char *path = elsewhere ? NULL : node_backing_path(n);
     if (!path && !json_length(sub))
         return true;
     if (level >= BACKING_MAX)
@@ -300,7 +301,8 @@ static bool open_backing(BlockNode *n, const Json *flat, bool text, int depth, E
     for (size_t i = 0; i < ARRAY_SIZE(inherited); i++)
         set_default_bool(sub, inherited[i].key, inherited[i].val, text || path);
     level++;
-    b = path ? drive_open_image(sub, path, errp) : open_level(sub, text, depth + 1, NULL, errp);
+    b = path || !json_get(sub, "driver") ? drive_open_image(sub, path, errp)
+                                         : open_level(sub, text, depth + 1, NULL, errp);
     level--;
     if (!b)
         return error_prepend(errp, "Could not open backing file: ");

@@ -814,6 +814,57 @@ static void test_backing_loop(void)
     g_assert_null(node_next(NULL));
 }
 
+/* Children with a file name and no driver, at any depth: opts are pairs, or JSON where they begin with '{' (%s: the
+ * folder); what must back the node, NULL: nothing, and the drivers down to the file. */
+static void test_named_children(void)
+{
+    static const struct {
+        const char *opts, *backing, *chain;
+    } opens[] = {
+        {"file.filename=%s/ov.qcow2", "a.qcow2", "qcow2 file"},
+        {"file.filename=%s/ov.qcow2,backing.file.filename=%s/b.qcow2", "b.qcow2", "qcow2 file"},
+        {"file.filename=%s/ov.qcow2,backing.driver=qcow2,backing.file.filename=%s/b.qcow2", "b.qcow2", "qcow2 file"},
+        {"file.filename=%s/a.qcow2,backing.file.filename=%s/b.qcow2", "b.qcow2", "qcow2 file"},
+        {"{\"driver\":\"qcow2\",\"file.filename\":\"%s/a.qcow2\"}", NULL, "qcow2 file"},
+        {"{\"file.filename\":\"%s/a.qcow2\"}", NULL, "qcow2 file"},
+        {"driver=blkdebug,image.filename=%s/a.qcow2", NULL, "blkdebug file"},
+        {"file.driver=blkdebug,file.image.filename=%s/a.qcow2", NULL, "qcow2 blkdebug file"},
+        {"driver=raw,file.driver=qcow2,file.file.filename=%s/a.qcow2", NULL, "raw qcow2 file"},
+    };
+    g_autofree char *a = path_of("a.qcow2"), *b = path_of("b.qcow2"), *ov = path_of("ov.qcow2");
+    create(a, "qcow2", "size", "1M", NULL);
+    create(b, "qcow2", "size", "1M", NULL);
+    create(ov, "qcow2", "size", "1M", "backing_file", "a.qcow2", "backing_fmt", "qcow2", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(opens); i++) {
+        g_auto(GStrv) parts = g_strsplit(opens[i].opts, "%s", -1);
+        g_autofree char *opts = g_strjoinv(dir, parts), *json = g_strconcat("json:", opts, NULL);
+        BlockNode *n = *opts == '{' ? must_open(json, false, NULL) : must_open(NULL, false, opts);
+        g_autoptr(GString) chain = g_string_new(n->drv->name);
+        for (BlockNode *c = n; c->file; c = c->file->node)
+            g_string_append_printf(chain, " %s", c->file->node->drv->name);
+        g_assert_cmpstr(chain->str, ==, opens[i].chain);
+        g_autofree char *backing = n->backing ? g_path_get_basename(n->backing->node->filename) : NULL;
+        g_assert_cmpstr(backing, ==, opens[i].backing);
+        node_unref(n);
+    }
+    /* Where all has to be said, nothing is guessed. */
+    static const char *const strict[][2] = {
+        {"backing.driver", "{\"backing\": {\"file\": {\"filename\": \"b\"}}}"},
+        {"backing.file.driver", "{\"backing\": {\"driver\": \"qcow2\", \"file\": {\"filename\": \"b\"}}}"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(strict); i++) {
+        g_autoptr(Json) o = json_parse(strict[i][1], strlen(strict[i][1]), NULL);
+        json_set_str(o, "driver", "qcow2");
+        json_set_str(o, "node-name", "n");
+        json_set_str(o, "file.driver", "file");
+        json_set_str(o, "file.filename", ov);
+        g_autoptr(Error) err = NULL;
+        g_autofree char *want = g_strdup_printf("Parameter '%s' is missing", strict[i][0]);
+        g_assert_false(blockdev_add_opts(o, false, &err));
+        g_assert_cmpstr(error_text(err), ==, want);
+    }
+}
+
 /* An L2 entry that points at the image's own tables: the write is refused and the image marked. */
 static void test_overlap(void)
 {
@@ -904,6 +955,7 @@ int main(int argc, char **argv)
         g_test_add_func("/qcow2/compressed", test_compressed);
         g_test_add_func("/qcow2/headers", test_headers);
         g_test_add_func("/qcow2/backing-loop", test_backing_loop);
+        g_test_add_func("/qcow2/named-children", test_named_children);
         g_test_add_func("/qcow2/overlap", test_overlap);
         g_test_add_func("/qcow2/repair", test_repair);
     }
