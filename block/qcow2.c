@@ -11,9 +11,6 @@
 #define CACHE_ENTRIES_MIN 16
 #define CACHE_PIECE       4096u
 
-static const char *const lazy_names[] = {"off", "on", "image", NULL};
-static const char *const pass_names[] = {"off", "on", "auto", NULL};
-
 static const Prop qcow2_props[] = {
     PROP_SIZE("l2-cache-size", Qcow2, opt_l2_cache, 0,
               "most bytes of L2 tables in memory, 0: as many as help, up to 32M"),
@@ -21,8 +18,9 @@ static const Prop qcow2_props[] = {
     PROP_SIZE("refcount-cache-size", Qcow2, opt_rb_cache, 0, "most bytes of refcount blocks in memory"),
     PROP_SIZE("l2-cache-entry-size", Qcow2, opt_l2_entry, 0, "bytes of an L2 table that are read at once"),
     PROP_U64("cache-clean-interval", Qcow2, opt_clean_interval, 600, "seconds; caches are bounded, nothing is done"),
-    PROP_ENUM("lazy-refcounts", Qcow2, opt_lazy, lazy_names, 2, "taken; counts are always written in order"),
-    PROP_ENUM("pass-discard-request", Qcow2, pass_discard_request, pass_names, 2, "discards free space on the host"),
+    PROP_ON_OFF_AUTO("lazy-refcounts", Qcow2, opt_lazy, ON_OFF_AUTO_AUTO, "taken; counts are always written in order"),
+    PROP_ON_OFF_AUTO("pass-discard-request", Qcow2, opt_pass_discard, ON_OFF_AUTO_AUTO,
+                     "discards free space on the host"),
     PROP_BOOL("pass-discard-snapshot", Qcow2, pass_discard_snapshot, true, "deleting a snapshot does"),
     PROP_BOOL("pass-discard-other", Qcow2, pass_discard_other, false, "other freeing does"),
     PROP_BOOL("discard-no-unref", Qcow2, discard_no_unref, false, "discarded clusters keep their place"),
@@ -327,8 +325,8 @@ static bool qcow2_open(BlockNode *n, Error **errp)
     n->filename = g_strdup(n->file->node->filename);
     if (!parse_header(n, errp) || !set_caches(n, errp))
         goto fail;
-    if (s->pass_discard_request == 2)
-        s->pass_discard_request = n->discard;
+    s->pass_discard_request =
+        s->opt_pass_discard == ON_OFF_AUTO_AUTO ? n->discard : s->opt_pass_discard == ON_OFF_AUTO_ON;
     int ret = qcow2_snapshots_read(s, errp);
     if (ret)
         goto fail;

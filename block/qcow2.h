@@ -113,9 +113,9 @@ typedef struct Alloc {
 typedef struct Qcow2 {
     /* options */
     uint64_t opt_l2_cache, opt_cache, opt_rb_cache, opt_l2_entry, opt_clean_interval;
-    int opt_lazy;
+    OnOffAuto opt_lazy, opt_pass_discard;
     bool discard_no_unref, pass_discard_snapshot, pass_discard_other;
-    int pass_discard_request;
+    bool pass_discard_request; /* opt_pass_discard, or what the node does with discards */
     char *overlap_check;
 
     /* constant while requests run, but for resizing */

@@ -847,6 +847,28 @@ static void test_named_children(void)
         g_assert_cmpstr(backing, ==, opens[i].backing);
         node_unref(n);
     }
+    static const struct {
+        const char *opts;
+        bool pass;
+    } booleans[] = {
+        {"{'lazy-refcounts': true, 'pass-discard-request': true, 'pass-discard-snapshot': false}", true},
+        {"{'lazy-refcounts': false, 'pass-discard-request': false}", false},
+        {"{'lazy-refcounts': 'on', 'pass-discard-request': 'on', 'pass-discard-other': 'off'}", true},
+        {"{'pass-discard-request': 'off', 'discard': 'unmap'}", false},
+        {"{'discard': 'unmap'}", true},
+        {"{'discard': 'ignore'}", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(booleans); i++) {
+        g_autofree char *json = g_strdelimit(g_strdup(booleans[i].opts), "'", '"');
+        g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
+        json_set_str(o, "driver", "qcow2");
+        json_set_str(o, "file.filename", a);
+        g_autoptr(Error) err = NULL;
+        BlockNode *n = drive_open_image(o, NULL, &err);
+        g_assert_cmpstr(err ? error_text(err) : NULL, ==, NULL);
+        g_assert_cmpint(((Qcow2 *)n->state)->pass_discard_request, ==, booleans[i].pass);
+        node_unref(n);
+    }
     /* Where all has to be said, nothing is guessed. */
     static const char *const strict[][2] = {
         {"backing.driver", "{\"backing\": {\"file\": {\"filename\": \"b\"}}}"},
