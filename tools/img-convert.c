@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHUNK (2 * MIB)
+#define CHUNK      (2 * MIB)
+#define SPARSE_MAX (16 * MIB)
 
 static const struct option long_options[] = {{"help", no_argument, 0, 'h'},
                                              {"object", required_argument, 0, IMG_OPT_OBJECT},
@@ -38,7 +39,7 @@ typedef struct Convert {
     BlockEdge *target;
     uint64_t size, sparse;
     unsigned base_depth; /* what comes from there on is in the target's backing file; 0: there is none */
-    bool compress, zero_init, has_backing;
+    bool compress, zero_init, has_backing, full; /* full: zeroes are data, too */
     uint8_t *buf;
     GThreadPool *pool; /* compress */
     GAsyncQueue *idle; /* of Piece: waits where all are in the pool */
@@ -102,7 +103,7 @@ static void compress_piece(gpointer data, gpointer opaque)
     for (uint64_t done = 0; done < p->len && !g_atomic_int_get(&c->failed); done += n) {
         n = MIN(cluster, p->len - done);
         int ret = 0;
-        if (!img_is_zero(p->data + done, n))
+        if (c->full || !img_is_zero(p->data + done, n))
             ret = qcow2_write_compressed(c->target->node, p->at + done, p->data + done, n);
         else if (!c->zero_init || c->has_backing)
             ret = write_zero(c, p->at + done, n);
@@ -149,7 +150,7 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
     if (ret)
         return img_error("error while reading block status at offset %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
     uint64_t cluster = c->compress ? cluster_of(c) : 0;
-    bool zero = st.flags & BLOCK_ST_ZERO;
+    bool zero = st.flags & BLOCK_ST_ZERO && !c->full;
     bool below = c->base_depth && (st.depth >= c->base_depth || !(st.flags & BLOCK_ST_ALLOCATED));
     if (c->compress) { /* whole clusters, whatever they are made of */
         st.len = MIN(len, MAX(ROUND_DOWN(st.len, cluster), cluster));
@@ -195,7 +196,7 @@ static uint64_t convert_amount(const Convert *c)
         BlockNode *src = source_at(c, at, &in, &len);
         if (node_status_chain(src, NULL, in, len, &st))
             return c->size;
-        sum += st.flags & BLOCK_ST_ZERO ? 0 : st.len;
+        sum += st.flags & BLOCK_ST_ZERO && !c->full ? 0 : st.len;
         at += st.len;
     }
     return sum;
@@ -234,11 +235,12 @@ int img_convert(int argc, char **argv)
         case 'S':
             if (!img_size(optarg, &c.sparse))
                 return 1;
-            if (c.sparse % 512)
+            if (c.sparse % 512 || c.sparse > SPARSE_MAX)
                 return img_error(
                     "Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to "
-                    "%d. Select 0 to disable sparse detection (fully allocates output).",
-                    INT32_MAX / 512 * 512);
+                    "%" PRIu64 ". Select 0 to disable sparse detection (fully allocates output).",
+                    (uint64_t)SPARSE_MAX);
+            c.full = !c.sparse;
             break;
         case 'p':
             img_progress_on = true;
@@ -328,8 +330,7 @@ int img_convert(int argc, char **argv)
                 c.base_depth = depth;
     }
     if (!no_create) {
-        if (!json_get(o, "size"))
-            json_set(o, "size", json_printf("%" PRIu64, c.size));
+        json_set(o, "size", json_printf("%" PRIu64, c.size)); /* the source's, whatever -o says */
         Error *err = NULL;
         if (!block_create(out, out_fmt, o, &err)) {
             g_autofree char *text = g_strdup_printf("%s: error while converting %s", out, out_fmt);
@@ -355,20 +356,22 @@ int img_convert(int argc, char **argv)
         ret = img_error("Compression not supported for this file format");
         goto out;
     }
-    if (no_create && node_length(c.target->node) < c.size) {
+    if (node_length(c.target->node) < c.size) {
         ret = img_error("output file is smaller than input file");
         goto out;
     }
-    c.size = MIN(c.size, node_length(c.target->node));
     c.buf = g_malloc(MAX(CHUNK, 2 * MIB));
-    uint64_t amount = img_progress_on ? convert_amount(&c) : 1, copied = 0, n = 0;
+    uint64_t amount = 0, copied = 0, n = 0;
     img_progress(0);
     if (c.compress)
         compress_begin(&c);
     for (uint64_t at = 0, step = 0; at < c.size && !ret; at += step) {
         ret = convert_step(&c, at, &step, &n) ? 1 : 0;
         copied += n;
-        img_progress(amount ? (double)copied / (double)amount : 1);
+        if (img_progress_wanted()) {
+            amount = amount ? amount : convert_amount(&c);
+            img_progress(amount ? (double)copied / (double)amount : 1);
+        }
     }
     if (c.compress && compress_end(&c))
         ret = 1;

@@ -84,7 +84,7 @@ int img_create(int argc, char **argv)
         g_autofree char *full = *base == '/' || base[colon] == ':' || !strcmp(folder, ".")
                                     ? g_strdup(base)
                                     : g_build_filename(folder, base, NULL);
-        ImgOpen how = {.format = base_fmt, .force_share = false};
+        ImgOpen how = {.format = base_fmt, .force_share = true}; /* a guest may be writing to it */
         BlockEdge *e = img_open(full, &how);
         if (!e)
             return img_error("%s: Could not open backing image.", path);

@@ -10,6 +10,7 @@
 #include "util/keyval.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,10 +152,38 @@ bool img_is_zero(const uint8_t *p, size_t len)
 }
 
 bool img_progress_on;
+static volatile sig_atomic_t progress_asked;
+
+static void ask_progress(int sig)
+{
+    (void)sig;
+    progress_asked = 1;
+}
+
+/* Of every command: one that has no progress to tell goes on, too. */
+static void catch_progress_signals(void)
+{
+    struct sigaction act = {.sa_handler = ask_progress, .sa_flags = SA_RESTART};
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGUSR1, &act, NULL);
+#ifdef SIGINFO
+    sigaction(SIGINFO, &act, NULL);
+#endif
+}
+
+bool img_progress_wanted(void)
+{
+    return img_progress_on || progress_asked;
+}
+
 void img_progress(double fraction)
 {
     static int last = -1;
     int now = (int)(fraction * 10000);
+    if (!img_progress_on && progress_asked) {
+        progress_asked = 0;
+        fprintf(stderr, "    (%3.2f/100%%)\n", (double)now / 100);
+    }
     if (!img_progress_on || now == last)
         return;
     last = now;
@@ -323,6 +352,7 @@ int main(int argc, char **argv)
 {
     error_init("qemu-img");
     mainloop_init();
+    catch_progress_signals();
     if (argc < 2)
         return img_usage("Not enough arguments");
     const char *name = argv[1];

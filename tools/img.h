@@ -50,7 +50,9 @@ void img_print_json(const Json *v);
 void img_announce(const char *path, const char *format, const Json *opts);
 void img_snapshot_table(BlockNode *n);
 bool img_output_json(const char *arg, bool *json); /* of --output; false: told */
-void img_progress(double fraction);                /* 0 to 1; nothing unless it was turned on */
+/* 0 to 1: shown where -p turned it on; else told once, on stderr, after a SIGUSR1. */
+void img_progress(double fraction);
+bool img_progress_wanted(void); /* whether img_progress() says something now */
 extern bool img_progress_on;
 bool img_is_zero(const uint8_t *p, size_t len);
 

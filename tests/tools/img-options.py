@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""qemu-img's options one by one, beside Debian's: what each asks for is done, or is refused in the same way.
+
+Usage: img-options.py QEMU-IMG EMULATOR"""
+import shutil
+import signal
+import time
+
+from imgtest import *
+
+
+# --- progress on a signal ---
+def told_on_signal():
+    """SIGUSR1 ends no command; one that has progress to tell does so once, on stderr."""
+    problems = []
+    line = re.compile(r'^    \(\d+\.\d\d/100%\)$')
+    with tempfile.TemporaryDirectory() as d:
+        raw(d, size=64 << 20)
+        with open(os.path.join(d, 'r.raw'), 'r+b') as f:
+            for at in range(0, 64 << 20, 4096):
+                f.seek(at)
+                f.write(b'%d' % at)
+        shutil.copy(os.path.join(d, 'r.raw'), os.path.join(d, 'same.raw'))
+        run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'r.raw', '-F', 'raw', 'o.qcow2', cwd=d)
+        run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'r.raw', '-F', 'raw', 'p.qcow2', cwd=d)
+        for args, tells in ((('convert', '-q', '-c', '-O', 'qcow2', 'r.raw', 'o'), True), (('compare', '-f', 'raw', 'r.raw', 'same.raw'), False),
+                            (('rebase', '-b', '', 'o.qcow2'), False), (('commit', '-d', 'p.qcow2'), False),
+                            (('bench', '-c', '20000', '-f', 'raw', 'r.raw'), False)):
+            p = subprocess.Popen([OURS, *args], cwd=d, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            sent = 0
+            # Until it catches the signal, the signal ends it: that is not what is tested.
+            while p.poll() is None:
+                with open(f'/proc/{p.pid}/status', encoding='ascii') as f:
+                    caught = re.search(r'SigCgt:\s*([0-9a-f]+)', f.read())
+                if caught and int(caught[1], 16) >> signal.SIGUSR1 - 1 & 1:
+                    p.send_signal(signal.SIGUSR1)
+                    sent += 1
+                time.sleep(0.002)
+            so, se = p.communicate(timeout=60)
+            lines = [x for x in se.splitlines() if x]
+            if p.returncode or '%' in so or not all(line.match(x) for x in lines) or len(lines) > sent or tells and not (sent and lines):
+                problems.append(f'{args}: {sent} signals: ends with {p.returncode}: {so}{se[:300]}')
+    report('SIGUSR1: progress is told, and the run goes on', problems)
+
+
+told_on_signal()
+
+
+# --- convert: size, -S 0 ---
+def size(name):
+    """Both programs' images have the same size."""
+    def check(a, b):
+        out = [plain_json(run(THEIRS, 'info', '--output=json', name, cwd=d)[1])['virtual-size'] for d in (a, b)]
+        return [] if out[0] == out[1] else [f'{name}: {out[0]} bytes, theirs {out[1]}']
+    return check
+
+
+def allocated(name, fmt):
+    """Both programs' images have data at the same places."""
+    def check(a, b):
+        out = [[(e['start'], e['length'], e['zero'], e['data'])
+                for e in plain_json(run(THEIRS, 'map', '-f', fmt, '--output=json', name, cwd=d)[1])] for d in (a, b)]
+        return [] if out[0] == out[1] else [f'{name}: {out[0]}, theirs {out[1]}']
+    return check
+
+
+for fmt in 'raw', 'qcow2':
+    for n in '1M', '16M':
+        both(f'convert -O {fmt} -o size={n}: the size stays the source\'s', 'convert', '-f', 'raw', '-O', fmt, '-o', f'size={n}', 'r.raw', 'o',
+             setup=raw, after=lambda a, b: size('o')(a, b) + equal(a, 'r.raw', 'raw', 'o', fmt))
+    both(f'convert -O {fmt} -S 0: all is allocated', 'convert', '-O', fmt, '-S', '0', '-f', 'raw', 'r.raw', 'o', setup=raw,
+         after=lambda a, b: allocated('o', fmt)(a, b) + equal(a, 'r.raw', 'raw', 'o', fmt))
+both('convert -c -S 0: all is allocated', 'convert', '-c', '-O', 'qcow2', '-S', '0', '-f', 'raw', 'r.raw', 'o', setup=raw,
+     after=lambda a, b: allocated('o', 'qcow2')(a, b) + equal(a, 'r.raw', 'raw', 'o', 'qcow2'))
+both('convert -S 0 -B: what is below stays below', 'convert', '-O', 'qcow2', '-S', '0', '-B', 'base.qcow2', '-F', 'qcow2', 'top.qcow2', 'o', setup=chain,
+     after=lambda a, b: sound(a, 'o') + equal(a, 'top.qcow2', 'qcow2', 'o', 'qcow2'))
+for n in '1', '3G', '1T':
+    both(f'convert -S {n}', 'convert', '-S', n, '-f', 'raw', 'r.raw', 'o', setup=raw)
+
+
+# --- a base that a guest writes to ---
+def base_in_use():
+    problems = []
+    for hn, holder in [('our emulator', EMULATOR)] + ([('theirs', THEIR_EMULATOR)] if os.access(THEIR_EMULATOR, os.X_OK) else []):
+        with tempfile.TemporaryDirectory() as d:
+            image()(d)
+
+            def probe():
+                code, so, se = run(OURS, 'create', '-f', 'qcow2', '-b', 'i.qcow2', '-F', 'qcow2', 'o.qcow2', cwd=d)
+                return [f'{hn} has it open: exit {code}: {so}{se}'] if code else []
+            problems += holding(holder, ['-blockdev', 'driver=qcow2,node-name=q,file.driver=file,file.filename=i.qcow2'], d, probe)
+            problems += sound(d, 'o.qcow2') if not problems else []
+    report('create on an image that a guest writes to', problems)
+
+
+base_in_use()
+finish()
