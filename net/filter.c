@@ -9,11 +9,21 @@
 const char *const net_filter_queue_names[] = {"all", "rx", "tx", NULL};
 const char *const net_filter_status_names[] = {"off", "on", NULL};
 
-bool net_filter_attach(NetFilter *f, void (*packet)(NetFilter *f, const NetPacket *p), Error **errp)
+/* NULL where there is none. */
+static NetClient *back_end_of(const NetFilter *f, Error **errp)
 {
     NetClient *nc = f->netdev ? net_find(f->netdev) : NULL;
-    if (!nc || nc->conf)
-        return error_set(errp, "netdev=%s: there is no such back end", f->netdev ? f->netdev : "");
+    if (nc && !nc->conf)
+        return nc;
+    error_set(errp, "netdev=%s: there is no such back end", f->netdev ? f->netdev : "");
+    return NULL;
+}
+
+bool net_filter_attach(NetFilter *f, void (*packet)(NetFilter *f, const NetPacket *p), Error **errp)
+{
+    NetClient *nc = back_end_of(f, errp);
+    if (!nc)
+        return false;
     NetClient *held = net_hold(nc);
     f->packet = packet;
     f->nc = nc;
@@ -117,8 +127,9 @@ static bool dump_complete(Object *o, Error **errp)
 {
     FilterDump *s = DUMP(o);
     PcapHeader h = {PCAP_MAGIC, 2, 4, 0, 0, s->max_len, PCAP_ETHERNET};
-    if (!s->file)
-        s->file = g_strdup("qemu-vlan0.pcap");
+    s->fd = -1;
+    if (!back_end_of(&s->f, errp)) /* before there is a file */
+        return false;
     s->fd = open(s->file, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
     if (s->fd < 0)
         return error_set_errno(errp, errno, "filter-dump: cannot open %s", s->file);
@@ -151,7 +162,7 @@ const ObjectDesc object_filter_dump = {
     .parent = "netfilter",
     .size = sizeof(FilterDump),
     .props = dump_props,
-    .required = (const char *const[]){"netdev", NULL},
+    .required = (const char *const[]){"netdev", "file", NULL},
     .complete = dump_complete,
     .destroy = dump_destroy,
 };

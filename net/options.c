@@ -5,7 +5,7 @@
  */
 #include "net/internal.h"
 
-#include "hw/core/prop.h"
+#include "hw/core/device.h"
 #include "qapi/qapi.h"
 #include "util/keyval.h"
 
@@ -215,7 +215,7 @@ bool netdev_option(const char *text, Error **errp)
 
 /* ---- cards ---- */
 
-static const char *const card_keys[] = {"model", "mac", "macaddr", "addr", "vectors", "id", "name", NULL};
+static const char *const card_keys[] = {"model", "mac", "macaddr", "addr", "vectors", NULL};
 
 static void card_clear(void *p)
 {
@@ -238,12 +238,11 @@ static bool parse_mac(const char *text, uint8_t *mac)
     return true;
 }
 
-/* What opts say of a card is taken out of them. */
-static bool add_card(const Json *opts, NetClient *netdev, Error **errp)
+/* id: what its option is called (may be NULL); the card itself is named by its model and number. */
+static bool add_card(const Json *opts, const char *id, NetClient *netdev, Error **errp)
 {
     NetCard c = {.netdev = netdev, .vectors = -1};
-    const char *mac = json_get_str(opts, "mac"), *id = json_get_str(opts, "id"),
-               *vectors = json_get_str(opts, "vectors");
+    const char *mac = json_get_str(opts, "mac"), *vectors = json_get_str(opts, "vectors");
     if (!mac)
         mac = json_get_str(opts, "macaddr");
     uint64_t n;
@@ -256,7 +255,7 @@ static bool add_card(const Json *opts, NetClient *netdev, Error **errp)
     c.vectors = vectors ? (int64_t)n : json_get(opts, "vectors") ? net_opt_int(opts, "vectors", -1) : -1;
     c.mac_set = mac;
     c.model = g_strdup(json_get_str(opts, "model"));
-    c.id = g_strdup(id ? id : json_get_str(opts, "name"));
+    c.id = g_strdup(id);
     c.addr = g_strdup(json_get_str(opts, "addr"));
     if (!net_cards) {
         net_cards = g_array_new(false, false, sizeof(NetCard));
@@ -277,11 +276,27 @@ static char *anonymous(void)
     }
 }
 
+/* Whether an option may have this id, which -nic, -net and -netdev share. */
+static bool id_free(const char *id, Error **errp)
+{
+    const NetClient *nc = net_find(id);
+    bool taken = nc && !nc->conf;
+    for (guint i = 0; net_cards && i < net_cards->len; i++)
+        taken |= !g_strcmp0(g_array_index(net_cards, NetCard, i).id, id);
+    if (!id_wellformed(id)) {
+        error_set(errp, "Parameter 'id' expects an identifier, not '%s'", id);
+        error_hint(errp, "Letters, digits, '-', '.' and '_', the first a letter.");
+        return false;
+    }
+    return !taken || error_set(errp, "Duplicate ID '%s' for a network option", id);
+}
+
 /* A back end of typed options without those of a card. */
 static NetClient *add_back_end(const Json *opts, Error **errp)
 {
     g_autoptr(Json) own = json_copy(opts);
-    g_autofree char *name = anonymous();
+    const char *id = json_get_str(opts, "id");
+    g_autofree char *name = id ? g_strdup(id) : anonymous();
     for (size_t i = 0; card_keys[i]; i++)
         json_remove(own, card_keys[i]);
     json_set_str(own, "id", name);
@@ -294,10 +309,13 @@ static Json *parse_nic(const char *text, const char **type, Error **errp)
     if (!type_there(text, errp))
         return NULL;
     g_autoptr(Json) opts = net_options_parse(text, "type", card_keys, errp);
+    if (!opts)
+        return NULL;
+    const char *id = json_get_str(opts, "id");
     *type = json_get_str(opts, "type");
-    if (opts && !*type)
+    if (!*type)
         error_set(errp, "Parameter 'type' is missing");
-    return *type ? g_steal_pointer(&opts) : NULL;
+    return *type && (!id || id_free(id, errp)) ? g_steal_pointer(&opts) : NULL;
 }
 
 bool net_nic_option(const char *text, Error **errp)
@@ -311,7 +329,7 @@ bool net_nic_option(const char *text, Error **errp)
     if (!strcmp(type, "nic") || !strcmp(type, "hubport"))
         return error_set(errp, "Parameter 'type' expects a netdev backend type, not '%s'", type);
     NetClient *nc = add_back_end(opts, errp);
-    return nc && add_card(opts, nc, errp);
+    return nc && add_card(opts, NULL, nc, errp);
 }
 
 bool net_legacy_option(const char *text, Error **errp)
@@ -327,7 +345,7 @@ bool net_legacy_option(const char *text, Error **errp)
         NetClient *nc = netdev ? net_find(netdev) : net_hub_port_new(0, NULL, errp);
         if (netdev && (!nc || nc->conf))
             return error_set(errp, "netdev '%s' not found", netdev);
-        return nc && add_card(opts, nc, errp);
+        return nc && add_card(opts, json_get_str(opts, "id"), nc, errp);
     }
     if (!strcmp(type, "hubport"))
         return error_set(errp, "Parameter 'type' expects a net backend type, not 'hubport'");

@@ -56,11 +56,12 @@ const Prop *device_desc_prop(const DeviceDesc *desc, const char *name)
 const Prop *device_prop(Device *dev, const char *name, Device **holder)
 {
     const Prop *p = device_desc_prop(dev->desc, name);
-    *holder = dev;
     if (!p && dev->inner) {
-        p = device_desc_prop(dev->inner->desc, name);
-        *holder = dev->inner;
+        dev = dev->inner;
+        p = device_desc_prop(dev->desc, name);
     }
+    if (holder)
+        *holder = dev;
     return p;
 }
 

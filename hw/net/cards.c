@@ -27,7 +27,6 @@ static bool create(PciBus *bus, const NetCard *c, const char *model, Error **err
         return false;
     }
     Device *dev = device_new(desc);
-    dev->id = g_strdup(c->id);
     g_autofree char *mac = net_mac_text(c->mac);
     if (c->mac_set)
         device_set_str(dev, "mac", mac);

@@ -207,6 +207,10 @@ def main():
     bad('dgram group', ['-netdev', 'socket,id=u,mcast=10.0.0.1:1'], 'multicast')
     bad('card on no back end', ['-device', 'e1000,netdev=nosuch'], 'nosuch')
     bad('two cards on one', ['-netdev', 'hubport,id=u,hubid=1', '-device', 'e1000,netdev=u', '-device', 'e1000,netdev=u'], "'u'")
+    bad('card by name=', ['-machine', 'none', '-net', 'nic,name=n'], "Invalid parameter 'name'")
+    bad('two of -nic with one id', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,id=u', '-nic', 'socket,listen=127.0.0.1:0,id=u'], "Duplicate ID 'u'")
+    bad('two of -net with one id', ['-machine', 'pc', '-net', 'nic,id=u', '-net', 'nic,id=u'], "Duplicate ID 'u'")
+    bad('id of -nic', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,id=1x'], "'id' expects an identifier")
     bad('card model', ['-nic', 'socket,listen=127.0.0.1:0,model=ne3210'], 'ne3210')
     bad('card address', ['-nic', 'socket,listen=127.0.0.1:0,mac=52:54'], '52:54')
     bad('card with a group address', ['-nic', 'socket,listen=127.0.0.1:0,mac=01:00:00:00:00:01'], '01:00:00:00:00:01')
@@ -214,7 +218,9 @@ def main():
     bad('cards that nobody makes', ['-machine', 'none', '-net', 'nic,model=e1000'], 'e1000', 'not created')
     bad('virtio-net features', ['-device', 'virtio-net-pci,rss=on'], 'rss')
     bad('virtio-net queue', ['-device', 'virtio-net-pci,rx_queue_size=100'], 'rx_queue_size')
-    bad('filter of nothing', ['-object', f'filter-dump,id=f,netdev=nosuch,file={t}/x'], 'nosuch')
+    bad('filter of nothing', ['-object', f'filter-dump,id=f,netdev=nosuch,file={t}/nofilter'], 'nosuch')
+    bad('and leaves no file', ['-drive', f'file={t}/nofilter,format=raw'], 'No such file')
+    bad('filter without file', ['-netdev', 'hubport,id=u,hubid=1', '-object', 'filter-dump,id=f,netdev=u'], "'file' is missing")
     bad('gdb', ['-gdb', 'nonsense'], 'nonsense')
     bad('log item', ['-d', 'nosuch'], 'nosuch', '-d help')
     bad('log file', ['-D', f'{t}/no/such'], f'{t}/no/such')
@@ -255,7 +261,17 @@ def main():
     asks('the usual network', ['-machine', 'pc'], *hmp, network('hub 0\n', f'hub0port0: e1000.0: index=0,type=nic,model=e1000,{first}'))
     asks('no network', ['-machine', 'pc', '-net', 'none'], *hmp, equals(''))
     asks('-nic', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,model=virtio,id=x,mac=52:54:00:00:00:09'], *hmp,
-         network('x: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ #net000: index=0,type=socket'))
+         network('virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ x: index=0,type=socket'))
+    asks('-nic without id', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0'], *hmp, network('e1000.0: index=0', ' \\ #net000: index=0,type=socket'))
+    asks('-net with ids', ['-machine', 'pc', '-net', 'nic,id=n7', '-net', 'socket,listen=127.0.0.1:0,id=u7'], *hmp,
+         network('hub0port1: u7: index=0,type=socket', 'hub0port0: e1000.0: index=0'))
+    asks('a link by -net id', ['-machine', 'pc', '-net', 'nic', '-net', 'socket,listen=127.0.0.1:0,id=u7'], 'set_link', {'name': 'u7', 'up': False}, equals({}))
+    asks('a back end of -nic goes', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,id=u0'], 'netdev_del', {'id': 'u0'}, equals({}))
+    asks('a filter on a back end of -nic', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,id=u0', '-object',
+         f'filter-dump,id=f0,netdev=u0,file={t}/x.pcap,maxlen=100'], 'qom-get', {'path': '/objects/f0', 'property': 'maxlen'}, equals(100))
+    asks('vectors for a card without', ['-machine', 'pc', '-net', 'nic,vectors=3', '-net', 'socket,listen=127.0.0.1:0'], *hmp, network('e1000.0: index=0'))
+    asks('vectors for a card with', ['-machine', 'pc', '-net', 'nic,model=virtio,vectors=3,addr=6'], 'human-monitor-command', {'command-line': 'info qtree'},
+         network('dev: virtio-net-pci, id ""', 'vectors = 3\n', 'addr = "06.0"'))
     asks('-net nic', ['-machine', 'pc', '-net', 'nic,macaddr=52:54:00:00:00:07', '-net', 'socket,listen=127.0.0.1:0'], *hmp,
          network('hub 0\n \\ hub0port1: #net000', 'hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:00:00:07'))
     asks('addresses count up', ['-machine', 'pc', '-nodefaults', '-device', 'e1000', '-device', 'e1000,mac=52:54:00:12:34:57', '-device', 'e1000'],
