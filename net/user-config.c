@@ -26,8 +26,10 @@ static bool parse_net(const char *text, uint32_t *net, uint32_t *mask, Error **e
 {
     g_auto(GStrv) parts = g_strsplit(text, "/", 2);
     struct in_addr a, m;
-    if (!parts[0] || !parse_ip4("net", parts[0], &a, errp))
-        return *text || error_set(errp, "Parameter 'net' is empty");
+    if (!parts[0])
+        return error_set(errp, "Parameter 'net' is empty");
+    if (!parse_ip4("net", parts[0], &a, errp))
+        return false;
     *net = ntohl(a.s_addr);
     *mask = usual_mask(*net);
     if (parts[1]) {
@@ -44,24 +46,22 @@ static bool parse_net(const char *text, uint32_t *net, uint32_t *mask, Error **e
         }
     }
     *net &= *mask;
-    if (~*mask < 15)
-        return error_set(errp, "Parameter 'net': '%s' has too few addresses", text);
     return true;
 }
 
-/* An address of the network: key's, or the n-th. */
+/* An address: key's, or the n-th of the network. */
 static bool address(const Json *opts, const char *key, uint32_t net, uint32_t mask, uint32_t nth, struct in_addr *out,
                     Error **errp)
 {
     const char *s = json_get_str(opts, key);
     out->s_addr = htonl(net | (nth & ~mask));
-    if (!s)
-        return true;
-    if (!parse_ip4(key, s, out, errp))
-        return false;
-    if ((ntohl(out->s_addr) & mask) != net)
-        return error_set(errp, "Parameter '%s': %s is not in the guest's network", key, s);
-    return true;
+    return !s || parse_ip4(key, s, out, errp);
+}
+
+static bool in_network(const char *key, struct in_addr a, const SlirpConfig *c, Error **errp)
+{
+    return (a.s_addr & c->vnetmask.s_addr) == c->vnetwork.s_addr ||
+           error_set(errp, "Parameter '%s': %s is not in the guest's network", key, inet_ntoa(a));
 }
 
 static bool config4(SlirpConfig *c, const Json *opts, Error **errp)
@@ -76,7 +76,9 @@ static bool config4(SlirpConfig *c, const Json *opts, Error **errp)
     c->vnetmask.s_addr = htonl(mask);
     if (!address(opts, "host", net, mask, 2, &c->vhost, errp) ||
         !address(opts, "dhcpstart", net, mask, 15, &c->vdhcp_start, errp) ||
-        !address(opts, "dns", net, mask, 3, &c->vnameserver, errp))
+        !address(opts, "dns", net, mask, 3, &c->vnameserver, errp)) /* which may be one of the world */
+        return false;
+    if (!in_network("host", c->vhost, c, errp) || !in_network("dhcpstart", c->vdhcp_start, c, errp))
         return false;
     if (c->vnameserver.s_addr == c->vhost.s_addr)
         return error_set(errp, "DNS must be different from host");
@@ -104,12 +106,7 @@ static bool address6(SlirpConfig *c, const Json *opts, const char *key, uint8_t 
     const char *s = json_get_str(opts, key);
     *out = c->vprefix_addr6;
     out->s6_addr[15] |= last;
-    if (!s)
-        return true;
-    if (!parse_ip6(key, s, out, errp))
-        return false;
-    return same_prefix(out, &c->vprefix_addr6, c->vprefix_len) ||
-           error_set(errp, "Parameter '%s': %s is not in the guest's network", key, s);
+    return !s || parse_ip6(key, s, out, errp);
 }
 
 static bool config6(SlirpConfig *c, const Json *opts, Error **errp)
@@ -121,8 +118,11 @@ static bool config6(SlirpConfig *c, const Json *opts, Error **errp)
     if (bits < 0 || bits > 126)
         return error_set(errp, "Invalid IPv6 prefix length %d: 0 to 126 bits", (int)bits);
     c->vprefix_len = (uint8_t)bits;
-    return address6(c, opts, "ipv6-host", 2, &c->vhost6, errp) &&
-           address6(c, opts, "ipv6-dns", 3, &c->vnameserver6, errp);
+    if (!address6(c, opts, "ipv6-host", 2, &c->vhost6, errp) ||
+        !address6(c, opts, "ipv6-dns", 3, &c->vnameserver6, errp))
+        return false;
+    return same_prefix(&c->vhost6, &c->vprefix_addr6, c->vprefix_len) ||
+           error_set(errp, "Parameter 'ipv6-host': %s is not in the guest's network", json_get_str(opts, "ipv6-host"));
 }
 
 static bool config_names(UserConfig *u, const Json *opts, Error **errp)

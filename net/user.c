@@ -489,6 +489,8 @@ static bool guestfwd_add(User *u, const char *text, Error **errp)
         g_autofree char *server = dash ? g_strndup(p, dash - p) : NULL;
         why = "a rule is tcp:SERVER:PORT-DEVICE or tcp:SERVER:PORT-cmd:COMMAND";
         if (dash && dash[1] && parse_end(server, &addr, addr, &port, &why)) {
+            if (!port)
+                return error_set(errp, "Invalid guest forwarding rule '%s' (bad port)", text);
             if (!g_str_has_prefix(dash + 1, "cmd:"))
                 return guestfwd_chardev(u, dash + 1, &addr, port, errp) ||
                        error_prepend(errp, "guest forwarding rule '%s': ", text);

@@ -304,6 +304,31 @@ def test_user(t):
         assert got[:6] == me and got[12:14] == b'\x08\x06' and got[20:22] == b'\0\2' and got[28:32] == bytes((192, 168, 7, 2)), got
 
 
+def test_user_options(t):
+    """Each option with values that are refused, and with some that are not."""
+    refused = {'net': ('', 'foo', '/24', '10.0.0.0/', '10.0.0.0/3', '10.0.0.0/33', '10.0.0.0/24x', '10.0.0.0/24/3', '10.0.0.0/32'),
+               'host': ('', 'foo', '10.0.2.300', '10.0.3.1'),
+               'dns': ('', 'foo', '10.0.2.2'),
+               'dhcpstart': ('', 'foo', '10.0.2.2', '10.0.2.3', '10.0.9.9'),
+               'restrict': ('foo', '1'),
+               'hostfwd': ('', 'foo', 'tcp::80', 'tcp:foo:80-:22', 'tcp::x-:22', 'tcp::9998-foo:22', 'tcp::9998-:0', 'tcp::9998-:70000', 'tcp::9998-'),
+               'guestfwd': ('foo', 'tcp:foo:80-cmd:cat', 'tcp:10.0.2.100:x-cmd:cat', 'tcp:10.0.2.100:80', 'tcp:10.0.2.100:80-', 'tcp:10.0.3.100:80-cmd:cat',
+                            'udp:10.0.2.100:80-cmd:cat', 'tcp:10.0.2.2:80-cmd:cat', 'tcp:10.0.2.100:0-cmd:cat'),
+               'ipv6-prefix': ('', 'foo'),
+               'ipv6-prefixlen': ('x', '-1', '127'),
+               'ipv6-host': ('', 'foo', 'fd00::2'),
+               'ipv6-dns': ('', 'foo')}
+    taken = ('net=10.0.0.0/255.255.255.0', 'net=10.0.0.0/29', 'dns=10.0.3.4', 'dhcpstart=10.0.2.250', 'restrict=y', 'guestfwd=tcp::80-cmd:cat',
+             'ipv6-prefix=fd00::', 'ipv6-prefixlen=126', 'ipv6-host=fec0::2', 'ipv6-dns=fd00::3')
+    with Qemu() as q:
+        for key, values in refused.items():
+            for v in values:
+                assert q.hmp(f'netdev_add user,id=u,{key}={v}').startswith('Error: '), f'{key}={v} is taken'
+        for text in taken:
+            assert q.hmp(f'netdev_add user,id=u,{text}') == '', text
+            assert q.hmp('netdev_del u') == ''
+
+
 def tap_missing():
     try:
         with Qemu('-netdev', 'tap,id=t,ifname=qkvmtest0,script=no,downscript=no'):
@@ -334,6 +359,7 @@ TESTS = [
     ('netdev_add, netdev_del', test_hot, None),
     ('filter-dump', test_dump, None),
     ('user: ports, ARP', test_user, user_missing),
+    ('user: options, right and wrong', test_user_options, user_missing),
     ('tap', test_tap, tap_missing),
 ]
 
