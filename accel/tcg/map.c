@@ -86,6 +86,11 @@ static bool memory_gone(const TcgRamMap *old, const TcgRamMap *new)
     return false;
 }
 
+static void free_map(RcuHead *head)
+{
+    g_free(container_of(head, TcgRamMap, rcu));
+}
+
 static void rebuild(MemoryListener *l)
 {
     AddressSpace *spaces[2] = {&as_memory, cpu_smm_space};
@@ -106,7 +111,8 @@ static void rebuild(MemoryListener *l)
     *m = (TcgRamMap){.n = {n[0], n[1]}, .s = {all, all + n[0]}};
     __atomic_store_n(&tcg_map, m, __ATOMIC_SEQ_CST);
     request_all_and_wait(TCG_NEW_MAP | (memory_gone(old, m) ? TCG_DROP_CODE : 0));
-    g_free(old);
+    if (old)
+        rcu_call(&old->rcu, free_map);
 }
 
 static void log_changed(MemoryListener *l, const FlatRange *r)

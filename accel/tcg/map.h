@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The engine's own copy of the physical memory map, as far as it is host memory: what light code looks addresses up in.
- * It is replaced as a whole by the memory listener, which waits until every vCPU has let go of the old one.
+ * It is replaced as a whole by the memory listener, which waits until every vCPU in the guest has let go of the old
+ * one.
  */
 #ifndef ACCEL_TCG_MAP_H
 #define ACCEL_TCG_MAP_H
 
 #include "accel/tcg/tcg.h"
+#include "util/rcu.h"
 
 typedef struct TcgRamSection {
     uint64_t gpa, last; /* page aligned, inclusive end */
@@ -16,8 +18,9 @@ typedef struct TcgRamSection {
     bool logged;   /* writes must be marked (display, migration) */
 } TcgRamSection;
 
-/* [0]: system memory, [1]: what a CPU in SMM sees (cpu_smm_space). */
+/* [0]: system memory, [1]: what a CPU in SMM sees (cpu_smm_space). Freed by RCU: the translator looks at it outside. */
 struct TcgRamMap {
+    RcuHead rcu;
     unsigned n[2];
     TcgRamSection *s[2]; /* by address; in the same allocation */
 };
