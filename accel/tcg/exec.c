@@ -334,7 +334,7 @@ void tcg_decode(X86CPU *c, Insn *i)
         if (c->rip > cs->limit)
             tcg_raise_error(c, EXC_GP, 0);
         room = (unsigned)MIN((uint64_t)cs->limit - c->rip + 1, (uint64_t)INSN_MAX_LEN);
-        lin = (cs->base + c->rip) & t->lin_mask;
+        lin = (uint32_t)(cs->base + c->rip);
     }
     unsigned have = tcg_fetch(c, lin, buf), avail = MIN(have, room);
 
@@ -472,7 +472,7 @@ void tcg_execute(X86CPU *c, const Insn *i)
 /* Before an instruction while breakpoints are armed: gdb's end the loop (true), DR7's fault. */
 static bool debug_before(X86CPU *c)
 {
-    uint64_t lin = (c->seg[SEG_CS].base * !tcg_code64(c) + c->rip) & TCG(c)->lin_mask;
+    uint64_t lin = tcg_code64(c) ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip);
 
     const DebugPoint *p = debug_point_at(lin);
 

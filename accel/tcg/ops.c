@@ -69,7 +69,7 @@ uint64_t tcg_lin(X86CPU *c, unsigned seg, uint64_t off, unsigned size, unsigned 
     } else if (last > s->limit) {
         segment_fault(c, seg);
     }
-    return (s->base + off) & t->lin_mask;
+    return (uint32_t)(s->base + off); /* in long mode too: 64-bit code has left above */
 }
 
 /* Operands. */

@@ -125,6 +125,10 @@ static void compatibility(void)
     /* Segments count. */
     segment(FREE_SEL, 0x600000, 0xff, 0x93, 4);
     try("compatibility, base", C32("mov eax, 0xa0; mov ds, eax; mov dword ptr [0x10], 0x55; mov eax, es:[0x600010]"));
+    segment(FREE_SEL, 0x680000, 0xfffff, 0x93, 0xc);
+    try("compatibility, base and offset wrap",
+        C32("mov eax, 0xa0; mov fs, eax; mov dword ptr es:[0x600000], 0x66; mov eax, fs:[0xfff80000]"));
+    segment(FREE_SEL, 0x600000, 0xff, 0x93, 4);
     try("compatibility, limit", C32("mov eax, 0xa0; mov ds, eax; mov eax, [0xfd]"));
     try("compatibility, null ds", C32("xor eax, eax; mov ds, eax; mov eax, [edi]"));
     try("compatibility, mov ss of null", C32("xor eax, eax; mov ss, eax"));
