@@ -115,7 +115,7 @@ static void memory_operand(Track *k, unsigned n, const Insn *i, unsigned size, u
 
     if (!flat(t, i->seg) || i->asz != t->code_size || !size)
         return;
-    if (i->base == BASE_RIP || (i->base == REG_NONE && i->index == REG_NONE && !key.seg_base)) {
+    if ((i->base == BASE_RIP || (i->base == REG_NONE && i->index == REG_NONE)) && !key.seg_base) {
         uint64_t lin = i->base == BASE_RIP ? t->rip[n] + i->len + (uint64_t)off : (uint64_t)off;
 
         lin &= size_mask(i->asz);
@@ -137,7 +137,9 @@ static void memory_operand(Track *k, unsigned n, const Insn *i, unsigned size, u
         add(k, n, 0, &key, (int64_t)(lin & 0xfff), size, access);
         return;
     }
-    if (i->base != REG_NONE) {
+    if (i->base == BASE_RIP) { /* GS:[RIP + n] */
+        off += (int64_t)(t->rip[n] + i->len);
+    } else if (i->base != REG_NONE) {
         key.base = k->val[i->base].id;
         off += k->val[i->base].off;
     }

@@ -254,7 +254,7 @@ Rm tr_access(Tr *t, const Insn *i, unsigned size, unsigned access)
     if (leads(t, i, size, access)) {
         if (!tr_ea(t, i, &constant))
             tr_lin(t, i, i->seg, size, access);
-        else if (!tr_group(t, 0)->constant) { /* FS:[constant] */
+        else if (!tr_group(t, 0)->constant) { /* FS:[constant], GS:[RIP + n] */
             emit_imm(&t->e, T0, constant);
             tr_lin(t, i, i->seg, size, access);
         }

@@ -26,6 +26,7 @@ typedef struct RandomBlock {
     uint8_t code[CODE_MAX];
     uint16_t at[MAX_INSNS + 1]; /* of each instruction, then of the UD2 */
     CpuImage in;
+    bool absolute;          /* many operands are at known addresses */
     uint32_t limit;         /* of CS; 0: it stays */
     uint8_t memory[MEMORY]; /* the two data pages, the two of the stack */
 } RandomBlock;
@@ -112,11 +113,23 @@ static bool writes_reserved(const Insn *i, unsigned code_size)
     return false;
 }
 
-static bool reaches_memory(const Insn *i, unsigned code_size)
+/* RIP + n or n alone; link_branches() puts the data's address there. */
+static bool is_absolute(const Insn *i, unsigned code_size)
 {
+    return i->has_mem && i->has_modrm && code_size >= 4 && i->asz == code_size && i->index == REG_NONE &&
+           (i->base == BASE_RIP || i->base == REG_NONE) && i->seg != SEG_FS;
+}
+
+static bool reaches_memory(const RandomBlock *b, const Insn *i)
+{
+    unsigned code_size = b->code_size;
+
     if (!i->has_mem || i->desc->attrs & INSN_STRING)
         return true;
-    if (i->seg_override && code_size != 4 && !(code_size == 8 && i->seg < SEG_FS))
+    if (b->absolute && is_absolute(i, code_size))
+        return true;
+    if (i->seg_override && code_size != 4 &&
+        !(code_size == 8 && (i->seg < SEG_FS || (b->absolute && i->seg == SEG_GS))))
         return false;
     if (i->asz < code_size || i->base == REG_NONE || i->base == BASE_RIP)
         return false;
@@ -154,7 +167,9 @@ static bool make_insn(Rng *r, RandomBlock *b, Insn *out)
             continue;
         if (out->has_mem)
             tame_displacement(r, code, out);
-        if (!wild && (!reaches_memory(out, b->code_size) || writes_reserved(out, b->code_size)))
+        if (b->absolute && !is_absolute(out, b->code_size) && percent(r, 75))
+            continue;
+        if (!wild && (!reaches_memory(b, out) || writes_reserved(out, b->code_size)))
             continue;
         return insn_decode(out, code, 16, b->code_size, false, guest_features) == DECODE_OK;
     }
@@ -180,6 +195,25 @@ static void link_branches(Rng *r, RandomBlock *b)
             memcpy(b->code + b->at[n] + i.len - i.imm_size, &rel, i.imm_size);
             break;
         }
+    }
+}
+
+/* In the first data page, near each other, or anywhere in both. */
+static void place_absolute(Rng *r, RandomBlock *b)
+{
+    Insn i;
+
+    for (unsigned n = 0; n < b->n; n++) {
+        if (insn_decode(&i, b->code + b->at[n], 16, b->code_size, false, guest_features) != DECODE_OK ||
+            !is_absolute(&i, b->code_size))
+            continue;
+        uint32_t at = DATA + (percent(r, 80) ? 0x400 + below(r, 64) * 4 : below(r, 0x1f00));
+
+        if (i.base == BASE_RIP)
+            at -= (uint32_t)b->in.rip + b->at[n] + i.len;
+        if (i.seg == SEG_GS && b->code_size == 8)
+            at -= (uint32_t)b->in.gs_base;
+        memcpy(b->code + b->at[n] + i.len - i.imm_size - 4, &at, 4);
     }
 }
 
@@ -210,6 +244,9 @@ static bool make_block(RandomBlock *b, uint64_t number)
     memset(b, 0, sizeof(*b));
     b->number = number;
     b->code_size = sizes[number % ARRAY_SIZE(sizes)];
+    b->absolute = number >> 11 & 1 && !options.no_jumps;
+    if (b->absolute)
+        b->in.gs_base = 0x40;
     for (unsigned n = 0; n < 16; n++)
         b->in.gpr[n] = random_int(r);
     set_pointers(r, b);
@@ -243,6 +280,8 @@ static bool make_block(RandomBlock *b, uint64_t number)
     if (b->code_size != 8 && (b->number >> 10 & 3) == 3 && !options.no_jumps)
         b->limit = (uint32_t)b->in.rip + b->at[b->n - below(&jumps, b->n / 2 + 1)] + below(&jumps, 3);
     link_branches(r, b);
+    if (b->absolute)
+        place_absolute(&jumps, b);
     return true;
 }
 
