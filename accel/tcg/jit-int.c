@@ -95,12 +95,11 @@ static bool is_barrier(const Insn *i)
     return i->base == R_RSP || (i->operand[1].kind == OPND_IMM && (!i->imm || i->imm == -1));
 }
 
-/* Where nobody else has the memory, LOCK costs several times the instruction, and for the CPU itself each is
- * indivisible anyway. Devices' threads write no word that the guest does at the same time; they only rely on order,
- * which is x86's own but for a barrier between a store and a load (docs/engine.rst, Other CPUs). */
+/* Where nobody else has the memory, LOCK costs a program several times the instruction, and for the CPU itself each is
+ * indivisible anyway. A driver may mean a barrier, for the threads of devices (docs/engine.rst, Other CPUs). */
 static unsigned lock(const Tr *t, const Insn *i)
 {
-    return i->lock && (!t->j->alone || is_barrier(i)) ? OPC_LOCK : 0;
+    return i->lock && (!t->j->alone || (t->mode & TM_CPL) != 3 || is_barrier(i)) ? OPC_LOCK : 0;
 }
 
 /* dst op= src of two operands: opc: r/m, reg; +2: reg, r/m; ext of 81 for immediates. */

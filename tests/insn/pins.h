@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PIN_USER, PIN_ALONE /* and the machine has one CPU */, PIN_KERNEL, PIN_32, PIN_16 };
+enum { PIN_USER, PIN_KERNEL, PIN_32, PIN_16 };
 
 typedef struct Pin {
     const char *name;
@@ -18,7 +18,6 @@ typedef struct Pin {
 /* Instructions of which flags are not wanted. */
 #define USER(id, text)   PIN(id, PIN_USER, true, text)
 #define KERNEL(id, text) PIN(id, PIN_KERNEL, true, text)
-#define ALONE(id, text)  PIN(id, PIN_ALONE, true, text)
 /* Blocks. */
 #define BLOCK(id, text)  PIN(id, PIN_USER, false, text)
 #define KBLOCK(id, text) PIN(id, PIN_KERNEL, false, text)
@@ -32,6 +31,7 @@ typedef struct Pin {
     USER(mov_load_index, "mov eax, [rbx + rcx * 4]") \
     USER(mov_load_rip, "mov rax, [rip + 0x1000]") \
     USER(mov_load_fs, "mov rax, fs:[0x28]") \
+    BLOCK(mov_load_gs_rip, "mov rax, gs:[rip + 0x1000]\n mov rcx, gs:[rip + 0x1000]\n ret") \
     USER(mov_load_byte, "mov al, [rbx]") \
     USER(mov_load_spilled, "mov r10, [r11]") \
     USER(mov_store, "mov [rbx + 8], rax") \
@@ -47,16 +47,17 @@ typedef struct Pin {
     USER(lock_add, "lock add [rbx], rax") \
     USER(lock_cmpxchg, "lock cmpxchg [rbx], rcx") \
     USER(lock_xadd, "lock xadd [rbx], rcx") \
-    ALONE(alone_add, "lock add [rbx], rax") \
-    ALONE(alone_add_imm, "lock add dword ptr [rbx], 1") \
-    ALONE(alone_inc, "lock inc dword ptr [rbx]") \
-    ALONE(alone_bts, "lock bts dword ptr [rbx], 1") \
-    ALONE(alone_bts_reg, "lock bts [rbx], rcx") \
-    ALONE(alone_cmpxchg, "lock cmpxchg [rbx], rcx") \
-    ALONE(alone_cmpxchg16b, "lock cmpxchg16b [rbx]") \
-    ALONE(alone_barrier_zero, "lock add dword ptr [rbx], 0") \
-    ALONE(alone_barrier_ones, "lock and dword ptr [rbx], -1") \
-    ALONE(alone_barrier_stack, "lock or [rsp - 8], rax") \
+    USER(alone_add, "lock add [rbx], rax") \
+    USER(alone_add_imm, "lock add dword ptr [rbx], 1") \
+    USER(alone_inc, "lock inc dword ptr [rbx]") \
+    USER(alone_bts, "lock bts dword ptr [rbx], 1") \
+    USER(alone_bts_reg, "lock bts [rbx], rcx") \
+    USER(alone_cmpxchg, "lock cmpxchg [rbx], rcx") \
+    USER(alone_cmpxchg16b, "lock cmpxchg16b [rbx]") \
+    KERNEL(alone_kernel, "lock xadd [rbx], rcx") \
+    USER(alone_barrier_zero, "lock add dword ptr [rbx], 0") \
+    USER(alone_barrier_ones, "lock and dword ptr [rbx], -1") \
+    USER(alone_barrier_stack, "lock or [rsp - 8], rax") \
     USER(xchg_mem, "xchg [rbx], rcx") \
     USER(imul, "imul rax, rcx") \
     USER(imul_load, "imul rax, [rbx], 24") \
@@ -165,7 +166,6 @@ typedef struct Pin {
 /* clang-format on */
 
 #define CODE_PIN_USER   ".code64\n"
-#define CODE_PIN_ALONE  ".code64\n"
 #define CODE_PIN_KERNEL ".code64\n"
 #define CODE_PIN_32     ".code32\n"
 #define CODE_PIN_16     ".code16\n"
