@@ -83,7 +83,8 @@ static void test_no_end(void)
         virtio_update_started(v);
     }
     __atomic_store_n(&quit, true, __ATOMIC_RELAXED);
-    while (!expired && lduw_le(ram + USED + 2) != lduw_le(ram + AVAIL + 2))
+    while (!expired && __atomic_load_n((const uint16_t *)(const void *)(ram + USED + 2), __ATOMIC_ACQUIRE) !=
+                           lduw_le(ram + AVAIL + 2))
         g_usleep(100);
     virtio_stop(v);
     g_assert_false(expired);
