@@ -184,8 +184,8 @@ bool block_create(const char *path, const char *format, const Json *opts, Error 
 
 /* ---- overlays ---- */
 
-BlockNode *block_overlay(const char *path, const char *format, const char *backing, const char *node_name, BlockNode *n,
-                         bool create, Error **errp)
+static BlockNode *make_overlay(const char *path, const char *format, const char *backing, const char *node_name,
+                               BlockNode *n, bool create, bool temporary, Error **errp)
 {
     if (create) {
         g_autoptr(Json) o = json_object();
@@ -202,11 +202,17 @@ BlockNode *block_overlay(const char *path, const char *format, const char *backi
     if (node_name)
         json_set_str(o, "node-name", node_name);
     json_set_str(o, "read-only", "off");
-    json_set_str(o, "cache.direct", n->direct ? "on" : "off");
-    json_set_str(o, "cache.no-flush", n->no_flush ? "on" : "off");
+    json_set_str(o, "cache.direct", n->direct && !temporary ? "on" : "off");
+    json_set_str(o, "cache.no-flush", n->no_flush || temporary ? "on" : "off"); /* a crash loses it all anyway */
     json_set_str(o, "discard", n->discard ? "unmap" : "ignore");
     json_set(o, "backing", json_null());
     return drive_open_image(o, path, errp);
+}
+
+BlockNode *block_overlay(const char *path, const char *format, const char *backing, const char *node_name, BlockNode *n,
+                         bool create, Error **errp)
+{
+    return make_overlay(path, format, backing, node_name, n, create, false, errp);
 }
 
 BlockNode *block_temporary_overlay(BlockNode *n, Error **errp)
@@ -219,7 +225,7 @@ BlockNode *block_temporary_overlay(BlockNode *n, Error **errp)
         return NULL;
     }
     close(fd);
-    BlockNode *over = block_overlay(path, "qcow2", NULL, NULL, n, true, errp);
+    BlockNode *over = make_overlay(path, "qcow2", NULL, NULL, n, true, true, errp);
     unlink(path);
     if (over && !node_set_backing(over, n, errp)) {
         node_unref(over);

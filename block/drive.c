@@ -679,6 +679,19 @@ bool drive_add_hmp(const char *text, Error **errp)
     return d;
 }
 
+bool drive_add_node(const char *text, Error **errp)
+{
+    g_autoptr(Json) o = keyval_parse(text, NULL, errp);
+    if (!o)
+        return false;
+    if (!json_get(o, "node-name"))
+        return error_set(errp, "'node-name' needs to be specified");
+    BlockNode *n = drive_open_image(o, NULL, errp);
+    if (n)
+        n->monitor_owned = true;
+    return n;
+}
+
 bool drive_del(const char *id, Error **errp)
 {
     BlockNode *n = node_find(id);

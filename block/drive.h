@@ -58,8 +58,10 @@ int drive_max_bus(DriveIf type);                             /* -1: none */
  */
 bool drives_check_orphans(void);
 
-/* Monitor: HMP drive_add and drive_del, QMP blockdev-*. opts: the command's arguments (borrowed). */
+/* Monitor: HMP drive_add and drive_del, QMP blockdev-*. opts: the command's arguments (borrowed). drive_add_node():
+ * drive_add -n, a node that is nobody's medium. */
 bool drive_add_hmp(const char *text, Error **errp);
+bool drive_add_node(const char *text, Error **errp);
 bool drive_del(const char *id, Error **errp);
 bool blockdev_add(const Json *opts, Error **errp);
 bool blockdev_del(const char *node_name, Error **errp);
@@ -80,6 +82,9 @@ bool block_snapshot(const char *node_name, const char *overlay, Error **errp);
  * format may be NULL. */
 bool block_snapshot_sync(const char *device, const char *node_name, const char *file, const char *snapshot_node,
                          const char *format, bool existing, Error **errp);
+/* What the device's overlay holds (all: those of all drives) goes into what backs it; the guest waits meanwhile. */
+bool block_commit(const char *device, Error **errp);
+bool block_commit_all(Error **errp);
 bool block_resize(const char *device, const char *node_name, uint64_t size, Error **errp);
 
 #endif

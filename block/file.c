@@ -133,6 +133,30 @@ static bool file_set_perm(BlockNode *n, unsigned perm, unsigned shared, Error **
     return true;
 }
 
+/* The same file by another description, which takes over the locks. */
+static bool file_set_writable(BlockNode *n, bool on, Error **errp)
+{
+    FileState *s = n->state;
+    g_autofree char *self = g_strdup_printf("/proc/self/fd/%d", s->fd);
+    int fd = open(self, O_CLOEXEC | O_NOCTTY | (n->direct ? O_DIRECT : 0) | (on ? O_RDWR : O_RDONLY));
+    if (fd < 0)
+        return error_set_errno(errp, errno, "Could not reopen '%s'", s->filename);
+    for (size_t i = 0; i < ARRAY_SIZE(lock_names); i++) { /* shared ones: our own do not stand in the way */
+        int err = 0;
+        if (s->lock_perm & lock_names[i].bit)
+            err = lock_byte(fd, F_OFD_SETLK, F_RDLCK, LOCK_PERM_BASE + lock_names[i].index);
+        if (!err && s->lock_deny & lock_names[i].bit)
+            err = lock_byte(fd, F_OFD_SETLK, F_RDLCK, LOCK_DENY_BASE + lock_names[i].index);
+        if (err) {
+            close(fd);
+            return lock_failed(s, "", lock_names[i].name, err, errp);
+        }
+    }
+    close(s->fd);
+    s->fd = fd;
+    return true;
+}
+
 /* The smallest block that O_DIRECT takes: asked of the file, as file systems do not tell otherwise. */
 static uint32_t probe_align(int fd)
 {
@@ -520,6 +544,7 @@ const BlockDriver block_file = {
     .write_zeroes = file_write_zeroes,
     .truncate = file_truncate,
     .set_perm = file_set_perm,
+    .set_writable = file_set_writable,
     .status = file_status,
     .allocated = file_allocated,
     .stats = file_stats,
@@ -541,6 +566,7 @@ const BlockDriver block_host_device = {
     .write_zeroes = file_write_zeroes,
     .truncate = device_truncate,
     .set_perm = file_set_perm,
+    .set_writable = file_set_writable,
     .allocated = file_allocated,
     .stats = file_stats,
 };

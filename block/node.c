@@ -600,6 +600,26 @@ const char *node_used_by(BlockNode *n)
     return n->users->len ? ((BlockEdge *)n->users->pdata[0])->user : NULL;
 }
 
+bool node_set_writable(BlockNode *n, bool on, Error **errp)
+{
+    if (n->read_only == !on)
+        return true;
+    BlockNode *file = n->file ? n->file->node : NULL;
+    bool below = file && (on ? file->read_only : file->made_writable);
+    if (!on && n->drv->set_writable && !n->drv->set_writable(n, false, errp))
+        return false;
+    if (below && !node_set_writable(file, on, errp))
+        return false;
+    if (on && n->drv->set_writable && !n->drv->set_writable(n, true, errp)) {
+        if (below)
+            node_set_writable(file, false, NULL);
+        return false;
+    }
+    n->read_only = !on;
+    n->made_writable = on;
+    return true;
+}
+
 void node_drain(BlockNode *n, bool on)
 {
     if (!n)

@@ -127,7 +127,8 @@ struct BlockDriver {
     /* Under the VM lock, drained. */
     bool (*truncate)(BlockNode *n, uint64_t size, Error **errp);
     bool (*set_perm)(BlockNode *n, unsigned perm, unsigned shared, Error **errp); /* all users together */
-    int64_t (*allocated)(BlockNode *n);                                           /* bytes on the host, -1: unknown */
+    bool (*set_writable)(BlockNode *n, bool on, Error **errp); /* NULL: nothing to do, or the layer below's */
+    int64_t (*allocated)(BlockNode *n);                        /* bytes on the host, -1: unknown */
     /* A range of one kind from off on, at most len bytes, at least one. NULL: all of it is data. */
     int (*status)(BlockNode *n, uint64_t off, uint64_t len, BlockStatus *st);
     void (*info)(BlockNode *n, Json *out);  /* its part of QMP's ImageInfo */
@@ -158,7 +159,8 @@ struct BlockNode {
     bool monitor_owned; /* by -blockdev, blockdev-add */
     /* common options */
     bool read_only, auto_read_only, direct, no_flush, force_share;
-    int discard; /* index in "ignore" "unmap" */
+    bool made_writable; /* by node_set_writable(), for a while */
+    int discard;        /* index in "ignore" "unmap" */
     int detect_zeroes;
     bool probed_raw;    /* nobody said that it is raw: writes to sector 0 may not make it something else */
     char *filename;     /* what query-block shows; never NULL once open */
@@ -205,6 +207,8 @@ bool node_edge_set_perm(BlockEdge *e, unsigned perm, unsigned shared, Error **er
 void node_drain(BlockNode *n, bool on); /* n and all below; NULL: nothing */
 void node_unuse(BlockEdge *e);          /* drops its reference on the node too */
 bool node_truncate(BlockNode *n, uint64_t size, Error **errp);
+/* n and the files below it (not what backs it) take writes, or no longer do. Drained; all of it or nothing. */
+bool node_set_writable(BlockNode *n, bool on, Error **errp);
 const char *node_used_by(BlockNode *n); /* some user's name, NULL: nobody */
 
 /* Requests on a node, in the calling thread; 0 or -errno. Ranges are checked. */

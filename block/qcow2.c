@@ -371,6 +371,30 @@ static void qcow2_close(BlockNode *n)
     release(n);
 }
 
+static bool qcow2_set_writable(BlockNode *n, bool on, Error **errp)
+{
+    Qcow2 *s = n->state;
+    if (on) {
+        if (s->incompat & (QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_DIRTY) || s->corrupt)
+            return error_set(errp, "qcow2: Image '%s' is corrupt or was not closed; qemu-img check -r all mends it",
+                             n->filename);
+        return s->rt_size || error_set(errp, "Image does not contain a reference count table");
+    }
+    if (!s->write_ready)
+        return true;
+    g_mutex_lock(&s->wlock);
+    g_mutex_lock(&s->lock);
+    int ret = qcow2_commit(s);
+    g_mutex_unlock(&s->lock);
+    if (!ret)
+        qcow2_reap(s, true);
+    g_mutex_lock(&s->lock);
+    ret = ret ? ret : qcow2_commit(s);
+    g_mutex_unlock(&s->lock);
+    g_mutex_unlock(&s->wlock);
+    return !ret || error_set_errno(errp, -ret, "Could not write the tables of '%s'", n->filename);
+}
+
 static void qcow2_info(BlockNode *n, Json *o)
 {
     const Qcow2 *s = n->state;
@@ -416,4 +440,5 @@ const BlockDriver block_qcow2 = {
     .truncate = qcow2_truncate,
     .status = qcow2_status,
     .info = qcow2_info,
+    .set_writable = qcow2_set_writable,
 };

@@ -265,10 +265,12 @@ static void node_text(BlockNode *n, const Block *b, bool verbose, GString *s)
     if (b && b->throttle) {
         ThrottleLimits l = throttle_group_limits(b->throttle);
         g_string_append(s, "    I/O throttling:  ");
-        for (int i = 0; i < THROTTLE_KINDS; i++)
-            g_string_append_printf(s, " %s=%" PRIu64, throttle_qmp_names[i], l.avg[i]);
-        for (int i = 0; i < THROTTLE_KINDS; i++)
-            g_string_append_printf(s, " %s_max=%" PRIu64, throttle_qmp_names[i], l.max[i]);
+        for (int k = 0; k < THROTTLE_KINDS; k += 3) { /* bps, then iops: total, read, write */
+            for (int i = k; i < k + 3; i++)
+                g_string_append_printf(s, " %s=%" PRIu64, throttle_qmp_names[i], l.avg[i]);
+            for (int i = k; i < k + 3; i++)
+                g_string_append_printf(s, " %s_max=%" PRIu64, throttle_qmp_names[i], l.max[i]);
+        }
         g_string_append_printf(s, " iops_size=%" PRIu64 " group=%s\n", l.iops_size, throttle_group_name(b->throttle));
     }
     if (verbose) {

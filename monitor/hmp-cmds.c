@@ -317,11 +317,52 @@ static void cmd_block_resize(Hmp *h, const Json *args)
     hmp_error(h, err);
 }
 
+/* As QEMU tells them of these two commands: without "Error: ". */
+static void plain_error(Hmp *h, Error *err)
+{
+    if (err)
+        hmp_print(h, "%s\n", error_text(err));
+    error_free(err);
+}
+
 static void cmd_drive_add(Hmp *h, const Json *args)
 {
     Error *err = NULL;
-    if (drive_add_hmp(json_get_str(args, "opts"), &err))
+    const char *opts = json_get_str(args, "opts"); /* the slot means nothing: device_add gives the drive its place */
+    if (flag(args, "n"))
+        drive_add_node(opts, &err);
+    else if (drive_add_hmp(opts, &err))
         hmp_print(h, "OK\n");
+    plain_error(h, err);
+}
+
+static void cmd_block_set_io_throttle(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    json_unref(qmp_block_set_io_throttle(args, &err));
+    hmp_error(h, err);
+}
+
+static void cmd_commit(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    const char *device = json_get_str(args, "device");
+    if (strcmp(device, "all"))
+        block_commit(device, &err);
+    else
+        block_commit_all(&err);
+    plain_error(h, err);
+}
+
+static void cmd_snapshot_blkdev(Hmp *h, const Json *args)
+{
+    Error *err = NULL;
+    const char *file = json_get_str(args, "snapshot-file");
+    if (file)
+        block_snapshot_sync(json_get_str(args, "device"), NULL, file, NULL, json_get_str(args, "format"),
+                            flag(args, "n"), &err);
+    else
+        error_set(&err, "Parameter 'snapshot-file' is missing");
     hmp_error(h, err);
 }
 
@@ -438,16 +479,22 @@ const HmpCommand hmp_commands[] = {
     {"balloon", "value:e", "target", "ask the guest to have this much memory (MiB)", cmd_balloon},
     {"block_resize", "device:B size:s", "device size", "change the size of an image (MiB, or with a suffix)",
      cmd_block_resize},
+    {"block_set_io_throttle", "device:B bps:e bps_rd:e bps_wr:e iops:e iops_rd:e iops_wr:e",
+     "device bps bps_rd bps_wr iops iops_rd iops_wr", "limit a drive's bytes and requests per second (0: no limit)",
+     cmd_block_set_io_throttle},
     {"change", "-f device:B target:s format:s? read-only-mode:s?", "[-f] device filename [format [read-only-mode]]",
      "put another medium into a drive (-f: even if locked); change vnc password PASSWORD", cmd_change},
     {"chardev-add", "args:s", "args", "add a character device, as -chardev", cmd_chardev_add},
     {"chardev-remove", "id:s", "id", "remove a character device", cmd_chardev_remove},
     {"chardev-send-break", "id:s", "id", "send a break on a character device", cmd_chardev_send_break},
+    {"commit", "device:B", "device|all", "write what an overlay holds (also -snapshot's) into the image behind it",
+     cmd_commit},
     {"cont|c", "", "", "run the VM again", cmd_cont},
     {"cpu", "index:e", "index", "choose the CPU that other commands look at", cmd_cpu},
     {"device_add", "device:S", "driver[,prop=value][,...]", "plug in a device, as -device", cmd_device_add},
     {"device_del", "id:s", "device", "unplug a device", cmd_device_del},
-    {"drive_add", "opts:S", "[-n] [[<domain>:]<bus>:]<slot> drive", "add a drive, as -drive", cmd_drive_add},
+    {"drive_add", "-n slot:s opts:s", "[-n] [[<domain>:]<bus>:]<slot> options",
+     "add a drive, as -drive with if=none (-n: a node, as -blockdev)", cmd_drive_add},
     {"drive_del", "id:B", "device", "remove a drive", cmd_drive_del},
     {"eject", "-f device:B", "[-f] device", "take the medium out of a drive (-f: even if locked)", cmd_eject},
     {"gdbserver", "device:s?", "[device]", "serve gdb on a character back end (tcp::1234), or 'none'", cmd_gdbserver},
@@ -493,6 +540,8 @@ const HmpCommand hmp_commands[] = {
      "protocol password [-d display] [action-if-connected]", "set a display's password", hmp_set_password},
     {"sendkey", "keys:s hold_ms:e?", "keys [hold_ms]", "press keys together ('ctrl-alt-f1')", cmd_sendkey},
     {"set_link", "name:s up:b", "name on|off", "plug or unplug a network link", hmp_set_link},
+    {"snapshot_blkdev", "-n device:B snapshot-file:s? format:s?", "[-n] device [new-image-file] [format]",
+     "go on in a new image on top of the drive's (-n: the file exists)", cmd_snapshot_blkdev},
     {"stop|s", "", "", "stop the VM", cmd_stop},
     {"sum", "start:e size:e", "addr size", "checksum of physical memory", hmp_sum},
     {"system_powerdown", "", "", "press the power button", cmd_system_powerdown},

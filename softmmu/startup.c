@@ -668,6 +668,13 @@ static bool choose_accel(Error **errp)
     return accel_init(list, errp);
 }
 
+static void commit_drives(void)
+{
+    Error *err = NULL;
+    if (!block_commit_all(&err))
+        error_report_err(err);
+}
+
 static bool make_drives(Error **errp)
 {
     static const struct {
@@ -704,6 +711,7 @@ static bool make_drives(Error **errp)
                         .snapshot = option_given(OPT_SNAPSHOT),
                         .default_floppy = want_floppy,
                         .default_cdrom = want_cdrom};
+    chardev_mux_commit_hook = commit_drives;
     return drives_init(&cfg, errp);
 }
 

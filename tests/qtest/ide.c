@@ -10,6 +10,8 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -839,6 +841,58 @@ static void test_walk_cd(void)
     walk(SEC, walk_seed(), 600);
 }
 
+static bool on_disk(const Ide *t, unsigned sector, uint8_t byte)
+{
+    uint8_t buf[512];
+    int fd = open(t->disk, O_RDONLY);
+    g_assert_cmpint(pread(fd, buf, 512, 512 * (off_t)sector), ==, 512);
+    close(fd);
+    return buf[0] == byte && buf[511] == byte;
+}
+
+static void write_sector(const Ide *t, unsigned sector, uint8_t byte)
+{
+    uint8_t buf[512];
+    memset(buf, byte, sizeof(buf));
+    regs(t->q, PRI, 0xe0, 1, sector);
+    g_assert_cmphex(command(t->q, PRI, 0x30), ==, 0x58);
+    write_words(t->q, PRI, buf, 512);
+    g_assert_cmphex(idle(t->q, PRI), ==, 0x50);
+}
+
+/* What -snapshot keeps apart is written into the image on demand: by Ctrl-A s, and by the monitor's commit. */
+static void test_save_snapshot(void)
+{
+    g_autofree char *sock = g_strdup_printf("%s/ide-mux-%d", g_get_tmp_dir(), getpid());
+    g_autofree char *args =
+        g_strdup_printf("-snapshot -chardev socket,id=c,path=%s,server=on,wait=off,mux=on -serial chardev:c", sock);
+    Ide t = ide_start(args);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    g_strlcpy(un.sun_path, sock, sizeof(un.sun_path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&un, sizeof(un)), ==, 0);
+    write_sector(&t, 5, 0xa5);
+    g_assert_false(on_disk(&t, 5, 0xa5));
+    g_assert_cmpint(write(fd, "\1s", 2), ==, 2);
+    for (int i = 0; i < 3000 && !on_disk(&t, 5, 0xa5); i++)
+        g_usleep(10000);
+    g_assert_true(on_disk(&t, 5, 0xa5));
+    close(fd);
+    write_sector(&t, 6, 0x5a);
+    write_sector(&t, 5, 0x11);
+    g_assert_true(on_disk(&t, 5, 0xa5) && !on_disk(&t, 6, 0x5a));
+    g_autofree char *none = qtest_hmp(t.q, "commit nope"), *cd = qtest_hmp(t.q, "commit ide1-cd0"),
+                    *all = qtest_hmp(t.q, "commit all");
+    g_assert_nonnull(strstr(none, "Device 'nope' not found"));
+    g_assert_nonnull(strstr(cd, "'commit' error for 'ide1-cd0': Operation not supported"));
+    g_assert_cmpstr(all, ==, "");
+    g_assert_true(on_disk(&t, 5, 0x11) && on_disk(&t, 6, 0x5a));
+    write_sector(&t, 6, 0x77);
+    g_assert_true(on_disk(&t, 6, 0x5a));
+    ide_quit(&t);
+    g_unlink(sock);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -857,6 +911,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/retry/dma", test_retry_dma);
     g_test_add_func("/ide/quit/stopped", test_quit_stopped);
     g_test_add_func("/ide/quit/in-flight", test_quit_in_flight);
+    g_test_add_func("/ide/save-snapshot", test_save_snapshot);
     g_test_add_func("/ide/walk/disk", test_walk_disk);
     g_test_add_func("/ide/walk/cd", test_walk_cd);
     return g_test_run();

@@ -912,6 +912,61 @@ static void test_snapshot(void)
     g_assert_true(!node_find("base") && !node_find("top")); /* nobody keeps them */
 }
 
+static void test_commit(void)
+{
+    g_autofree char *img = make_image("cm.img", 65536), *over = path_of("cm.qcow2");
+    BlockNode *n =
+        OPEN("{'driver':'raw','node-name':'cbase','read-only':true,'file':{'driver':'file','filename':'%s'}}", img);
+    BlockNode *top = block_temporary_overlay(n, NULL);
+    g_assert_nonnull(top);
+    g_assert_true(top->no_flush && !n->no_flush);
+    Block *b = blk_new("cm");
+    g_assert_true(blk_insert(b, top, NULL));
+    g_assert_true(blk_set_perm(b, BLOCK_PERM_CONSISTENT_READ | BLOCK_PERM_WRITE, BLOCK_PERM_CONSISTENT_READ, NULL));
+    node_unref(top);
+    uint8_t buf[512], got[512];
+    g_autoptr(Error) err = NULL;
+    for (int round = 1; round < 4; round++) {
+        memset(buf, 0x40 + round, sizeof(buf));
+        g_assert_cmpint(blk_pwrite_sync(b, 1024 * (unsigned)round, buf, 512), ==, 0);
+        g_assert_true(round & 1 ? block_commit("cm", &err) : block_commit_all(&err));
+        for (int k = 1; k <= round; k++) {
+            g_assert_cmpint(node_pread(n, 1024 * (unsigned)k, got, 512), ==, 0);
+            g_assert_cmpuint(got[0], ==, 0x40 + k);
+            g_assert_cmpint(blk_pread_sync(b, 1024 * (unsigned)k, got, 512), ==, 0);
+            g_assert_cmpuint(got[511], ==, 0x40 + k);
+        }
+        BlockStatus st; /* the overlay has nothing left, and nobody else writes what is below */
+        g_assert_cmpint(node_status(top, 0, 65536, &st), ==, 0);
+        g_assert_true(!(st.flags & BLOCK_ST_ALLOCATED) && st.len == 65536);
+        g_assert_true(n->read_only && n->file->node->read_only);
+        g_assert_cmpint(node_pwrite(n, 0, buf, 512), ==, -EPERM);
+    }
+    /* What another overlay stands on stays as it is. */
+    BlockNode *other = block_temporary_overlay(n, NULL);
+    g_assert_cmpint(blk_pwrite_sync(b, 8192, buf, 512), ==, 0);
+    g_assert_false(block_commit("cm", &err));
+    assert_error(&err, "'commit' error for 'cm'");
+    g_assert_cmpint(node_pread(n, 8192, got, 512), ==, 0);
+    g_assert_cmpuint(got[0], !=, 0x43);
+    node_unref(other);
+    g_assert_true(block_commit("cm", &err));
+    g_assert_false(block_commit("nix", &err));
+    assert_error(&err, "Device 'nix' not found");
+    g_assert_true(block_snapshot_sync("cm", NULL, over, NULL, NULL, false, &err));
+    blk_remove(b);
+    node_unref(n);
+    n = OPEN("{'driver':'raw','file':{'driver':'file','filename':'%s'}}", img);
+    g_assert_true(blk_insert(b, n, NULL));
+    node_unref(n);
+    g_assert_false(block_commit("cm", &err));
+    assert_error(&err, "Operation not supported");
+    g_assert_cmpint(blk_pread_sync(b, 8192, got, 512), ==, 0);
+    g_assert_cmpuint(got[0], ==, 0x43);
+    blk_remove(b);
+    blk_unref(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -936,6 +991,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/throttle-buckets", test_throttle_buckets);
     g_test_add_func("/block/throttle-node", test_throttle_node);
     g_test_add_func("/block/snapshot", test_snapshot);
+    g_test_add_func("/block/commit", test_commit);
     g_test_add_func("/block/home-ring", test_ring);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
