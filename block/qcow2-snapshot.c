@@ -449,3 +449,31 @@ bool qcow2_snapshot_apply(BlockNode *n, const char *name, Error **errp)
     unlock_all(s);
     return !ret || error_set_errno(errp, -ret, "Could not go back to the snapshot '%s'", name);
 }
+
+bool qcow2_snapshot_show(BlockNode *n, const char *id, const char *name, Error **errp)
+{
+    Qcow2 *s = n->state;
+    const Snapshot *sn = NULL;
+    for (uint32_t i = 0; i < s->nb_snapshots && !sn; i++)
+        if ((id || name) && (!id || !strcmp(s->snapshots[i].id, id)) && (!name || !strcmp(s->snapshots[i].name, name)))
+            sn = &s->snapshots[i];
+    if (!sn)
+        return error_set(errp, "Can't find snapshot");
+    if (!n->read_only)
+        return error_set(errp, "Image is not read-only");
+    /* The disk keeps its size: behind a snapshot that is smaller, nothing is allocated. */
+    uint32_t size = MAX(sn->l1_size, s->l1_size);
+    g_autofree uint64_t *l1 = read_l1(s, sn, errp);
+    if (!l1)
+        return false;
+    uint64_t *all = g_new0(uint64_t, MAX(size, 1));
+    memcpy(all, l1, (size_t)sn->l1_size * 8);
+    lock_all(s);
+    g_free(s->l1);
+    g_free(s->l1_flags);
+    s->l1 = all;
+    s->l1_flags = g_malloc0(MAX(size, 1));
+    s->l1_size = size;
+    unlock_all(s);
+    return true;
+}

@@ -259,6 +259,8 @@ Json *qcow2_snapshot_list(BlockNode *n);
 bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp);
 bool qcow2_snapshot_delete(BlockNode *n, const char *name, Error **errp);
 bool qcow2_snapshot_apply(BlockNode *n, const char *name, Error **errp);
+/* n, read-only and just opened, shows a snapshot from here on: that of this id and name, of which one may be NULL. */
+bool qcow2_snapshot_show(BlockNode *n, const char *id, const char *name, Error **errp);
 
 /* qcow2-resize.c */
 bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp);

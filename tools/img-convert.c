@@ -202,6 +202,37 @@ static uint64_t convert_amount(const Convert *c)
     return sum;
 }
 
+/* Of -l: "snapshot.id=ID,snapshot.name=NAME", or one of the two alone. */
+static bool show_snapshot(BlockNode *n, const char *text)
+{
+    Error *err = NULL;
+    bool ok = false;
+    if (n->drv != &block_qcow2) {
+        img_error("Failed to load snapshot: Block format '%s' used by device '' does not support temporarily loading "
+                  "internal snapshots",
+                  n->drv->name);
+        return false;
+    }
+    if (g_str_has_prefix(text, "snapshot.")) {
+        g_autoptr(Json) o = json_object();
+        if (!img_options(o, text))
+            return false;
+        for (size_t i = 0; i < json_length(o); i++) {
+            if (!strcmp(json_key_at(o, i), "snapshot.id") || !strcmp(json_key_at(o, i), "snapshot.name"))
+                continue;
+            img_error("Invalid parameter '%s'", json_key_at(o, i));
+            img_error("Failed in parsing snapshot param '%s'", text);
+            return false;
+        }
+        ok = qcow2_snapshot_show(n, json_get_str(o, "snapshot.id"), json_get_str(o, "snapshot.name"), &err);
+    } else if (!(ok = qcow2_snapshot_show(n, text, NULL, NULL))) {
+        ok = qcow2_snapshot_show(n, NULL, text, &err);
+    }
+    if (!ok)
+        img_error_of("Failed to load snapshot", err);
+    return ok;
+}
+
 int img_convert(int argc, char **argv)
 {
     const char *out_fmt = "raw", *base = NULL, *base_fmt = NULL, *out_cache = "unsafe";
@@ -209,6 +240,7 @@ int img_convert(int argc, char **argv)
     Convert c = {.sparse = 4096};
     bool no_create = false, quiet = false, wants_help = false, target_opts = false, target_zero = false;
     g_autoptr(Json) o = json_object();
+    const char *snapshot = NULL;
     int opt, ret = 0;
     while ((opt = getopt_long(argc, argv, ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", long_options, NULL)) != -1) {
         switch (opt) {
@@ -257,6 +289,9 @@ int img_convert(int argc, char **argv)
         case 'n':
             no_create = true;
             break;
+        case 'l':
+            snapshot = optarg;
+            break;
         case 'm': /* taken: the order of writes is the image's */
         case 'W':
             break;
@@ -293,6 +328,8 @@ int img_convert(int argc, char **argv)
             return img_error("Format driver '%s' does not support image creation", out_fmt);
         return img_error("Unknown file format '%s'", out_fmt);
     }
+    if (snapshot && argc - optind > 2)
+        return img_error("No support for concatenating multiple snapshot");
     if (c.compress && !target_opts && strcmp(out_fmt, "qcow2"))
         return img_error("Compression not supported for this file format");
     c.sources = g_ptr_array_new();
@@ -305,6 +342,10 @@ int img_convert(int argc, char **argv)
             goto out;
         }
         g_ptr_array_add(c.sources, e);
+        if (snapshot && !show_snapshot(e->node, snapshot)) {
+            ret = 1;
+            goto out;
+        }
         c.size += node_length(e->node);
         g_array_append_val(c.starts, c.size);
     }

@@ -31,7 +31,8 @@ static const struct {
     {"compare", img_compare, "[-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] [--image-opts] filename1 filename2"},
     {"convert", img_convert,
      "[-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file] [-F backing_fmt] "
-     "[-o options] [-S sparse_size] [-m num_coroutines] [-W] [-U] [--image-opts] [--target-is-zero] filename "
+     "[-o options] [-l snapshot_param] [-S sparse_size] [-m num_coroutines] [-W] [-U] [--image-opts] "
+     "[--target-is-zero] filename "
      "[filename2 "
      "[...]] output_filename"},
     {"create", img_create, "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]"},

@@ -79,6 +79,35 @@ for n in '1', '3G', '1T':
     both(f'convert -S {n}', 'convert', '-S', n, '-f', 'raw', 'r.raw', 'o', setup=raw)
 
 
+# --- convert -l ---
+def grown(d):
+    """Snapshots of 4 and of 9 MiB, of a disk that has 16 now."""
+    snapshots(d)
+    for n in '9M', '16M':
+        assert run(THEIRS, 'resize', '-f', 'qcow2', 'i.qcow2', n, cwd=d)[0] == 0
+        if n == '9M':
+            assert run(THEIRS, 'snapshot', '-c', 'grown', 'i.qcow2', cwd=d)[0] == 0
+        write(d, 'i.qcow2', int(n[:-1]))
+
+
+def on_base(d):
+    chain(d)
+    assert run(THEIRS, 'snapshot', '-c', 'one', 'top.qcow2', cwd=d)[0] == 0
+    write(d, 'top.qcow2', 8)
+    os.rename(os.path.join(d, 'top.qcow2'), os.path.join(d, 'i.qcow2'))
+
+
+for name in 'one', 'two words', 'grown', '2', 'snapshot.id=1', 'snapshot.name=two words', 'snapshot.id=3,snapshot.name=grown', 'snapshot.id=1,snapshot.name=grown', \
+        'nix', 'snapshot.foo=1', 'snapshot.id=':
+    both(f'convert -l {name}', 'convert', '-l', name, '-O', 'raw', 'i.qcow2', 'o', setup=grown,
+         after=lambda a, b: size('o')(a, b) + equal(a, 'o', 'raw', os.path.join(b, 'o'), 'raw') if os.path.exists(os.path.join(b, 'o')) else [])
+for name, setup, opts in ('compressed', grown, ('-c', '-O', 'qcow2')), ('on a backing file', on_base, ('-O', 'qcow2')):
+    both(f'convert -l, {name}', 'convert', '-l', 'one', *opts, 'i.qcow2', 'o', setup=setup,
+         after=lambda a, b: sound(a, 'o') + equal(a, 'o', 'qcow2', os.path.join(b, 'o'), 'qcow2'))
+both('convert -l of raw', 'convert', '-l', 'one', '-f', 'raw', 'r.raw', 'o', setup=raw)
+both('convert -l of two images', 'convert', '-l', 'one', 'i.qcow2', 'i.qcow2', 'o', setup=snapshots)
+
+
 # --- a base that a guest writes to ---
 def base_in_use():
     problems = []
