@@ -51,6 +51,22 @@ bool drive_option(const char *text, Error **errp)
     return true;
 }
 
+bool drive_option_help(const char *text)
+{
+    g_autoptr(Json) o = keyval_parse(text, NULL, NULL);
+    const char *f = o ? json_get_str(o, "format") : NULL;
+    if (!f || (strcmp(f, "help") && strcmp(f, "?")))
+        return false;
+    for (int read_only = 0; read_only < 2; read_only++) {
+        printf("Supported formats%s:", read_only ? " (read-only)" : "");
+        for (const BlockDriver *const *d = block_drivers; *d; d++)
+            if (!(*d)->hidden)
+                printf(" %s", (*d)->name);
+        printf("\n");
+    }
+    return true;
+}
+
 bool drive_option_file(const char *option, const char *path, DriveIf type, int index, const char *extra, Error **errp)
 {
     Json *opts = keyval_parse(extra ? extra : "", NULL, errp);

@@ -38,6 +38,8 @@ typedef struct DriveInfo {
 
 /* -drive TEXT ("file=x,if=ide,..."). */
 bool drive_option(const char *text, Error **errp);
+/* format=help there: the formats are listed on stdout. */
+bool drive_option_help(const char *text);
 /* -hda (IDE, 0, NULL) .. -hdd, -cdrom (DEFAULT, 2, "media=cdrom"), -fda (FLOPPY, 0), -sd, -pflash, a bare image
  * (DEFAULT, 0, "media=disk"): path is taken as it is, commas and all; extra: more key=value text. index -1: the next
  * free. option: for messages. */

@@ -241,6 +241,11 @@ static inline uint64_t node_length(const BlockNode *n)
 int64_t block_allocated(BlockNode *n);            /* bytes on the host, -1: unknown */
 Json *block_image_info(BlockNode *n, bool chain); /* QMP's ImageInfo; chain: with what backs it */
 
+/* For people: "1.5 GiB"; the image's facts, and its table of snapshots (nothing where it has none), line by line. */
+char *block_human_size(uint64_t bytes);
+void block_image_text(BlockNode *n, GString *s);
+void block_snapshots_text(BlockNode *n, GString *s);
+
 /* Options. flat: nested objects and arrays become dotted keys ("cache.direct", "server.0.host"). */
 Json *block_opts_flatten(const Json *opts, Error **errp);
 bool blockdev_add_opts(const Json *opts, bool text, Error **errp); /* blockdev_add(); text: as node_open() */

@@ -274,11 +274,9 @@ static void node_text(BlockNode *n, const Block *b, bool verbose, GString *s)
         g_string_append_printf(s, " iops_size=%" PRIu64 " group=%s\n", l.iops_size, throttle_group_name(b->throttle));
     }
     if (verbose) {
-        int64_t allocated = block_allocated(n);
-        g_string_append_printf(s, "\nImages:\nimage: %s\nfile format: %s\nvirtual size: %" PRIu64 " bytes\n",
-                               n->filename, n->drv->name, node_length(n));
-        if (allocated >= 0)
-            g_string_append_printf(s, "disk size: %" PRId64 " bytes\n", allocated);
+        g_string_append(s, "\nImages:\n");
+        for (BlockNode *at = n; at; at = at->backing ? at->backing->node : NULL)
+            block_image_text(at, s);
     }
 }
 
@@ -292,7 +290,7 @@ char *block_info_text(const char *device, bool nodes, bool verbose, Error **errp
         if (found)
             g_string_append_c(s, '\n');
         found = true;
-        g_string_append(s, b->name ? b->name : b->root ? b->root->node->name : "");
+        g_string_append(s, b->name ? b->name : b->root ? b->root->node->name : qdev_of(b));
         if (b->root && b->name)
             g_string_append_printf(s, " (%s)", b->root->node->name);
         if (b->root) {

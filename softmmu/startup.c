@@ -696,6 +696,8 @@ static bool make_drives(Error **errp)
     };
     for (size_t i = 0; option_at(i); i++) {
         const Option *o = option_at(i);
+        if (o->desc->id == OPT_DRIVE && drive_option_help(o->arg))
+            done();
         if (o->desc->id == OPT_DRIVE && !drive_option(o->arg, errp))
             return error_prepend(errp, "%s: ", o->where);
         if (o->desc->id == OPT_BLOCKDEV && !blockdev_option(o->arg, errp))
@@ -703,7 +705,8 @@ static bool make_drives(Error **errp)
         for (size_t k = 0; k < ARRAY_SIZE(shorts); k++) {
             if (o->desc->id != shorts[k].id)
                 continue;
-            if (!drive_option_file(o->where, o->arg, shorts[k].type, shorts[k].index, shorts[k].extra, errp))
+            g_autofree char *name = o->desc->id == OPT_IMAGE ? g_strdup("") : g_strdup_printf("-%s", o->desc->name);
+            if (!drive_option_file(name, o->arg, shorts[k].type, shorts[k].index, shorts[k].extra, errp))
                 return false;
         }
     }

@@ -69,21 +69,10 @@ static int one_file(Common *c, int argc, char **argv)
 
 /* ---- info ---- */
 
-static void print_value(const Json *v)
-{
-    bool b;
-    uint64_t u;
-    if (json_get_bool(v, &b))
-        printf("%s\n", b ? "true" : "false");
-    else if (json_get_uint(v, &u))
-        printf("%" PRIu64 "\n", u);
-    else
-        printf("%s\n", json_get_string(v) ? json_get_string(v) : "");
-}
-
 static void human_child(BlockNode *n)
 {
-    g_autofree char *human = img_human(node_length(n)), *disk = img_human((uint64_t)MAX(block_allocated(n), 0));
+    g_autofree char *human = block_human_size(node_length(n)),
+                    *disk = block_human_size((uint64_t)MAX(block_allocated(n), 0));
     printf("Child node '/file':\n    filename: %s\n    protocol type: %s\n    file length: %s (%" PRIu64
            " bytes)\n    disk size: %s\n",
            n->filename, n->drv->name, human, node_length(n), disk);
@@ -91,37 +80,9 @@ static void human_child(BlockNode *n)
 
 static void human_info(BlockNode *n)
 {
-    g_autoptr(Json) o = block_image_info(n, false);
-    const Json *data = json_get(json_get(o, "format-specific"), "data");
-    uint64_t cluster;
-    bool dirty = false;
-    g_autofree char *size = img_human(node_length(n)), *full = node_backing_path(n);
-    int64_t allocated = block_allocated(n);
-    g_autofree char *disk = allocated < 0 ? g_strdup("unavailable") : img_human((uint64_t)allocated);
-    printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRIu64 " bytes)\ndisk size: %s\n", n->filename,
-           n->drv->name, size, node_length(n), disk);
-    json_get_bool(json_get(o, "dirty-flag"), &dirty);
-    if (json_get_uint(json_get(o, "cluster-size"), &cluster))
-        printf("cluster_size: %" PRIu64 "\n", cluster);
-    if (dirty)
-        printf("cleanly shut down: no\n");
-    if (full) {
-        printf("backing file: %s", n->backing_file);
-        if (strcmp(full, n->backing_file))
-            printf(" (actual path: %s)", full);
-        printf("\n");
-        if (n->backing_fmt)
-            printf("backing file format: %s\n", n->backing_fmt);
-    }
-    img_snapshot_table(n);
-    if (json_length(data)) {
-        printf("Format specific information:\n");
-        for (size_t i = 0; i < json_length(data); i++) {
-            g_autofree char *key = g_strdelimit(g_strdup(json_key_at(data, i)), "-", ' ');
-            printf("    %s: ", key);
-            print_value(json_val_at(data, i));
-        }
-    }
+    g_autoptr(GString) s = g_string_new(NULL);
+    block_image_text(n, s);
+    printf("%s", s->str);
     if (n->file)
         human_child(n->file->node);
 }
@@ -446,7 +407,11 @@ int img_snapshot(int argc, char **argv)
     bool ok = true;
     const char *what = "";
     if (action == 'l') {
-        img_snapshot_table(e->node);
+        {
+            g_autoptr(GString) s = g_string_new(NULL);
+            block_snapshots_text(e->node, s);
+            printf("%s", s->str);
+        }
     } else if (e->node->drv != &block_qcow2) {
         img_close(e);
         return img_error("Could not %s snapshot '%s': the format '%s' has none",

@@ -85,18 +85,6 @@ bool img_size(const char *text, uint64_t *out)
     return false;
 }
 
-char *img_human(uint64_t v)
-{
-    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
-    int i = 0;
-    double d = (double)v;
-    while (i < 6 && d >= 1000) { /* three digits */
-        d /= 1024;
-        i++;
-    }
-    return g_strdup_printf("%0.3g %sB", d, units[i]);
-}
-
 bool img_options(Json *into, const char *text)
 {
     Error *err = NULL;
@@ -225,34 +213,6 @@ void img_announce(const char *path, const char *format, const Json *opts)
     if (!qcow2 && pre)
         printf(" preallocation=%s", pre);
     printf("\n");
-}
-
-void img_snapshot_table(BlockNode *n)
-{
-    g_autoptr(Json) list = n->drv == &block_qcow2 ? qcow2_snapshot_list(n) : NULL;
-    if (!json_length(list))
-        return;
-    printf("Snapshot list:\n%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
-    for (size_t i = 0; i < json_length(list); i++) {
-        const Json *o = json_at(list, i);
-        uint64_t size = 0, sec = 0, clock = 0, nsec = 0, icount = 0;
-        json_get_uint(json_get(o, "vm-state-size"), &size);
-        json_get_uint(json_get(o, "date-sec"), &sec);
-        json_get_uint(json_get(o, "vm-clock-sec"), &clock);
-        json_get_uint(json_get(o, "vm-clock-nsec"), &nsec);
-        time_t t = (time_t)sec;
-        struct tm tm;
-        char date[64], vmclock[64], count[32] = "";
-        localtime_r(&t, &tm);
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-        snprintf(vmclock, sizeof(vmclock), "%02d:%02d:%02d.%03d", (int)(clock / 3600), (int)(clock / 60 % 60),
-                 (int)(clock % 60), (int)(nsec / 1000000));
-        if (json_get_uint(json_get(o, "icount"), &icount))
-            snprintf(count, sizeof(count), "%" PRIu64, icount);
-        g_autofree char *human = img_human(size);
-        printf("%-9s %-16s %8s%20s%13s%11s\n", json_get_str(o, "id"), json_get_str(o, "name"), human, date, vmclock,
-               count);
-    }
 }
 
 /* ---- images ---- */

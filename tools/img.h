@@ -40,7 +40,6 @@ int img_error_of(const char *what, Error *err);        /* what (may be NULL) bef
 int img_usage(const char *fmt, ...) PRINTF_LIKE(1, 2); /* with the hint at --help */
 /* A size with its suffix ("1.5G" too); false: told. */
 bool img_size(const char *text, uint64_t *out);
-char *img_human(uint64_t bytes); /* "1.5 GiB" */
 /* "-o a=b,c=d" into strings by name. */
 bool img_options(Json *into, const char *text);
 bool img_wants_help(const char *options); /* "help" or "?" among them */
@@ -48,7 +47,6 @@ int img_list_options(const char *format);
 void img_print_json(const Json *v);
 /* The line "Formatting ..." of a new image. */
 void img_announce(const char *path, const char *format, const Json *opts);
-void img_snapshot_table(BlockNode *n);
 bool img_output_json(const char *arg, bool *json); /* of --output; false: told */
 /* 0 to 1: shown where -p turned it on; else told once, on stderr, after a SIGUSR1. */
 void img_progress(double fraction);

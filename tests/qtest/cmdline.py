@@ -115,6 +115,12 @@ def main():
     good('global help', ['-global', 'help'], 'global options:\n  driver=<str>')
     good('action help', ['-action', 'help'], 'action options:\n  panic=<str>')
     good('msg help', ['-msg', '?'], 'timestamp=<bool (on/off)>')
+    for asked in ('help', '?'):
+        good(f'formats {asked}', ['-drive', f'format={asked}'], 'Supported formats: blkdebug file ', ' qcow2 raw ',
+             'Supported formats (read-only): blkdebug file ')
+    for option in ('-cdrom', '-hda', '-fda', '-pflash'):
+        bad(f'{option} of no file', [option, '/nope/image'], f": {option} /nope/image: Could not open '/nope/image'")
+    bad('an image of no file', ['/nope/image'], "qemu-system-x86_64: /nope/image: Could not open '/nope/image'")
     good('accel help', ['-accel', 'help'], 'kvm')
     good('cpu help', ['-cpu', 'help'], 'qemu64', 'host', 'Skylake-Client')
     good('device help', ['-device', 'help'], 'name "isa-serial", bus ISA')

@@ -2,6 +2,8 @@
 /* The human monitor beside Debian's: the same commands on the same machine and memory give the same text. */
 #include "tests/qtest/libqtest.h"
 
+#include <glib/gstdio.h>
+
 static const char *const commands[] = {
     /* memory, in every format and size */
     "xp 0x1000",
@@ -113,6 +115,8 @@ static const char *const commands[] = {
     "device_add",
     "device_add nope",
     "device_add isa-serial,nope=1",
+    "info block",
+    "info block -v im",
     "drive_add 0 if=none,id=dd0,driver=null-co",
     "drive_add 0 if=none,id=dd0,driver=null-co",
     "drive_add 0:1:2 if=none,id=dd1",
@@ -210,8 +214,12 @@ static char *answer(QTest *q, const char *command)
 
 static void test_texts(void)
 {
-    static const char args[] = "-machine pc -nodefaults -m 16 -uuid 12345678-1234-1234-1234-123456789abc -name n "
-                               "-object memory-backend-ram,id=m0,size=1M";
+    g_autofree char *img = qtest_image("texts.img", 3 << 19, 4);
+    g_autofree char *args = g_strdup_printf(
+        "-machine pc -nodefaults -m 16 -uuid 12345678-1234-1234-1234-123456789abc -name n -object "
+        "memory-backend-ram,id=m0,size=1M -device ide-cd -drive "
+        "if=none,id=im,node-name=imn,format=raw,readonly=on,throttling.bps-total=5,throttling.iops-read=7,file=%s",
+        img);
     if (!g_file_test(DEBIAN_BINARY, G_FILE_TEST_IS_EXECUTABLE)) {
         g_test_skip("Debian's qemu-system-x86 is not installed");
         return;
@@ -235,6 +243,7 @@ static void test_texts(void)
     }
     qtest_quit(q);
     qtest_quit(r);
+    g_unlink(img);
 }
 
 /* Each info command answers, whatever the machine. */
