@@ -338,6 +338,9 @@ static bool floppy_realize(Device *dev, Error **errp)
     f->conf.rerror = f->conf.werror = BLOCK_ON_ERROR_AUTO;
     if (f->conf.logical_block_size > 512 || f->conf.physical_block_size > 512)
         return error_set(errp, "Physical and logical block size must be 512 for floppy");
+    if (!bootindex_free(s->bootindex[f->unit], errp))
+        return false;
+    dev->bootindex = s->bootindex[f->unit];
     bool read_only = blk_inserted(f->conf.blk) && blk_read_only(f->conf.blk);
     if (!blockconf_attach(&f->conf, dev, &fd_ops, d, read_only, false, errp))
         return false;
@@ -346,7 +349,6 @@ static bool floppy_realize(Device *dev, Error **errp)
     d->conf = &f->conf;
     d->type = FDC_DRIVE_AUTO;
     d->media_changed = 1;
-    dev->bootindex = s->bootindex[f->unit];
     fd_revalidate(d, f->type != FDC_DRIVE_AUTO ? f->type : s->wanted[f->unit], s->fallback);
     d->sect = 1;
     fdc_controller_reset(s, false); /* SRA tells of a second drive */

@@ -17,7 +17,8 @@ struct Claim {
 bool machine_ready;
 static GPtrArray *devices; /* realized, in order of creation; VM lock */
 static unsigned unattached_count, anon_count;
-static GArray *listeners; /* of DeviceListener */
+static GArray *listeners;   /* of DeviceListener */
+static GArray *rom_indices; /* of int32_t: boot indices without a device */
 
 const DeviceDesc *device_find_desc(const char *name)
 {
@@ -265,6 +266,30 @@ static void place(Device *dev)
         dev->path = g_strdup_printf("/machine/unattached/device[%u]", unattached_count++);
 }
 
+static bool other_index(Device *dev, void *bootindex)
+{
+    return dev->bootindex != *(int32_t *)bootindex;
+}
+
+bool bootindex_free(int32_t bootindex, Error **errp)
+{
+    bool taken = bootindex >= 0 && !devices_foreach(other_index, &bootindex);
+    for (guint i = 0; rom_indices && i < rom_indices->len; i++)
+        taken |= bootindex == g_array_index(rom_indices, int32_t, i);
+    return !taken || error_set(errp, "The bootindex %d has already been used", bootindex);
+}
+
+bool bootindex_claim(int32_t bootindex, Error **errp)
+{
+    if (!bootindex_free(bootindex, errp))
+        return false;
+    if (!rom_indices)
+        rom_indices = g_array_new(false, false, sizeof(int32_t));
+    if (bootindex >= 0)
+        g_array_append_val(rom_indices, bootindex);
+    return true;
+}
+
 bool device_realize(Device *dev, Bus *bus, Error **errp)
 {
     ASSERT_VM_LOCKED();
@@ -275,6 +300,10 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     if (dev->global_error) {
         error_propagate(errp, dev->global_error);
         dev->global_error = NULL;
+        device_discard(dev);
+        return false;
+    }
+    if (!bootindex_free(dev->bootindex, errp)) {
         device_discard(dev);
         return false;
     }

@@ -76,22 +76,3 @@ void bootorder_add_path(int32_t bootindex, const char *path)
     BootEntry e = {bootindex, g_strdup(path)};
     g_array_append_val(extra, e);
 }
-
-typedef struct InUse {
-    int32_t index;
-    bool found;
-} InUse;
-
-static bool check_index(Device *dev, void *opaque)
-{
-    InUse *u = opaque;
-    u->found |= dev->bootindex == u->index;
-    return !u->found;
-}
-
-bool bootindex_in_use(int32_t bootindex)
-{
-    InUse u = {bootindex, false};
-    devices_foreach(check_index, &u);
-    return u.found;
-}

@@ -78,10 +78,8 @@ bool fw_cfg_options_apply(FwCfg *f, Error **errp);
 /* A device with a boot index tells its firmware path; sorted into "bootorder" when the machine is done, and at each
  * change. */
 void bootorder_update(FwCfg *f);
-/* As a device with that index would (option ROMs of -kernel). */
+/* As a device with that index would (option ROMs), which is claimed. */
 void bootorder_add_path(int32_t bootindex, const char *path);
-/* True where another device has that index already. */
-bool bootindex_in_use(int32_t bootindex);
 
 /* RAM and reserved areas that the firmware's map has beside what it finds: etc/e820 and the RAM layout. */
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3, E820_NVS = 4, E820_UNUSABLE = 5 };

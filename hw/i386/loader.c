@@ -147,7 +147,7 @@ bool option_rom_add(FwCfg *fw, const char *name, const uint8_t *data, size_t len
     if (len < 3 || data[0] != 0x55 || data[1] != 0xaa || data[2] * 512u > len)
         return error_set(errp, "option ROM \"%s\" has no ROM header, or is shorter than its header says", name);
     g_autofree char *file = g_strdup_printf("genroms/%s", name);
-    if (!fw_cfg_add_file(fw, file, data, len, errp))
+    if (!bootindex_claim(bootindex, errp) || !fw_cfg_add_file(fw, file, data, len, errp))
         return false;
     if (bootindex >= 0) {
         g_autofree char *path = g_strdup_printf("/rom@%s", file);

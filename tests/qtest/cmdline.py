@@ -184,6 +184,18 @@ def main():
     bad('initrd without kernel', ['-initrd', file('i')], '-initrd', '-kernel')
     bad('append without kernel', ['-append', 'x'], '-append', '-kernel')
     bad('option ROM missing', ['-option-rom', f'{t}/rom'], f'{t}/rom')
+    rom = file('rom', b'\x55\xaa\x01' + bytes(509))
+    taken = 'The bootindex 1 has already been used'
+    disk = ['-blockdev', 'null-co,node-name=n,read-zeroes=on']
+    bad('boot index of two cards', ['-machine', 'pc', '-device', 'virtio-net-pci,bootindex=1', '-device', 'e1000,bootindex=1'],
+        '-device e1000,bootindex=1: ' + taken)
+    bad('boot index of a disk and a card', ['-machine', 'pc', *disk, '-device', 'ide-hd,drive=n,bootindex=1', '-device', 'e1000,bootindex=1'], taken)
+    bad('boot index of two virtio devices', ['-machine', 'pc', *disk, '-device', 'virtio-blk-pci,drive=n,bootindex=1', '-device', 'virtio-net-pci,bootindex=1'], taken)
+    bad('boot index by -global', ['-machine', 'pc', '-nodefaults', '-global', 'e1000.bootindex=1', '-device', 'e1000', '-device', 'e1000'], taken)
+    bad('boot index of a ROM', ['-machine', 'pc', '-option-rom', f'{rom},bootindex=1', '-device', 'e1000,bootindex=1'], taken)
+    bad('boot index of two ROMs', ['-machine', 'pc', '-option-rom', f'{rom},bootindex=1', '-option-rom', f'{rom},bootindex=1'], taken)
+    bad('boot index of a floppy drive', ['-machine', 'pc', '-drive', f'if=floppy,format=raw,file={file("fd", bytes(1474560))}', '-global', 'isa-fdc.bootindexA=1',
+                                         '-device', 'e1000,bootindex=1'], taken)
     bad('object of unknown type', ['-object', 'memory-backend-rm,id=x'], 'memory-backend-rm')
     bad('object without id', ['-object', 'memory-backend-ram,size=1M'], 'id')
     bad('memory backend of another size', ['-m', '64', '-object', 'memory-backend-ram,id=r,size=32M', '-machine', 'memory-backend=r'], '0x')
@@ -268,6 +280,7 @@ def main():
     asks('no network', ['-machine', 'pc', '-net', 'none'], *hmp, equals(''))
     asks('-nic', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0,model=virtio,id=x,mac=52:54:00:00:00:09'], *hmp,
          network('virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ x: index=0,type=socket'))
+    asks('boot indices below 0', ['-machine', 'pc', '-device', 'e1000,bootindex=-1', '-device', 'e1000,bootindex=-1'], 'query-status', {}, lambda v: True)
     asks('-nic without id', ['-machine', 'pc', '-nic', 'socket,listen=127.0.0.1:0'], *hmp, network('e1000.0: index=0', ' \\ #net000: index=0,type=socket'))
     asks('-net with ids', ['-machine', 'pc', '-net', 'nic,id=n7', '-net', 'socket,listen=127.0.0.1:0,id=u7'], *hmp,
          network('hub0port1: u7: index=0,type=socket', 'hub0port0: e1000.0: index=0'))

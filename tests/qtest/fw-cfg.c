@@ -218,6 +218,22 @@ static void test_bootorder_file(void)
     qtest_quit(q);
 }
 
+/* Of a device that went it is free; one that is refused takes nothing. */
+static void test_bootindex_hot(void)
+{
+    QTest *q = qtest_start("-nodefaults -device e1000,id=a,bootindex=1");
+    for (unsigned i = 0; i < 2; i++) {
+        g_autofree char *no = qtest_qmp_error(
+            q, "{'execute':'device_add','arguments':{'driver':'virtio-net-pci','id':'b','bootindex':1}}");
+        g_assert_cmpstr(no, ==, "The bootindex 1 has already been used");
+    }
+    json_unref(qtest_qmp(q, "{'execute':'device_del','arguments':{'id':'a'}}"));
+    json_unref(qtest_qmp(q, "{'execute':'system_reset'}"));
+    json_unref(qtest_event(q, "DEVICE_DELETED"));
+    json_unref(qtest_qmp(q, "{'execute':'device_add','arguments':{'driver':'virtio-net-pci','id':'b','bootindex':1}}"));
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -227,5 +243,6 @@ int main(int argc, char **argv)
     g_test_add_func("/fw-cfg/beside-debian", test_beside_debian);
     g_test_add_func("/boot-order/cmos", test_boot_order);
     g_test_add_func("/boot-order/file", test_bootorder_file);
+    g_test_add_func("/boot-order/index-taken", test_bootindex_hot);
     return g_test_run();
 }
