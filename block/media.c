@@ -33,6 +33,17 @@ Json *block_opts_flatten(const Json *opts, Error **errp)
     return NULL;
 }
 
+static bool has_child(const Json *flat, const char *child)
+{
+    size_t len = strlen(child);
+    for (size_t i = 0; i < json_length(flat); i++) {
+        const char *key = json_key_at(flat, i);
+        if (!strncmp(key, child, len) && (!key[len] || key[len] == '.'))
+            return true;
+    }
+    return false;
+}
+
 /* Here every child says what it is: nothing is guessed, and no image's header completes it. */
 static bool children_complete(const Json *flat, Error **errp)
 {
@@ -49,6 +60,10 @@ static bool children_complete(const Json *flat, Error **errp)
             g_autofree char *child = g_strndup(key, (gsize)(dot - key)), *driver = g_strconcat(child, ".driver", NULL);
             if (!json_get(flat, driver))
                 return error_set(errp, "Parameter '%s' is missing", driver);
+            const BlockDriver *drv = block_driver_find(json_get_str(flat, driver) ?: "");
+            g_autofree char *file = g_strconcat(child, ".", drv && drv->child_name ? drv->child_name : "file", NULL);
+            if (drv && drv->has_file && !has_child(flat, file))
+                return error_set(errp, "Parameter '%s' is missing", file);
         }
     }
     return true;

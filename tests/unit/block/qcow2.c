@@ -872,6 +872,7 @@ static void test_named_children(void)
     /* Where all has to be said, nothing is guessed. */
     static const char *const strict[][2] = {
         {"backing.driver", "{\"backing\": {\"file\": {\"filename\": \"b\"}}}"},
+        {"backing.file", "{\"backing\": {\"driver\": \"qcow2\"}}"},
         {"backing.file.driver", "{\"backing\": {\"driver\": \"qcow2\", \"file\": {\"filename\": \"b\"}}}"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(strict); i++) {
