@@ -116,6 +116,8 @@ int img_bench(int argc, char **argv)
             b.flush_interval = (int64_t)v;
             break;
         case PATTERN:
+            if (v > 0xff)
+                return img_error("Invalid pattern byte specified");
             pattern = v;
             break;
         case NO_DRAIN:
@@ -146,8 +148,7 @@ int img_bench(int argc, char **argv)
             how.image_opts = true;
             break;
         default:
-            return img_usage(opt == ':' ? "missing argument for option '%s'" : "unrecognized option '%s'",
-                             argv[optind - 1]);
+            return img_bad_option(opt, argv);
         }
     }
     if (optind != argc - 1)

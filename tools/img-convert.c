@@ -7,8 +7,10 @@
 #include "block/qcow2.h"
 #include "hw/core/prop.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CHUNK      (2 * MIB)
 #define SPARSE_MAX (16 * MIB)
@@ -21,13 +23,8 @@ static const struct option long_options[] = {{"help", no_argument, 0, 'h'},
                                              {"force-share", no_argument, 0, 'U'},
                                              {"salvage", no_argument, 0, IMG_OPT_SALVAGE},
                                              {"bitmaps", no_argument, 0, IMG_OPT_BITMAPS},
+                                             {"skip-broken-bitmaps", no_argument, 0, IMG_OPT_SKIP_BROKEN_BITMAPS},
                                              {0, 0, 0, 0}};
-
-static int bad_option(int opt, char **argv)
-{
-    return img_usage(opt == ':' ? "missing argument for option '%s'" : "option '%s' is not known or not available",
-                     argv[optind - 1]);
-}
 
 /* ---- convert ---- */
 
@@ -39,7 +36,11 @@ typedef struct Convert {
     BlockEdge *target;
     uint64_t size, sparse;
     unsigned base_depth; /* what comes from there on is in the target's backing file; 0: there is none */
-    bool compress, zero_init, has_backing, full; /* full: zeroes are data, too */
+    uint64_t rate;       /* bytes a second, 0: any */
+    bool compress, zero_init, has_backing, salvage, offload, quiet;
+    bool full;       /* zeroes are data, too */
+    BlockNode *from; /* of the last part that was offloaded, NULL: none */
+    int from_fd, to_fd;
     uint8_t *buf;
     GThreadPool *pool; /* compress */
     GAsyncQueue *idle; /* of Piece: waits where all are in the pool */
@@ -138,6 +139,63 @@ static int compress_end(Convert *c)
     return c->failed;
 }
 
+/* The source's data; with --salvage what cannot be read is zeroes, sector by sector, and told. */
+static int read_source(const Convert *c, BlockNode *src, uint64_t in, uint64_t at, uint8_t *p, uint64_t len)
+{
+    int ret = node_pread(src, in, p, len);
+    if (!ret || !c->salvage)
+        return ret;
+    for (uint64_t done = 0, n; done < len; done += n) {
+        n = MIN(BLOCK_SECTOR, len - done);
+        ret = node_pread(src, in + done, p + done, n);
+        if (!ret)
+            continue;
+        memset(p + done, 0, n);
+        if (!c->quiet)
+            fprintf(stderr, "qemu-img: warning: error while reading offset %" PRIu64 ": %s\n", at + done,
+                    g_strerror(-ret));
+    }
+    return 0;
+}
+
+/* From one host file to another without a copy here. -EAGAIN: not this part, or not all of it. */
+static int offload(Convert *c, const BlockStatus *st, uint64_t at, uint64_t len)
+{
+    if (c->to_fd < 0 || !(st->flags & BLOCK_ST_OFFSET) || !(st->flags & BLOCK_ST_DATA) ||
+        strcmp(st->file->drv->name, "file"))
+        return -EAGAIN;
+    if (c->from != st->file) {
+        if (c->from)
+            close(c->from_fd);
+        c->from = NULL;
+        c->from_fd = open(st->file->filename, O_RDONLY | O_CLOEXEC);
+        if (c->from_fd < 0)
+            return -EAGAIN;
+        c->from = st->file;
+    }
+    off_t a = (off_t)st->off, b = (off_t)at;
+    for (ssize_t n = 1; len && n > 0; len -= (uint64_t)MAX(n, 0))
+        n = copy_file_range(c->from_fd, &a, c->to_fd, &b, len, 0);
+    return len ? -EAGAIN : 0;
+}
+
+/* The target is a file that lies on the host as it is. */
+static void offload_begin(Convert *c)
+{
+    const BlockNode *n = c->target->node;
+    const BlockNode *file = n->file ? n->file->node : NULL;
+    if (!strcmp(n->drv->name, "raw") && file && !strcmp(file->drv->name, "file"))
+        c->to_fd = open(file->filename, O_WRONLY | O_CLOEXEC);
+}
+
+static void offload_end(Convert *c)
+{
+    if (c->to_fd >= 0)
+        close(c->to_fd);
+    if (c->from)
+        close(c->from_fd);
+}
+
 /* One step from at on; *step: its length. */
 static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total)
 {
@@ -147,6 +205,10 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
     *step = len;
     *total = 0;
     int ret = node_status_chain(src, NULL, in, len, &st);
+    if (ret && c->salvage) { /* reading tells */
+        st = (BlockStatus){.flags = BLOCK_ST_DATA | BLOCK_ST_ALLOCATED, .len = MIN(len, BLOCK_SECTOR)};
+        ret = 0;
+    }
     if (ret)
         return img_error("error while reading block status at offset %" PRIu64 ": %s", at, g_strerror(-ret)), ret;
     uint64_t cluster = c->compress ? cluster_of(c) : 0;
@@ -168,10 +230,17 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
         return ret ? (img_error("error while writing at byte %" PRIu64 ": %s", at, g_strerror(-ret)), ret) : 0;
     }
     *step = MIN(st.len, c->compress ? MAX(PIECE, cluster) : CHUNK);
+    if (c->rate) { /* ten steps a second where the rate is low */
+        uint64_t unit = MAX(64 * KIB, cluster);
+        *step = MIN(*step, MAX(ROUND_DOWN(c->rate / 10, unit), unit));
+        img_limit(c->rate, *step);
+    }
     *total = *step;
     Piece *p = c->compress ? g_async_queue_pop(c->idle) : NULL;
     ret = g_atomic_int_get(&c->failed);
-    if (!ret && (ret = node_pread(src, in, p ? p->data : c->buf, *step)))
+    if (!ret && !p && c->offload && !offload(c, &st, at, *step))
+        return 0;
+    if (!ret && (ret = read_source(c, src, in, at, p ? p->data : c->buf, *step)))
         img_error("error while reading at byte %" PRIu64 ": %s", at, g_strerror(-ret));
     if (p && !ret) {
         p->at = at;
@@ -200,6 +269,15 @@ static uint64_t convert_amount(const Convert *c)
         at += st.len;
     }
     return sum;
+}
+
+static bool img_rate(const char *text, uint64_t *rate)
+{
+    if (parse_size(text, 'B', rate) && *rate <= INT64_MAX)
+        return true;
+    img_error("Invalid rate limit specified. You may use k, M, G, T, P or E suffixes for");
+    fprintf(stderr, "qemu-img: kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.\n");
+    return false;
 }
 
 /* Of -l: "snapshot.id=ID,snapshot.name=NAME", or one of the two alone. */
@@ -237,10 +315,13 @@ int img_convert(int argc, char **argv)
 {
     const char *out_fmt = "raw", *base = NULL, *base_fmt = NULL, *out_cache = "unsafe";
     ImgOpen src = {0};
-    Convert c = {.sparse = 4096};
+    Convert c = {.sparse = 4096, .to_fd = -1};
     bool no_create = false, quiet = false, wants_help = false, target_opts = false, target_zero = false;
     g_autoptr(Json) o = json_object();
     const char *snapshot = NULL;
+    char *end;
+    bool bitmaps = false, skip_broken = false, sparse_given = false;
+    int64_t coroutines;
     int opt, ret = 0;
     while ((opt = getopt_long(argc, argv, ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", long_options, NULL)) != -1) {
         switch (opt) {
@@ -273,6 +354,7 @@ int img_convert(int argc, char **argv)
                     "%" PRIu64 ". Select 0 to disable sparse detection (fully allocates output).",
                     (uint64_t)SPARSE_MAX);
             c.full = !c.sparse;
+            sparse_given = true;
             break;
         case 'p':
             img_progress_on = true;
@@ -292,8 +374,28 @@ int img_convert(int argc, char **argv)
         case 'l':
             snapshot = optarg;
             break;
-        case 'm': /* taken: the order of writes is the image's */
+        case 'm': /* checked; the order of writes is the image's */
+            coroutines = g_ascii_strtoll(optarg, &end, 10);
+            if (end == optarg || *end || coroutines < 1 || coroutines > 16)
+                return img_error("Invalid number of coroutines. Allowed number of coroutines is between 1 and 16");
+            break;
+        case 'r':
+            if (!img_rate(optarg, &c.rate))
+                return 1;
+            break;
         case 'W':
+            break;
+        case IMG_OPT_SALVAGE:
+            c.salvage = true;
+            break;
+        case IMG_OPT_BITMAPS:
+            bitmaps = true;
+            break;
+        case IMG_OPT_SKIP_BROKEN_BITMAPS:
+            skip_broken = true;
+            break;
+        case 'C':
+            c.offload = true;
             break;
         case 'U':
             src.force_share = true;
@@ -307,8 +409,12 @@ int img_convert(int argc, char **argv)
         case IMG_OPT_TARGET_IS_ZERO:
             target_zero = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 1;
+            break;
         default:
-            return bad_option(opt, argv);
+            return img_bad_option(opt, argv);
         }
     }
     img_progress_on = img_progress_on && !quiet;
@@ -316,6 +422,15 @@ int img_convert(int argc, char **argv)
         return img_list_options(out_fmt);
     if (argc - optind < 2)
         return img_error("Must specify image file name");
+    if (skip_broken && !bitmaps)
+        return img_error("Use of --skip-broken-bitmaps requires --bitmaps");
+    if (c.offload && c.compress)
+        return img_error("Cannot enable copy offloading when -c is used");
+    if (c.offload && sparse_given)
+        return img_error("Cannot enable copy offloading when -S is used");
+    if (c.offload && c.salvage)
+        return img_error("Cannot use copy offloading in salvaging mode");
+    c.quiet = quiet;
     if (target_opts && !no_create)
         return img_error("--target-image-opts requires use of -n flag");
     if (target_zero && !no_create)
@@ -332,6 +447,8 @@ int img_convert(int argc, char **argv)
         return img_error("No support for concatenating multiple snapshot");
     if (c.compress && !target_opts && strcmp(out_fmt, "qcow2"))
         return img_error("Compression not supported for this file format");
+    if (bitmaps && !target_opts && strcmp(out_fmt, "qcow2"))
+        return img_error("Format driver '%s' does not support bitmaps", out_fmt);
     c.sources = g_ptr_array_new();
     c.starts = g_array_new(false, false, sizeof(uint64_t));
     g_array_append_val(c.starts, c.size);
@@ -344,6 +461,14 @@ int img_convert(int argc, char **argv)
         g_ptr_array_add(c.sources, e);
         if (snapshot && !show_snapshot(e->node, snapshot)) {
             ret = 1;
+            goto out;
+        }
+        if (bitmaps && e->node->drv != &block_qcow2) {
+            ret = img_error("Source lacks bitmap support");
+            goto out;
+        }
+        if (bitmaps && ((Qcow2 *)e->node->state)->nb_bitmaps) {
+            ret = img_error("--bitmaps is not available: '%s' has bitmaps, which cannot be copied", argv[i]);
             goto out;
         }
         c.size += node_length(e->node);
@@ -406,6 +531,8 @@ int img_convert(int argc, char **argv)
     img_progress(0);
     if (c.compress)
         compress_begin(&c);
+    if (c.offload && !target_opts)
+        offload_begin(&c);
     for (uint64_t at = 0, step = 0; at < c.size && !ret; at += step) {
         ret = convert_step(&c, at, &step, &n) ? 1 : 0;
         copied += n;
@@ -421,6 +548,7 @@ int img_convert(int argc, char **argv)
     if (img_progress_on)
         printf("\n");
 out:
+    offload_end(&c);
     if (!img_close(c.target))
         ret = 1;
     for (guint i = 0; i < c.sources->len; i++)
@@ -464,9 +592,12 @@ int img_compare(int argc, char **argv)
         case IMG_OPT_IMAGE_OPTS:
             how[0].image_opts = how[1].image_opts = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 2;
+            break;
         default:
-            bad_option(opt, argv);
-            return 2;
+            return img_bad_option(opt, argv);
         }
     }
     img_progress_on = img_progress_on && !quiet;
@@ -551,6 +682,7 @@ int img_commit(int argc, char **argv)
     ImgOpen how = {.write = true, .no_backing = true};
     bool quiet = false, drop = false;
     const char *base = NULL;
+    uint64_t rate = 0;
     int opt;
     while ((opt = getopt_long(argc, argv, ":hf:t:b:dpqr:", long_options, NULL)) != -1) {
         switch (opt) {
@@ -572,11 +704,19 @@ int img_commit(int argc, char **argv)
         case 'q':
             quiet = true;
             break;
+        case 'r':
+            if (!img_rate(optarg, &rate))
+                return 1;
+            break;
         case IMG_OPT_IMAGE_OPTS:
             how.image_opts = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 1;
+            break;
         default:
-            return bad_option(opt, argv);
+            return img_bad_option(opt, argv);
         }
     }
     if (optind != argc - 1)
@@ -633,6 +773,10 @@ int img_commit(int argc, char **argv)
             }
             len = st.len;
             from = st.flags & BLOCK_ST_ALLOCATED ? n : NULL;
+        }
+        if (rate && from && !(st.flags & BLOCK_ST_ZERO)) {
+            len = MIN(len, MAX(ROUND_DOWN(rate / 10, 64 * KIB), 64 * KIB));
+            img_limit(rate, len);
         }
         int r = !from                      ? 0
                 : st.flags & BLOCK_ST_ZERO ? node_write_zeroes(below->node, at, len, BLOCK_REQ_MAY_UNMAP)
@@ -709,8 +853,12 @@ int img_rebase(int argc, char **argv)
         case IMG_OPT_IMAGE_OPTS:
             how.image_opts = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 1;
+            break;
         default:
-            return bad_option(opt, argv);
+            return img_bad_option(opt, argv);
         }
     }
     img_progress_on = img_progress_on && !quiet;
@@ -718,6 +866,8 @@ int img_rebase(int argc, char **argv)
         return img_usage("Expecting one image file name");
     if (!unsafe && !base)
         return img_usage("Use backing file (-b) option or unsafe (-u)");
+    if (base_fmt && !block_driver_find(base_fmt))
+        return img_error("Invalid format name: '%s'", base_fmt);
     how.no_backing = unsafe;
     BlockEdge *e = img_open(argv[optind], &how), *new = NULL;
     if (!e)

@@ -38,9 +38,12 @@ int img_create(int argc, char **argv)
         case 'u':
             unsafe = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 1;
+            break;
         default:
-            return img_usage(opt == ':' ? "missing argument for option '%s'" : "unrecognized option '%s'",
-                             argv[optind - 1]);
+            return img_bad_option(opt, argv);
         }
     }
     if (wants_help)
@@ -72,6 +75,8 @@ int img_create(int argc, char **argv)
     base_fmt = json_get_str(o, "backing_fmt");
     if (base && !strcmp(fmt, "raw"))
         return img_error("%s: Backing file not supported for file format '%s'", path, fmt);
+    if (base_fmt && !strcmp(fmt, "raw"))
+        return img_error("%s: Backing file format not supported for file format '%s'", path, fmt);
     if (base && !strcmp(base, path))
         return img_error("%s: Error: Trying to create an image with the same filename as the backing file", path);
     if (base && !base_fmt)
@@ -96,6 +101,8 @@ int img_create(int argc, char **argv)
         return img_error("%s: Image creation needs a size parameter", path);
     if (!quiet)
         img_announce(path, fmt, o);
+    if (base_fmt && !base)
+        return img_error("%s: Backing format cannot be used without backing file", path);
     return block_create(path, fmt, o, &err) ? 0 : img_error_of(path, err);
 }
 
@@ -135,9 +142,12 @@ int img_resize(int argc, char **argv)
             if (mode == 4)
                 return img_error("Invalid preallocation mode '%s'", optarg);
             break;
+        case IMG_OPT_OBJECT:
+            if (!img_object(optarg))
+                return 1;
+            break;
         default:
-            return img_usage(opt == ':' ? "missing argument for option '%s'" : "unrecognized option '%s'",
-                             argv[optind - 1]);
+            return img_bad_option(opt, argv);
         }
     }
     if (optind != argc - 1)

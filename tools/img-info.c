@@ -16,8 +16,8 @@ static const struct option long_options[] = {{"help", no_argument, 0, 'h'},
                                              {"object", required_argument, 0, IMG_OPT_OBJECT},
                                              {"image-opts", no_argument, 0, IMG_OPT_IMAGE_OPTS},
                                              {"force-share", no_argument, 0, 'U'},
-                                             {"start-offset", required_argument, 0, IMG_OPT_START_OFFSET},
-                                             {"max-length", required_argument, 0, IMG_OPT_MAX_LENGTH},
+                                             {"start-offset", required_argument, 0, 's'},
+                                             {"max-length", required_argument, 0, 'l'},
                                              {0, 0, 0, 0}};
 
 /* Options that all of these have; -1: go on, else the exit code. */
@@ -27,7 +27,7 @@ typedef struct Common {
     const char *file;
 } Common;
 
-static int common_option(Common *c, int opt)
+static int common_option(Common *c, int opt, char **argv)
 {
     switch (opt) {
     case 'f':
@@ -51,11 +51,9 @@ static int common_option(Common *c, int opt)
         c->open.image_opts = true;
         return -1;
     case IMG_OPT_OBJECT:
-        return img_error("--object is not available");
-    case ':':
-        return img_usage("missing argument for option '%s'", "?");
+        return img_object(optarg) ? -1 : 1;
     default:
-        return img_usage("unrecognized option");
+        return img_bad_option(opt, argv);
     }
 }
 
@@ -108,7 +106,7 @@ int img_info(int argc, char **argv)
     Common c = {.open = {.no_backing = true}};
     int opt, ret;
     while ((opt = getopt_long(argc, argv, ":hf:U", long_options, NULL)) != -1)
-        if ((ret = common_option(&c, opt)) >= 0)
+        if ((ret = common_option(&c, opt, argv)) >= 0)
             return ret;
     if ((ret = one_file(&c, argc, argv)) >= 0)
         return ret;
@@ -211,14 +209,14 @@ int img_map(int argc, char **argv)
     Common c = {.open = {.damaged = false}};
     uint64_t start = 0, max = UINT64_MAX;
     int opt, ret;
-    while ((opt = getopt_long(argc, argv, ":hf:U", long_options, NULL)) != -1) {
-        if (opt == IMG_OPT_START_OFFSET) {
+    while ((opt = getopt_long(argc, argv, ":hf:s:l:U", long_options, NULL)) != -1) {
+        if (opt == 's') {
             if (!img_size(optarg, &start))
                 return 1;
-        } else if (opt == IMG_OPT_MAX_LENGTH) {
+        } else if (opt == 'l') {
             if (!img_size(optarg, &max))
                 return 1;
-        } else if ((ret = common_option(&c, opt)) >= 0) {
+        } else if ((ret = common_option(&c, opt, argv)) >= 0) {
             return ret;
         }
     }
@@ -341,7 +339,7 @@ int img_check(int argc, char **argv)
             else
                 return img_usage("--repair option expects 'leaks' or 'all' not '%s'", optarg);
             c.open.write = true;
-        } else if ((ret = common_option(&c, opt)) >= 0) {
+        } else if ((ret = common_option(&c, opt, argv)) >= 0) {
             return ret;
         }
     }
@@ -392,7 +390,7 @@ int img_snapshot(int argc, char **argv)
                 return img_usage("Cannot mix '-l', '-a', '-c', '-d'");
             action = opt;
             name = optarg;
-        } else if ((ret = common_option(&c, opt)) >= 0) {
+        } else if ((ret = common_option(&c, opt, argv)) >= 0) {
             return ret;
         }
     }

@@ -5,6 +5,7 @@
 #include "block/backend.h"
 #include "block/create.h"
 #include "block/qcow2.h"
+#include "hw/core/object.h"
 #include "hw/core/prop.h"
 #include "softmmu/mainloop.h"
 #include "util/keyval.h"
@@ -26,23 +27,33 @@ static const struct {
      "[-c count] [-d depth] [-f fmt] [--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] [-o offset] "
      "[--pattern=pattern] [-q] [-s buffer_size] [-S step_size] [-t cache] [-w] [-U] filename"},
     {"check", img_check,
-     "[-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] [--image-opts] filename"},
-    {"commit", img_commit, "[-q] [-f fmt] [-t cache] [-b base] [-d] [-p] [--image-opts] filename"},
-    {"compare", img_compare, "[-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] [--image-opts] filename1 filename2"},
+     "[--object objectdef] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] [--image-opts] "
+     "filename"},
+    {"commit", img_commit,
+     "[--object objectdef] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] [--image-opts] filename"},
+    {"compare", img_compare,
+     "[--object objectdef] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] [--image-opts] filename1 filename2"},
     {"convert", img_convert,
-     "[-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file] [-F backing_fmt] "
-     "[-o options] [-l snapshot_param] [-S sparse_size] [-m num_coroutines] [-W] [-U] [--image-opts] "
+     "[--object objectdef] [-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file] "
+     "[-F backing_fmt] "
+     "[-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] [-W] [-C] [--salvage] [-U] "
+     "[--image-opts] "
      "[--target-is-zero] filename "
      "[filename2 "
      "[...]] output_filename"},
-    {"create", img_create, "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]"},
-    {"info", img_info, "[-f fmt] [--output=ofmt] [--backing-chain] [-U] [--image-opts] filename"},
+    {"create", img_create,
+     "[--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]"},
+    {"info", img_info, "[--object objectdef] [-f fmt] [--output=ofmt] [--backing-chain] [-U] [--image-opts] filename"},
     {"map", img_map,
-     "[-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] [--image-opts] filename"},
+     "[--object objectdef] [-f fmt] [-s | --start-offset=offset] [-l | --max-length=len] [--output=ofmt] [-U] "
+     "[--image-opts] filename"},
     {"rebase", img_rebase,
-     "[-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] [-b backing_file [-F backing_fmt]] filename"},
-    {"resize", img_resize, "[-q] [-f fmt] [--preallocation=prealloc] [--shrink] [--image-opts] filename [+ | -]size"},
-    {"snapshot", img_snapshot, "[-q] [-U] [--image-opts] [-l | -a snapshot | -c snapshot | -d snapshot] filename"},
+     "[--object objectdef] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] [-b backing_file [-F backing_fmt]] "
+     "filename"},
+    {"resize", img_resize,
+     "[--object objectdef] [-q] [-f fmt] [--preallocation=prealloc] [--shrink] [--image-opts] filename [+ | -]size"},
+    {"snapshot", img_snapshot,
+     "[--object objectdef] [-q] [-U] [--image-opts] [-l | -a snapshot | -c snapshot | -d snapshot] filename"},
 };
 
 int img_error(const char *fmt, ...)
@@ -74,6 +85,36 @@ int img_usage(const char *fmt, ...)
     img_error("%s", text);
     fprintf(stderr, "Try 'qemu-img --help' for more information\n");
     return 1;
+}
+
+int img_bad_option(int opt, char **argv)
+{
+    return img_usage(opt == ':' ? "missing argument for option '%s'" : "unrecognized option '%s'", argv[optind - 1]);
+}
+
+bool img_object(const char *text)
+{
+    Error *err = NULL;
+    bool json = *text == '{';
+    g_autoptr(Json) o = json ? json_parse(text, strlen(text), &err) : keyval_parse_dotted(text, "qom-type", &err);
+    if (o && object_add(o, !json, &err))
+        return true;
+    img_error_of(NULL, err);
+    return false;
+}
+
+void img_limit(uint64_t rate, uint64_t bytes)
+{
+    static int64_t start;
+    static uint64_t sum;
+    int64_t now = g_get_monotonic_time();
+    if (!rate)
+        return;
+    start = start ? start : now;
+    sum += bytes;
+    double due = (double)start + (double)sum / (double)rate * 1e6;
+    if (due > (double)now)
+        g_usleep((gulong)(due - (double)now));
 }
 
 bool img_size(const char *text, uint64_t *out)

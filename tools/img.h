@@ -17,8 +17,6 @@ enum {
     IMG_OPT_SHRINK,
     IMG_OPT_TARGET_IMAGE_OPTS,
     IMG_OPT_TARGET_IS_ZERO,
-    IMG_OPT_START_OFFSET,
-    IMG_OPT_MAX_LENGTH,
     IMG_OPT_SALVAGE,
     IMG_OPT_SKIP_BROKEN_BITMAPS,
     IMG_OPT_BITMAPS
@@ -38,6 +36,10 @@ bool img_close(BlockEdge *e); /* flushes; false: told */
 int img_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int img_error_of(const char *what, Error *err);        /* what (may be NULL) before its text; frees err */
 int img_usage(const char *fmt, ...) PRINTF_LIKE(1, 2); /* with the hint at --help */
+/* Of a command's option that getopt does not know or that has no argument; of --object, false: told. */
+int img_bad_option(int opt, char **argv);
+bool img_object(const char *text);
+void img_limit(uint64_t rate, uint64_t bytes); /* waits until so many more fit the rate in bytes a second, 0: any */
 /* A size with its suffix ("1.5G" too); false: told. */
 bool img_size(const char *text, uint64_t *out);
 /* "-o a=b,c=d" into strings by name. */

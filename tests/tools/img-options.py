@@ -48,10 +48,16 @@ told_on_signal()
 
 
 # --- convert: size, -S 0 ---
+def asked(d, *args):
+    """What their program says of an image, in JSON; nothing where it does not take it."""
+    text = run(THEIRS, *args, '--output=json', cwd=d)[1]
+    return plain_json(text) if text else []
+
+
 def size(name):
     """Both programs' images have the same size."""
     def check(a, b):
-        out = [plain_json(run(THEIRS, 'info', '--output=json', name, cwd=d)[1])['virtual-size'] for d in (a, b)]
+        out = [dict(asked(d, 'info', name)).get('virtual-size') for d in (a, b)]
         return [] if out[0] == out[1] else [f'{name}: {out[0]} bytes, theirs {out[1]}']
     return check
 
@@ -60,7 +66,7 @@ def allocated(name, fmt):
     """Both programs' images have data at the same places."""
     def check(a, b):
         out = [[(e['start'], e['length'], e['zero'], e['data'])
-                for e in plain_json(run(THEIRS, 'map', '-f', fmt, '--output=json', name, cwd=d)[1])] for d in (a, b)]
+                for e in asked(d, 'map', '-f', fmt, name)] for d in (a, b)]
         return [] if out[0] == out[1] else [f'{name}: {out[0]}, theirs {out[1]}']
     return check
 
@@ -124,4 +130,73 @@ def base_in_use():
 
 
 base_in_use()
+# --- convert: -m, -r, -C, --salvage, --bitmaps, --object ---
+for args in (['-m', '0'], ['-m', '17'], ['-m', '16'], ['-m', 'x'], ['-r', '1x'], ['-r', '-1'], ['-r', '100M'], ['-C'], ['-C', '-c'], ['-C', '-S', '4k'], ['-C', '--salvage'],
+             ['--bitmaps'], ['--skip-broken-bitmaps'], ['--object', 'secret,id=a,data=b'], ['--object', 'secret,id=a'], ['--nix'], ['-Z']):
+    both('convert ' + ' '.join(args), 'convert', *args, '-f', 'raw', '-O', 'qcow2', 'r.raw', 'o', setup=raw,
+         after=lambda a, b: equal(a, 'r.raw', 'raw', 'o', 'qcow2') if os.path.exists(os.path.join(b, 'o')) else [])
+for name, args in (('raw to raw', ['-f', 'raw', '-O', 'raw', 'r.raw']), ('qcow2 to raw', ['-O', 'raw', 'i.qcow2']), ('raw to qcow2', ['-O', 'qcow2', '-o', 'preallocation=metadata', 'r.raw'])):
+    both(f'convert -C, {name}', 'convert', '-C', *args, 'o', setup=two, after=lambda a, b: equal(a, 'r.raw', 'raw', 'o', 'qcow2' if 'qcow2' == args[1] else 'raw'))
+both('convert --bitmaps where there are none', 'convert', '--bitmaps', '-O', 'qcow2', 'i.qcow2', 'o', setup=two)
+both('convert --bitmaps into raw', 'convert', '--bitmaps', '-O', 'raw', 'i.qcow2', 'o', setup=two)
+
+
+def offloaded():
+    """-C copies from file to file within the kernel."""
+    if not shutil.which('strace'):
+        return
+    with tempfile.TemporaryDirectory() as d:
+        raw(d)
+        p = subprocess.run(['strace', '-f', '-e', 'trace=copy_file_range', OURS, 'convert', '-C', '-f', 'raw', '-O', 'raw', 'r.raw', 'o'], cwd=d, capture_output=True,
+                           text=True, timeout=120)
+        done = re.findall(r'copy_file_range\(.*= (\d+)$', p.stderr, re.M)
+        if 'ptrace' in p.stderr:
+            return
+        report('convert -C: the kernel copies', [] if p.returncode == 0 and sum(map(int, done)) else [p.stderr[:500]] + equal(d, 'r.raw', 'raw', 'o', 'raw'))
+
+
+def bitmaps():
+    """Bitmaps that would be lost are a reason to refuse, by the option's name."""
+    with tempfile.TemporaryDirectory() as d:
+        image()(d)
+        run(THEIRS, 'bitmap', '--add', 'i.qcow2', 'b0', cwd=d)
+        code, so, se = run(OURS, 'convert', '--bitmaps', '-O', 'qcow2', 'i.qcow2', 'o', cwd=d)
+        report('convert --bitmaps of an image that has some', [] if code == 1 and '--bitmaps is not available' in se else [f'{code}: {so}{se}'])
+
+
+def rate():
+    """4 MiB at 4 MiB a second take about one."""
+    problems = []
+    for setup, args in ((raw, ('convert', '-S', '0', '-r', '4M', '-f', 'raw', '-O', 'raw', 'r.raw', 'o')),):
+        with tempfile.TemporaryDirectory() as d:
+            setup(d)
+            start = time.monotonic()
+            code, _, se = run(OURS, *args, cwd=d)
+            took = time.monotonic() - start
+            problems += [f'{args}: exit {code} after {took:.2f} s: {se}'] if code or took < 0.8 else equal(d, 'r.raw', 'raw', 'o', 'raw')
+    report('-r: no faster than that', problems)
+
+
+offloaded()
+bitmaps()
+rate()
+full = lambda d: open(os.path.join(d, 'r.raw'), 'wb').write(random.Random(7).randbytes(300 << 10))
+bad = debug('r.raw', **{'inject-error': [{'event': 'none', 'iotype': 'read', 'sector': s, 'errno': 5} for s in (3, 4, 99)]}).replace('"qcow2"', '"raw"')
+for args in (['-O', 'raw'], ['--salvage', '-O', 'raw'], ['-q', '--salvage', '-O', 'qcow2'], ['-c', '--salvage', '-O', 'qcow2']):
+    both('a source with bad sectors: convert ' + ' '.join(args), 'convert', *args, bad, 'o', setup=full,
+         after=lambda a, b: equal(a, 'o', args[-1], os.path.join(b, 'o'), args[-1]) if '--salvage' in args else [])
+for command in (['info'], ['check'], ['map'], ['compare', 'i.qcow2'], ['snapshot', '-l']):
+    both(f'{command[0]} --object', command[0], '--object', 'secret,id=a,data=b', *command[1:], 'i.qcow2', setup=image())
+    both(f'{command[0]}: an option that is not known', command[0], '--nix', 'i.qcow2', setup=image())
+both('info -f without an argument', 'info', '-f')
+# --- map, rebase, create, bench ---
+for args in (['-s', '1M'], ['-l', '64k'], ['-s1M', '-l', '1M']):
+    both('map ' + ' '.join(args), 'map', *args, 'i.qcow2', setup=image())
+for args in (['-u'], []):
+    both('rebase on a format that is not known' + ' -u' * len(args), 'rebase', *args, '-b', 'r.raw', '-F', 'bogus', 'i.qcow2', setup=overlay,
+         after=lambda a, b: equal(a, 'i.qcow2', 'qcow2', 'base.raw', 'raw'))
+both('create -F without -b', 'create', '-f', 'qcow2', '-F', 'raw', 'x', '1M')
+both('create raw -F', 'create', '-F', 'raw', 'x', '1M')
+both('create raw -F -b', 'create', '-F', 'raw', '-b', 'r.raw', 'x', '1M', setup=raw)
+both('bench --pattern=300', 'bench', '-w', '-f', 'raw', '--pattern=300', 'r.raw', setup=raw)
 finish()

@@ -85,17 +85,8 @@ both('snapshot -d of nothing', 'snapshot', '-d', 'nix', 'i.qcow2', setup=snapsho
 # --- commit, rebase ---
 
 
-def debug(img, **opts):
-    return 'json:' + json.dumps({'driver': 'qcow2', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': img}, **opts}})
-
-
 def small(d):
     assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-o', 'cluster_size=512,refcount_bits=64', 'i.qcow2', '16M', cwd=d)[0] == 0
-
-
-def overlay(d):
-    raw(d, 'base.raw')
-    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.raw', '-F', 'raw', 'i.qcow2', cwd=d)[0] == 0
 
 
 def empty(d):

@@ -140,6 +140,15 @@ def two(d):
     raw(d, 'long.raw', 6 << 20)
 
 
+def debug(img, **opts):
+    return 'json:' + json.dumps({'driver': 'qcow2', 'file': {'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': img}, **opts}})
+
+
+def overlay(d):
+    raw(d, 'base.raw')
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.raw', '-F', 'raw', 'i.qcow2', cwd=d)[0] == 0
+
+
 def holding(binary, args, d, probe):
     """probe's problems while an emulator, stopped at its start, has the image."""
     p = subprocess.Popen([binary, '-M', 'none', '-display', 'none', '-S', '-qmp', 'stdio', *args], cwd=d, text=True,
