@@ -177,12 +177,29 @@ static Json *convert(const QapiType *t, const Json *v, const char *path, const c
     return NULL;
 }
 
+/* "ipv6-net=ADDRESS[/BITS]" is short for two; what they are given as besides wins. */
+static bool split_net6(Json *v, Error **errp)
+{
+    const char *net = json_get_str(v, "ipv6-net");
+    if (!net)
+        return true;
+    g_auto(GStrv) parts = g_strsplit(net, "/", 2);
+    if (!parts[0] || !*parts[0])
+        return error_set(errp, "Parameter 'ipv6-net' expects ADDRESS[/BITS], not '%s'", net);
+    if (!json_get(v, "ipv6-prefix"))
+        json_set_str(v, "ipv6-prefix", parts[0]);
+    if (parts[1] && !json_get(v, "ipv6-prefixlen"))
+        json_set_str(v, "ipv6-prefixlen", parts[1]);
+    json_remove(v, "ipv6-net");
+    return true;
+}
+
 Json *net_options_parse(const char *text, const char *implied, const char *const *extra, Error **errp)
 {
     if (*text == '{')
         return json_parse(text, strlen(text), errp);
     g_autoptr(Json) v = parse_text(text, implied, errp);
-    return v ? convert(qmp_command_find("netdev_add")->args, v, "", extra, errp) : NULL;
+    return v && split_net6(v, errp) ? convert(qmp_command_find("netdev_add")->args, v, "", extra, errp) : NULL;
 }
 
 /* ---- -netdev ---- */

@@ -317,9 +317,11 @@ def test_user_options(t):
                'ipv6-prefix': ('', 'foo'),
                'ipv6-prefixlen': ('x', '-1', '127'),
                'ipv6-host': ('', 'foo', 'fd00::2'),
-               'ipv6-dns': ('', 'foo')}
+               'ipv6-dns': ('', 'foo'),
+               'ipv6-net': ('', 'foo', '/64', 'fd00::/', 'fd00::/x', 'fd00::/127', 'fd00::/-1', 'fd00::/64/3', 'fd00::/64,ipv6-host=fd01::2',
+                            'fd00::/64,ipv6-net=fd01::/64')}
     taken = ('net=10.0.0.0/255.255.255.0', 'net=10.0.0.0/29', 'dns=10.0.3.4', 'dhcpstart=10.0.2.250', 'restrict=y', 'guestfwd=tcp::80-cmd:cat',
-             'ipv6-prefix=fd00::', 'ipv6-prefixlen=126', 'ipv6-host=fec0::2', 'ipv6-dns=fd00::3')
+             'ipv6-net=fd00::/64,ipv6-host=fd00::2', 'ipv6-net=fd00::', 'ipv6-net=fd00::/32,ipv6-host=fd00:0:1::2', 'ipv6-prefix=fd00::', 'ipv6-prefixlen=126', 'ipv6-host=fec0::2', 'ipv6-dns=fd00::3')
     with Qemu() as q:
         for key, values in refused.items():
             for v in values:
