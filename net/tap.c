@@ -342,8 +342,8 @@ static bool open_fds(TapNet *t, const char *text, Error **errp)
 
 static bool check_opts(const Json *opts, Error **errp)
 {
-    static const char *const vhost[] = {"vhostfd", "vhostfds"}, *const with_fd[] = {"ifname", "script", "downscript",
-                                                                                    "vnet_hdr", "queues"};
+    static const char *const vhost[] = {"vhostfd", "vhostfds"};
+    static const char *const with_fd[] = {"ifname", "script", "downscript", "vnet_hdr", "queues", "helper"};
     const char *fd = json_get_str(opts, "fd"), *fds = json_get_str(opts, "fds");
     int64_t queues = net_opt_int(opts, "queues", 1);
     for (size_t i = 0; i < ARRAY_SIZE(vhost); i++)
@@ -353,12 +353,29 @@ static bool check_opts(const Json *opts, Error **errp)
         return error_set(errp, "vhostforce=on: vhost is not supported yet");
     if (net_opt_bool(opts, "vhost", false))
         warn_report("tap: vhost=on is not supported yet; packets go through this process");
+    if (json_get(opts, "helper") && !fd && !fds)
+        return error_set(errp, "helper=: a helper that makes the interface is not supported yet; fd= takes one that is "
+                               "made, ifname= makes one");
     if (queues < 1 || queues > QUEUES_MAX)
         return error_set(errp, "queues=%" PRIi64 ": a tap interface has 1 to %d queues", queues, QUEUES_MAX);
     for (size_t i = 0; (fd || fds) && i < ARRAY_SIZE(with_fd); i++)
         if (json_get(opts, with_fd[i]))
-            return error_set(errp, "ifname=, script=, downscript=, vnet_hdr=, queues= are invalid with fd= and fds=");
+            return error_set(
+                errp, "ifname=, script=, downscript=, vnet_hdr=, queues=, helper= are invalid with fd= and fds=");
     return !(fd && fds) || error_set(errp, "fd= and fds= exclude each other");
+}
+
+/* sndbuf: bytes that the interface holds before a packet waits; 0 and absent: no limit, but a descriptor's is left. */
+static bool set_send_buffers(NetClient *nc, const Json *opts, Error **errp)
+{
+    int64_t given = net_opt_int(opts, "sndbuf", 0);
+    int bytes = given > 0 && given < INT_MAX ? (int)given : INT_MAX;
+    if (!json_get(opts, "sndbuf") && !TAP(nc)->ifname)
+        return true;
+    for (unsigned i = 0; net_queue(nc, i); i++)
+        if (ioctl(TAP(net_queue(nc, i))->fd, TUNSETSNDBUF, &bytes) < 0 && given)
+            return error_set_errno(errp, errno, "sndbuf=%" PRIi64 ": TUNSETSNDBUF", given);
+    return true;
 }
 
 static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
@@ -366,9 +383,10 @@ static bool tap_open(NetClient *nc, const Json *opts, Error **errp)
     TapNet *t = TAP(nc);
     const char *fd = json_get_str(opts, "fd"), *fds = json_get_str(opts, "fds");
     t->fd = -1;
-    bool ok =
-        check_opts(opts, errp) && (fd || fds ? open_fds(t, fd ? fd : fds, errp)
-                                             : open_interface(t, opts, (unsigned)net_opt_int(opts, "queues", 1), errp));
+    bool ok = check_opts(opts, errp) &&
+              (fd || fds ? open_fds(t, fd ? fd : fds, errp)
+                         : open_interface(t, opts, (unsigned)net_opt_int(opts, "queues", 1), errp)) &&
+              set_send_buffers(nc, opts, errp);
     if (!ok) {
         tap_cleanup(nc);
         return false;

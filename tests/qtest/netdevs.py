@@ -3,6 +3,8 @@
 """Network back ends seen from their other ends: sockets of every kind, events, the user network's ports, dumps, tap. TAP.
 
 The binary is $QTEST_QEMU_BINARY. A back end's packets are echoed by a hub: two of its ports are two back ends under test."""
+import ctypes
+import fcntl
 import json
 import os
 import select
@@ -351,6 +353,21 @@ def test_tap(t):
     assert not os.path.exists('/sys/class/net/qkvmtest0')
 
 
+def test_tap_options(t):
+    """A send buffer as the kernel sees it (TUNGETSNDBUF), and what says nothing here."""
+    for text, want in (('', 0x7fffffff), (',sndbuf=0', 0x7fffffff), (',sndbuf=1M', 1 << 20), (',sndbuf=4G', 0x7fffffff),
+                       (',br=br0,vhost=off,poll-us=10,vnet_hdr=off', 0x7fffffff)):
+        with Qemu('-netdev', f'tap,id=t,ifname=qkvmtest0,script=no,downscript=no{text}') as q:
+            pids = [int(x) for x in os.listdir(f'/proc/{q.p.pid}/fd') if os.readlink(f'/proc/{q.p.pid}/fd/{x}') == '/dev/net/tun']
+            pidfd = os.pidfd_open(q.p.pid)
+            mine = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, pids[0], 0)  # pidfd_getfd
+            os.close(pidfd)
+            assert mine >= 0, 'pidfd_getfd'
+            got = struct.unpack('i', fcntl.ioctl(mine, 0x800454d3, bytes(4)))[0]
+            os.close(mine)
+            assert got == want, f'{text}: {got}'
+
+
 TESTS = [
     ('socket by descriptor: stream and datagram', test_socket_fd, None),
     ('stream server on a unix socket', test_stream_unix, None),
@@ -363,6 +380,7 @@ TESTS = [
     ('user: ports, ARP', test_user, user_missing),
     ('user: options, right and wrong', test_user_options, user_missing),
     ('tap', test_tap, tap_missing),
+    ('tap: options', test_tap_options, tap_missing),
 ]
 
 
