@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Virtio disks: SeaBIOS boots a sector and GRUB from one, Debian's cloud kernel reads and writes one with one and four queues, and
-with its queues in the main loop. TAP.
+with its queues in the main loop; what snapshot=on has kept goes into the image while the guest writes. TAP.
 
 usage: virtiodisk.py BINARY CACHE [ACCELERATOR [N]]
 
@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import tempfile
+import time
 
 from debs import Debs, Missing
 from devices import initrd
@@ -81,6 +82,37 @@ def linux(binary, accel, kernel, ramdisk, folder, queues, more):
     return note
 
 
+def commits(binary, accel, kernel, ramdisk, folder):
+    """A drive of snapshot=on, whose overlay is written into its image while the guest writes."""
+    path, half = os.path.join(folder, 'disk'), 4 << 20
+    data = random.Random(7).randbytes(2 * half)
+    with open(path, 'wb') as f:
+        f.write(data)
+    args = ['-m', '512', '-smp', '2', '-no-reboot', '-kernel', kernel, '-initrd', ramdisk, '-append', 'console=ttyS0 quiet panic=-1',
+            '-drive', f'if=virtio,id=d,format=raw,snapshot=on,file={path}']
+    want = data[half:] + data[:half]
+    with Guest(binary, accel, args) as g:
+        g.expect(rb"init: a shell", 300)
+        g.expect(g.prompt, LIMIT)
+        g.shell('dd if=/dev/vda of=/tmp/all bs=1M 2>/dev/null', LIMIT)
+        g.shell('(n=0; while [ ! -e /tmp/stop ] || [ $n -lt 2 ]; do n=$((n + 1)); dd if=/tmp/all of=/dev/vda bs=64k skip=64 count=64; '
+                'dd if=/tmp/all of=/dev/vda bs=64k seek=64 count=64; sync; done; echo $n > /tmp/rounds) > /dev/null 2>&1 & true', LIMIT)
+        for _ in range(5):
+            said = g.qmp('human-monitor-command', **{'command-line': 'commit all'})
+            assert not said, said
+            time.sleep(0.2)
+        rounds = g.shell('touch /tmp/stop; wait; cat /tmp/rounds', LIMIT)
+        read = g.shell('echo 3 > /proc/sys/vm/drop_caches; md5sum < /dev/vda', LIMIT)
+        assert hashlib.md5(want).hexdigest() in read, read
+        log = g.shell("dmesg | grep -E 'BUG|Oops|I/O error|vda.*error|stall' | head -3", LIMIT)
+        assert not log, log
+        said = g.qmp('human-monitor-command', **{'command-line': 'commit d'})
+        assert not said, said
+        with open(path, 'rb') as f:
+            assert f.read() == want, 'the image is not what the guest wrote'
+    return f'{rounds} rounds meanwhile'
+
+
 CASES = [('1 queue', 1, ''), ('4 queues', 4, ''), ('4 queues, doorbells by exits', 4, ',ioeventfd=off'),
          ('2 queues, transitional', 2, ',disable-modern=on'), ('pin interrupts', 1, ',vectors=0')]
 
@@ -91,7 +123,7 @@ def main():
     binary, cache = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     accel = sys.argv[3] if len(sys.argv) > 3 else 'tcg'
     cases = CASES[:int(sys.argv[4])] if len(sys.argv) > 4 else CASES
-    tap = Tap(['SeaBIOS boots a sector', 'SeaBIOS boots GRUB'] + [f'Debian: {name}' for name, _, _ in cases])
+    tap = Tap(['SeaBIOS boots a sector', 'SeaBIOS boots GRUB'] + [f'Debian: {name}' for name, _, _ in cases] + ['commit while the guest writes'])
     why = refused(binary, accel)
     if why:
         return tap.skip_rest(why)
@@ -107,6 +139,7 @@ def main():
             return tap.skip_rest(str(e))
         for _, queues, more in cases:
             tap.point(lambda queues=queues, more=more: linux(binary, accel, kernel, ramdisk, folder, queues, more))
+        tap.point(lambda: commits(binary, accel, kernel, ramdisk, folder))
         os.unlink(ramdisk)
     return tap.failed > 0
 
