@@ -2,7 +2,7 @@
 # make            build (installs the packages that a build needs and the machine lacks)
 # make run        boot Debian's kernel to a shell (GRUB's rescue CD where only a KVM that runs in software is there)
 # make check      everything that tests this tree, in about ten minutes; check-long takes longer
-# make bench      how long things take, beside Debian's QEMU: a start, an exit, guest work, a whole machine (an hour); BENCH=--quick is shorter
+# make bench      how long things take, beside Debian's QEMU: a start, an exit, guest work on one and two CPUs, a whole machine (an hour and a half); BENCH=--quick is shorter
 # make install    DESTDIR and PREFIX as usual
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -40,6 +40,7 @@ check-long: deps-check-long
 bench: deps-check-long all
 	tests/bench/bench.py $(BUILD)/qemu-system-x86_64
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 $(BENCH)
+	test $$(nproc) -lt 2 || tests/bench/work.py $(BUILD)/qemu-system-x86_64 --smp 2 $(BENCH)
 	tests/bench/work.py $(BUILD)/qemu-system-x86_64 --kvm-tcg $(BENCH)
 	tests/bench/machine.py $(BUILD)/qemu-system-x86_64 $(BENCH)
 	tests/bench/net.py $(BUILD)/qemu-system-x86_64 $(BENCH)
