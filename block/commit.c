@@ -32,8 +32,7 @@ static int copy_down(BlockNode *top, BlockNode *base)
     return node_flush(base);
 }
 
-/* All is below now. An overlay that cannot let go keeps what it has, which is the same. */
-static int make_empty(BlockNode *top)
+int block_make_empty(BlockNode *top)
 {
     if (top->drv != &block_qcow2 || ((Qcow2 *)top->state)->version < 3)
         return 0;
@@ -67,7 +66,7 @@ static bool commit_node(BlockNode *n, Error **errp)
                      BLOCK_PERM_CONSISTENT_READ, errp);
     if (e && (node_length(base) >= node_length(n) || node_truncate(base, node_length(n), errp))) {
         int ret = copy_down(n, base);
-        ret = ret ? ret : make_empty(n);
+        ret = ret ? ret : block_make_empty(n);
         ok = !ret || error_set(errp, "%s", g_strerror(-ret));
     }
     if (e)

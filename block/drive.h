@@ -87,6 +87,9 @@ bool block_snapshot_sync(const char *device, const char *node_name, const char *
 /* What the device's overlay holds (all: those of all drives) goes into what backs it; the guest waits meanwhile. */
 bool block_commit(const char *device, Error **errp);
 bool block_commit_all(Error **errp);
+/* An overlay whose data is all below now lets go of it, drained; one that cannot keeps it, which is the same. 0 or
+ * -errno. */
+int block_make_empty(BlockNode *top);
 bool block_resize(const char *device, const char *node_name, uint64_t size, Error **errp);
 
 #endif

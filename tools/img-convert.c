@@ -4,6 +4,7 @@
 
 #include "block/backend.h"
 #include "block/create.h"
+#include "block/drive.h"
 #include "block/qcow2.h"
 #include "hw/core/prop.h"
 
@@ -790,17 +791,8 @@ int img_commit(int argc, char **argv)
         img_progress((double)(at + len) / (double)size);
     }
     int r = node_flush(below->node);
-    if (!r && !drop && !base && top->node->drv == &block_qcow2) { /* what is below now is not needed here */
-        Qcow2 *s = top->node->state;
-        for (uint64_t at = 0; !r && at < size;) {
-            BlockStatus st;
-            r = node_status(top->node, at, size - at, &st);
-            if (!r && st.flags & BLOCK_ST_ALLOCATED && s->version >= 3)
-                r = qcow2_forget(top->node, at, st.len);
-            at += st.len;
-        }
-        r = r ? r : node_flush(top->node);
-    }
+    if (!r && !drop && !base) /* what is below now is not needed here */
+        r = block_make_empty(top->node);
     if (r) {
         img_error("could not flush: %s", g_strerror(-r));
         goto out;
