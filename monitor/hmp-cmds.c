@@ -339,7 +339,13 @@ static void cmd_drive_add(Hmp *h, const Json *args)
 static void cmd_block_set_io_throttle(Hmp *h, const Json *args)
 {
     Error *err = NULL;
-    json_unref(qmp_block_set_io_throttle(args, &err));
+    const char *device = json_get_str(args, "device");
+    g_autoptr(Json) a = json_copy(args);
+    if (!blk_find(device)) { /* a device's id or QOM path */
+        json_remove(a, "device");
+        json_set_str(a, "id", device);
+    }
+    json_unref(qmp_block_set_io_throttle(a, &err));
     hmp_error(h, err);
 }
 

@@ -129,6 +129,10 @@ static const char *const commands[] = {
     "block_set_io_throttle dd0 1000000 0 0 0 0 0",
     "block_set_io_throttle dd0 1 2 3 4 5 6",
     "block_set_io_throttle nope 1 0 0 0 0 0",
+    "block_set_io_throttle cd0 4096 0 0 0 0 0",
+    "info block im",
+    "block_set_io_throttle /machine/peripheral/cd0 8192 0 0 0 0 0",
+    "info block im",
     "block_set_io_throttle dd0 1",
     "snapshot_blkdev dd0",
     "snapshot_blkdev nope x",
@@ -217,7 +221,7 @@ static void test_texts(void)
     g_autofree char *img = qtest_image("texts.img", 3 << 19, 4);
     g_autofree char *args = g_strdup_printf(
         "-machine pc -nodefaults -m 16 -uuid 12345678-1234-1234-1234-123456789abc -name n -object "
-        "memory-backend-ram,id=m0,size=1M -device ide-cd -drive "
+        "memory-backend-ram,id=m0,size=1M -device ide-cd,id=cd0,drive=im -drive "
         "if=none,id=im,node-name=imn,format=raw,readonly=on,throttling.bps-total=5,throttling.iops-read=7,file=%s",
         img);
     if (!g_file_test(DEBIAN_BINARY, G_FILE_TEST_IS_EXECUTABLE)) {
