@@ -42,6 +42,7 @@ typedef struct Convert {
     bool full;       /* zeroes are data, too */
     BlockNode *from; /* of the last part that was offloaded, NULL: none */
     int from_fd, to_fd;
+    uint64_t to_off; /* where in to_fd's file the target begins, bytes */
     uint8_t *buf;
     GThreadPool *pool; /* compress */
     GAsyncQueue *idle; /* of Piece: waits where all are in the pool */
@@ -140,8 +141,8 @@ static int compress_end(Convert *c)
     return c->failed;
 }
 
-/* The source's data; with --salvage what cannot be read is zeroes, sector by sector, and told. */
-static int read_source(const Convert *c, BlockNode *src, uint64_t in, uint64_t at, uint8_t *p, uint64_t len)
+/* What one source has; with --salvage what cannot be read is zeroes, sector by sector, and told. */
+static int read_one(const Convert *c, BlockNode *src, uint64_t in, uint64_t at, uint8_t *p, uint64_t len)
 {
     int ret = node_pread(src, in, p, len);
     if (!ret || !c->salvage)
@@ -159,6 +160,17 @@ static int read_source(const Convert *c, BlockNode *src, uint64_t in, uint64_t a
     return 0;
 }
 
+static int read_source(const Convert *c, uint64_t at, uint8_t *p, uint64_t len)
+{
+    int ret = 0;
+    for (uint64_t in, n; !ret && len; at += n, p += n, len -= n) {
+        n = len;
+        BlockNode *src = source_at(c, at, &in, &n);
+        ret = read_one(c, src, in, at, p, n);
+    }
+    return ret;
+}
+
 /* From one host file to another without a copy here. -EAGAIN: not this part, or not all of it. */
 static int offload(Convert *c, const BlockStatus *st, uint64_t at, uint64_t len)
 {
@@ -174,7 +186,7 @@ static int offload(Convert *c, const BlockStatus *st, uint64_t at, uint64_t len)
             return -EAGAIN;
         c->from = st->file;
     }
-    off_t a = (off_t)st->off, b = (off_t)at;
+    off_t a = (off_t)st->off, b = (off_t)(c->to_off + at);
     for (ssize_t n = 1; len && n > 0; len -= (uint64_t)MAX(n, 0))
         n = copy_file_range(c->from_fd, &a, c->to_fd, &b, len, 0);
     return len ? -EAGAIN : 0;
@@ -185,8 +197,12 @@ static void offload_begin(Convert *c)
 {
     const BlockNode *n = c->target->node;
     const BlockNode *file = n->file ? n->file->node : NULL;
-    if (!strcmp(n->drv->name, "raw") && file && !strcmp(file->drv->name, "file"))
-        c->to_fd = open(file->filename, O_WRONLY | O_CLOEXEC);
+    BlockStatus st;
+    if (strcmp(n->drv->name, "raw") || !file || strcmp(file->drv->name, "file") || !c->size ||
+        node_status(c->target->node, 0, 1, &st) || !(st.flags & BLOCK_ST_OFFSET))
+        return;
+    c->to_off = st.off; /* raw's offset= */
+    c->to_fd = open(file->filename, O_WRONLY | O_CLOEXEC);
 }
 
 static void offload_end(Convert *c)
@@ -215,8 +231,11 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
     uint64_t cluster = c->compress ? cluster_of(c) : 0;
     bool zero = st.flags & BLOCK_ST_ZERO && !c->full;
     bool below = c->base_depth && (st.depth >= c->base_depth || !(st.flags & BLOCK_ST_ALLOCATED));
-    if (c->compress) { /* whole clusters, whatever they are made of */
-        st.len = MIN(len, MAX(ROUND_DOWN(st.len, cluster), cluster));
+    if (c->compress && len < MIN(cluster, c->size - at)) { /* a cluster of two sources, or more */
+        st.len = MIN(cluster, c->size - at);
+        zero = below = false;
+    } else if (c->compress) { /* whole clusters, whatever they are made of */
+        st.len = MAX(ROUND_DOWN(st.len, cluster), MIN(cluster, len));
         BlockStatus again = st;
         zero = zero && !node_status_chain(src, NULL, in, st.len, &again) && again.len >= st.len;
         below = below && again.len >= st.len;
@@ -241,7 +260,7 @@ static int convert_step(Convert *c, uint64_t at, uint64_t *step, uint64_t *total
     ret = g_atomic_int_get(&c->failed);
     if (!ret && !p && c->offload && !offload(c, &st, at, *step))
         return 0;
-    if (!ret && (ret = read_source(c, src, in, at, p ? p->data : c->buf, *step)))
+    if (!ret && (ret = read_source(c, at, p ? p->data : c->buf, *step)))
         img_error("error while reading at byte %" PRIu64 ": %s", at, g_strerror(-ret));
     if (p && !ret) {
         p->at = at;
@@ -900,8 +919,8 @@ int img_rebase(int argc, char **argv)
                 n = MIN(4096, len - k);
                 if (!memcmp(a + k, b + k, n))
                     continue;
-                r = img_is_zero(a + k, n) ? node_write_zeroes(e->node, at + k, n, 0)
-                                          : node_pwrite(e->node, at + k, a + k, n);
+                /* zeroes too: a request for zeroes does nothing where the old backing file's end reads as such */
+                r = node_pwrite(e->node, at + k, a + k, n);
             }
         }
         if (r) {

@@ -87,8 +87,12 @@ int img_usage(const char *fmt, ...)
     return 1;
 }
 
+static void help(void);
+
 int img_bad_option(int opt, char **argv)
 {
+    if (opt == 'h')
+        return help(), 0;
     return img_usage(opt == ':' ? "missing argument for option '%s'" : "unrecognized option '%s'", argv[optind - 1]);
 }
 

@@ -137,6 +137,24 @@ for args in (['-m', '0'], ['-m', '17'], ['-m', '16'], ['-m', 'x'], ['-r', '1x'],
          after=lambda a, b: equal(a, 'r.raw', 'raw', 'o', 'qcow2') if os.path.exists(os.path.join(b, 'o')) else [])
 for name, args in (('raw to raw', ['-f', 'raw', '-O', 'raw', 'r.raw']), ('qcow2 to raw', ['-O', 'raw', 'i.qcow2']), ('raw to qcow2', ['-O', 'qcow2', '-o', 'preallocation=metadata', 'r.raw'])):
     both(f'convert -C, {name}', 'convert', '-C', *args, 'o', setup=two, after=lambda a, b: equal(a, 'r.raw', 'raw', 'o', 'qcow2' if 'qcow2' == args[1] else 'raw'))
+window = 'json:{"driver": "raw", "offset": 65536, "size": 4194304, "file": {"driver": "file", "filename": "disk.img"}}'
+both('convert -C -n into a part of a file', 'convert', '-n', '-C', '-f', 'raw', '-O', 'raw', 'r.raw', window,
+     setup=lambda d: (raw(d), raw(d, 'disk.img', 5 << 20, 9)),
+     after=lambda a, b: equal(a, window, 'raw', 'r.raw', 'raw') + equal(a, 'disk.img', 'raw', os.path.join(b, 'disk.img'), 'raw'))
+
+
+def parts(d, sizes):
+    for k, n in enumerate(sizes):
+        with open(os.path.join(d, f's{k}'), 'wb') as f:
+            f.write(random.Random(k).randbytes(n - n // 3 - 1) + b'at the end' * (n // 20) if k % 3 else b'')
+            f.truncate(n)
+
+
+for sizes in ((1 << 20) + 512, 4 << 20), ((1 << 20) + 512, 1536, 512, (4 << 20) - 512), (1024,) * 200:
+    for how in ['-c'], ['-c', '-S', '0']:
+        both(f'convert {" ".join(how)} of sources that end within clusters, {len(sizes)}, the first {sizes[0]}', 'convert', *how, '-f', 'raw', '-O', 'qcow2',
+             *(f's{k}' for k in range(len(sizes))), 'o', setup=lambda d, sizes=sizes: parts(d, sizes),
+             after=lambda a, b: sound(a, 'o') + equal(a, 'o', 'qcow2', os.path.join(b, 'o'), 'qcow2'))
 both('convert --bitmaps where there are none', 'convert', '--bitmaps', '-O', 'qcow2', 'i.qcow2', 'o', setup=two)
 both('convert --bitmaps into raw', 'convert', '--bitmaps', '-O', 'raw', 'i.qcow2', 'o', setup=two)
 
@@ -195,6 +213,29 @@ for args in (['-s', '1M'], ['-l', '64k'], ['-s1M', '-l', '1M']):
 for args in (['-u'], []):
     both('rebase on a format that is not known' + ' -u' * len(args), 'rebase', *args, '-b', 'r.raw', '-F', 'bogus', 'i.qcow2', setup=overlay,
          after=lambda a, b: equal(a, 'i.qcow2', 'qcow2', 'base.raw', 'raw'))
+
+
+def zeroes(cluster, size):
+    def setup(d):
+        """An image whose zeroes no cluster holds, and a base that has data where they are."""
+        raw(d)
+        if size:
+            with open(os.path.join(d, 'short.raw'), 'wb') as f:
+                f.write(random.Random(3).randbytes(size))
+        args = ('-b', 'short.raw', '-F', 'raw') if size else ()
+        assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-o', f'cluster_size={cluster}', *args, 'i.qcow2', '4M', cwd=d)[0] == 0
+        assert run(THEIRS, 'convert', '-O', 'raw', 'i.qcow2', 'before.raw', cwd=d)[0] == 0
+    return setup
+
+
+for cluster in 512, 4096, 65536, 2 << 20:
+    for size in 0, 1536, 65536, (1 << 20) + 512:
+        both(f'rebase onto data, clusters of {cluster}, a base of {size} before', 'rebase', '-b', 'r.raw', '-F', 'raw', 'i.qcow2', setup=zeroes(cluster, size),
+             after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', 'before.raw', 'raw') + equal(b, 'i.qcow2', 'qcow2', 'before.raw', 'raw'))
+for args in (['create'], ['convert', '-f', 'raw'], ['info'], ['bench', '-q']):
+    with tempfile.TemporaryDirectory() as d:
+        got = run(OURS, *args, '--help', cwd=d)
+        report(' '.join(args) + ' --help', [] if got[0] == 0 and 'usage: qemu-img' in got[1] else [f'{got}'])
 both('create -F without -b', 'create', '-f', 'qcow2', '-F', 'raw', 'x', '1M')
 both('create raw -F', 'create', '-F', 'raw', 'x', '1M')
 both('create raw -F -b', 'create', '-F', 'raw', '-b', 'r.raw', 'x', '1M', setup=raw)
