@@ -45,11 +45,13 @@ void net_link_close(NetLink *l)
     l->in_len = l->out_len = l->out_off = 0;
 }
 
+/* What waited for room is lost with the connection; who was told to stop goes on. */
 static void hang_up(NetLink *l)
 {
     net_link_close(l);
     if (l->closed)
         l->closed(l->opaque);
+    net_ready(l->nc);
 }
 
 /* ---- in ---- */
