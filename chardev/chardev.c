@@ -447,7 +447,7 @@ const CharDriver *chardev_driver_find(const char *name)
 static void chardev_free(Chardev *c)
 {
     char_set_connected(c, false);
-    if (c->drv->close)
+    if (c->opened && c->drv->close)
         c->drv->close(c);
     if (c->broken_id)
         g_source_remove(c->broken_id);
@@ -510,6 +510,7 @@ static Chardev *create(const CharDriver *d, const char *id, const Json *opts, Er
         else
             c->log_fd = fd;
     }
+    c->opened = ok;
     if (!ok || (d->open && !d->open(c, opts, errp))) {
         chardev_free(c);
         return NULL;

@@ -14,7 +14,7 @@ typedef struct CharDriver {
     size_t size;
     const char *const *options; /* beyond id, backend, mux, logfile, logappend; NULL-ended */
     bool (*open)(Chardev *c, const Json *opts, Error **errp); /* NULL: nothing to open */
-    void (*close)(Chardev *c);                                /* after a failed open too; NULL: nothing */
+    void (*close)(Chardev *c);                                /* after a failed open too, never without one; NULL: nothing */
     /* Bytes taken, 0 when full, -errno when no more can ever be written. Any thread, under c->lock, only while c->open.
      */
     ssize_t (*write)(Chardev *c, const uint8_t *buf, size_t len);
@@ -43,6 +43,7 @@ struct Chardev {
     bool fe_open;     /* the guest's side is open */
     /* lock: everything that writing touches, as any thread may write. A leaf. */
     GMutex lock;
+    bool opened;       /* the driver's open() was called: its close() is due */
     bool open;         /* a peer is there; changed in the main thread */
     bool dead;         /* write has failed; broken() follows */
     GByteArray *queue; /* of char_write_all */

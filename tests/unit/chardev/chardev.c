@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Back ends against a peer in the same process: what arrives, what is kept while a peer is slow, what is dropped when
  * it is gone. */
-#include "chardev/chardev.h"
+#include "chardev/driver.h"
 #include "chardev/vc.h"
 
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
@@ -565,6 +566,64 @@ static void test_text(void)
     gone("t");
 }
 
+static unsigned open_fds(void)
+{
+    GDir *d = g_dir_open("/proc/self/fd", 0, NULL);
+    unsigned n = 0;
+    while (g_dir_read_name(d))
+        n++;
+    g_dir_close(d);
+    return n;
+}
+
+/* Whatever fails on the way, before a driver's open() or in it: only what was opened for it is closed. Descriptor 0 is
+ * what a driver that looks at its zeroed struct would close. */
+static void test_failed(void)
+{
+    static const char *const faults[] = {"logfile=/nonexistent/l",
+                                         "logappend=maybe",
+                                         "signal=maybe",
+                                         "path=/nonexistent/x",
+                                         "path=/nonexistent/x,server=on,wait=off",
+                                         "size=3",
+                                         "host=127.0.0.1,port=nope",
+                                         "chardev=nope"};
+    static const char *const works[] = {"null", "pty", "ringbuf", "vc"}; /* without an option */
+    int saved = fcntl(0, F_DUPFD_CLOEXEC, 3), ends[2];
+    struct stat mine, now;
+    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(dup2(ends[0], 0), ==, 0);
+    g_assert_cmpint(fstat(0, &mine), ==, 0);
+    unsigned before = open_fds();
+    for (unsigned i = 0; chardev_table[i]; i++) {
+        for (unsigned k = 0; k < ARRAY_SIZE(faults); k++) {
+            const char *name = chardev_table[i]->name;
+            const char *const *options = chardev_table[i]->options;
+            g_autofree char *option = g_strndup(faults[k], strcspn(faults[k], "="));
+            bool known = k < 2 || (options && g_strv_contains(options, option));
+            if (!known || (chardev_table[i]->base && !k)) /* a mux has no log of its own */
+                continue;
+            g_autofree char *text = g_strdup_printf("%s,id=x,%s", name, faults[k]);
+            Error *err = NULL;
+            if (make(text, &err))
+                g_error("%s: made", text);
+            error_free(err);
+            if (fstat(0, &now) < 0 || now.st_ino != mine.st_ino || open_fds() != before)
+                g_error("%s: descriptor 0 is another, or one is open more or less", text);
+        }
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(works); i++) {
+        must("%s,id=x", works[i]);
+        gone("x");
+        g_assert_cmpuint(open_fds(), ==, before);
+    }
+    if (saved >= 0)
+        dup2(saved, 0);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_errors(void)
 {
     fails("id=x", "chardev: \"x\" missing backend");
@@ -712,6 +771,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/mux", test_mux);
     g_test_add_func("/chardev/vc", test_vc);
     g_test_add_func("/chardev/text", test_text);
+    g_test_add_func("/chardev/failed", test_failed);
     g_test_add_func("/chardev/errors", test_errors);
     g_test_add_func("/chardev/qmp-add", test_qmp_add);
     int rc = g_test_run();
