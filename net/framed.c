@@ -4,6 +4,7 @@
 #include "softmmu/mainloop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ void net_link_open(NetLink *l, NetClient *nc, int fd, bool stream)
     (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     l->nc = nc;
     l->fd = fd;
+    l->probe = -1;
     l->stream = stream;
     l->in = g_malloc(LENGTH + NET_PACKET_MAX);
     l->in_len = 0;
@@ -36,8 +38,11 @@ void net_link_close(NetLink *l)
     if (l->out_watch)
         g_source_remove(l->out_watch);
     l->in_watch = l->out_watch = 0;
-    if (l->fd >= 0)
+    if (l->fd >= 0) {
         close(l->fd);
+        if (l->probe >= 0)
+            close(l->probe);
+    }
     l->fd = -1;
     l->connected = false;
     g_clear_pointer(&l->in, g_free);
@@ -136,10 +141,28 @@ static gboolean room(gint fd, GIOCondition cond, gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static void wait_for_room(NetLink *l)
+static void wait_for_room(NetLink *l, int fd)
 {
     if (!l->out_watch)
-        l->out_watch = fd_watch(l->fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, room, l);
+        l->out_watch = fd_watch(fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, room, l);
+}
+
+/*
+ * What tells of room for a datagram; -1: nothing. A unix socket that is not connected always polls as writable but for
+ * its own buffer, however full the receiver's queue is. One that is connected to it polls as what it says. Each time
+ * anew: another may have taken the receiver's name. Where there is none to connect to, it polls as writable, and the
+ * datagram meets the error.
+ */
+static int room_for_datagram(NetLink *l)
+{
+    struct pollfd own = {l->fd, POLLOUT, 0};
+    if (l->connected || l->to.ss_family != AF_UNIX || poll(&own, 1, 0) != 1)
+        return l->fd;
+    if (l->probe < 0)
+        l->probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->probe >= 0)
+        (void)!connect(l->probe, (struct sockaddr *)&l->to, l->to_len);
+    return l->probe;
 }
 
 static bool send_stream(NetLink *l, const struct iovec *iov, int n, size_t total)
@@ -152,7 +175,7 @@ static bool send_stream(NetLink *l, const struct iovec *iov, int n, size_t total
         return true;
     sent = MAX(sent, 0);
     if (!sent) {
-        wait_for_room(l);
+        wait_for_room(l, l->fd);
         return false;
     }
     g_free(l->out);
@@ -160,7 +183,7 @@ static bool send_stream(NetLink *l, const struct iovec *iov, int n, size_t total
     l->out_off = 0;
     l->out = g_malloc(l->out_len);
     iov_to_buf(iov, n, (size_t)sent, l->out, l->out_len);
-    wait_for_room(l);
+    wait_for_room(l, l->fd);
     return true;
 }
 
@@ -173,9 +196,10 @@ static bool send_datagram(NetLink *l, const NetPacket *p)
     if (!l->connected && !l->to_len)
         return true;
     ssize_t sent = sendmsg(l->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0 || errno != EAGAIN)
+    int fd = sent < 0 && errno == EAGAIN ? room_for_datagram(l) : -1;
+    if (fd < 0)
         return true;
-    wait_for_room(l);
+    wait_for_room(l, fd);
     return false;
 }
 

@@ -184,6 +184,70 @@ static void test_slow(void)
     end();
 }
 
+static int bind_unix(const char *p)
+{
+    struct sockaddr_un a = address(p);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&a, sizeof(a)), ==, 0);
+    return fd;
+}
+
+/* A datagram of that seed is next; the sender has had its turn. */
+static void expect_datagram(int fd, uint8_t seed)
+{
+    uint8_t buf[100];
+    g_assert_cmpint(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), ==, 60);
+    g_assert_cmpuint(buf[0], ==, seed);
+    turn();
+}
+
+/* Whether the main loop has nothing to do. */
+static bool idle(void)
+{
+    turn();
+    return !g_main_context_pending(NULL);
+}
+
+/* A receiver of datagrams that reads late, not at all, goes, and is another one then. */
+static void test_datagrams(void)
+{
+    g_autofree char *theirs = g_build_filename(dir, "peer", NULL);
+    g_autofree char *opts =
+        g_strdup_printf("{\"type\":\"dgram\",\"id\":\"n\",\"local\":{\"type\":\"unix\",\"path\":\"%s\"},"
+                        "\"remote\":{\"type\":\"unix\",\"path\":\"%s\"}}",
+                        path, theirs);
+    int fd = bind_unix(theirs);
+    start(opts);
+    unsigned n = 1;
+    while (say((uint8_t)n++, 60))
+        g_assert_cmpuint(n, <, MANY);
+    for (unsigned i = 0; i < 5; i++)
+        g_assert_false(say((uint8_t)n++, 60));
+    g_assert_true(idle());
+    g_assert_cmpuint(sender.told, ==, 0);
+    for (unsigned i = 1; i < n; i++)
+        expect_datagram(fd, (uint8_t)i);
+    g_assert_cmpuint(sender.told, ==, 1);
+    g_assert_true(idle());
+    fill(60);
+    close(fd);
+    turn();
+    g_assert_cmpuint(sender.told, ==, 2);
+    g_assert_true(say(1, 60));
+    g_unlink(theirs);
+    g_assert_true(say(1, 60));
+    fd = bind_unix(theirs);
+    fill(60);
+    g_assert_true(idle());
+    for (unsigned i = 0; i < 5; i++)
+        expect_datagram(fd, 1);
+    g_assert_true(netdev_del("n", NULL));
+    g_assert_cmpuint(sender.told, ==, 3);
+    end();
+    close(fd);
+    g_unlink(theirs);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -194,6 +258,7 @@ int main(int argc, char **argv)
     g_test_add_func("/framed/nonsense", test_nonsense);
     g_test_add_func("/framed/descriptor", test_descriptor);
     g_test_add_func("/framed/slow", test_slow);
+    g_test_add_func("/framed/datagrams", test_datagrams);
     int status = g_test_run();
     g_rmdir(dir);
     g_free(dir);
