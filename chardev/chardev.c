@@ -47,14 +47,24 @@ static gboolean broken_cb(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-/* Under c->lock. A failed write takes everything: the peer is gone, or will be when the main loop hears of it. */
+/* Under c->lock. A failed write takes everything: the peer is gone, or will be when the main loop hears of it; where
+ * there is no peer that could come again (a full disk), what comes later is tried anew. */
 static size_t write_locked(Chardev *c, const uint8_t *buf, size_t len)
 {
     if (!c->open || c->dead || !c->drv->write)
         return len;
     ssize_t n = c->drv->write(c, buf, len);
-    if (n >= 0)
+    if (n >= 0) {
+        if (n)
+            c->warned = false;
         return n;
+    }
+    if (!c->drv->broken) {
+        if (!c->warned)
+            warn_report("chardev %s: output is lost: %s", c->id, g_strerror((int)-n));
+        c->warned = true;
+        return len;
+    }
     c->dead = true;
     queue_clear(c);
     if (!c->broken_id)
@@ -86,7 +96,7 @@ static gboolean drain_cb(gint fd, GIOCondition cond, gpointer opaque)
     return done ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
-void char_queue_append(Chardev *c, const void *buf, size_t len)
+static void queue_append(Chardev *c, const void *buf, size_t len)
 {
     if (!c->queue)
         c->queue = g_byte_array_new();
@@ -158,7 +168,7 @@ void char_write_all(CharFrontend *fe, const void *buf, size_t len)
                 c->broken_id = g_idle_add_full(G_PRIORITY_DEFAULT, broken_cb, c, NULL);
         }
     } else if (left) {
-        char_queue_append(c, p, left);
+        queue_append(c, p, left);
     }
     log_output(c, buf, len);
     g_mutex_unlock(&c->lock);

@@ -14,8 +14,9 @@ typedef struct CharDriver {
     size_t size;
     const char *const *options; /* beyond id, backend, mux, logfile, logappend; NULL-ended */
     bool (*open)(Chardev *c, const Json *opts, Error **errp); /* NULL: nothing to open */
-    void (*close)(Chardev *c);                                /* after a failed open too, never without one; NULL: nothing */
-    /* Bytes taken, 0 when full, -errno when no more can ever be written. Any thread, under c->lock, only while c->open.
+    void (*close)(Chardev *c); /* after a failed open too, never without one; NULL: nothing */
+    /* Bytes taken, 0 when full, -errno when these are lost; with broken(), all that follow, too. Any thread, under
+     * c->lock, only while c->open.
      */
     ssize_t (*write)(Chardev *c, const uint8_t *buf, size_t len);
     int (*write_fd)(Chardev *c);   /* what becomes G_IO_OUT when a full back end takes more; NULL: it is never full */
@@ -46,6 +47,7 @@ struct Chardev {
     bool opened;       /* the driver's open() was called: its close() is due */
     bool open;         /* a peer is there; changed in the main thread */
     bool dead;         /* write has failed; broken() follows */
+    bool warned;       /* write has failed, and there is no broken(): until one goes again */
     GByteArray *queue; /* of char_write_all */
     size_t queue_head;
     unsigned drain_id, broken_id;
@@ -62,8 +64,6 @@ void char_input(Chardev *c, const uint8_t *buf, size_t len);
 void char_event(Chardev *c, CharEvent ev);
 void char_set_connected(Chardev *c, bool open);         /* with the event; closing drops the queue */
 bool char_queue_flush(Chardev *c, int64_t deadline_us); /* waits, at exit; true when empty */
-void char_queue_append(Chardev *c, const void *buf,
-                       size_t len); /* from write(), under c->lock: before what comes next */
 
 /* Options, as text from a command line or as JSON values. A missing one leaves *out alone. */
 const char *opt_str(const Json *opts, const char *name);

@@ -44,6 +44,8 @@ typedef struct SocketChardev {
     TelnetState telnet_state;
     int in_fds[CHAR_FDS_MAX], n_in_fds;
     int out_fds[CHAR_FDS_MAX], n_out_fds; /* borrowed until the next write */
+    bool iac_half;                        /* c.lock: one byte of a doubled IAC went, the other goes before anything */
+    unsigned half_id;                     /* c.lock: which this sees to, if nothing is written */
 } SocketChardev;
 
 static void start_listening(SocketChardev *s);
@@ -98,18 +100,42 @@ static ssize_t send_some(SocketChardev *s, const uint8_t *buf, size_t len)
     }
 }
 
+/* Under c.lock: 1 when nothing is left of a doubled IAC, else what send_some() says. */
+static ssize_t send_half(SocketChardev *s)
+{
+    ssize_t n = s->iac_half ? send_some(s, (const uint8_t[]){IAC}, 1) : 1;
+    if (n > 0)
+        s->iac_half = false;
+    return n;
+}
+
+static gboolean half_writable(gint fd, GIOCondition cond, gpointer opaque)
+{
+    SocketChardev *s = opaque;
+    g_mutex_lock(&s->c.lock);
+    bool again = s->half_id && send_half(s) == 0;
+    if (!again)
+        s->half_id = 0;
+    g_mutex_unlock(&s->c.lock);
+    return again ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
 static ssize_t socket_write(Chardev *c, const uint8_t *buf, size_t len)
 {
     SocketChardev *s = container_of(c, SocketChardev, c);
     if (!s->telnet)
         return send_some(s, buf, len);
+    ssize_t n = send_half(s);
+    if (n <= 0)
+        return n;
     const uint8_t *iac = memchr(buf, IAC, len);
     if (iac != buf)
         return send_some(s, buf, iac ? (size_t)(iac - buf) : len);
     static const uint8_t doubled[2] = {IAC, IAC};
-    ssize_t n = send_some(s, doubled, 2);
-    if (n == 1)
-        char_queue_append(c, doubled, 1); /* its other half goes before anything else */
+    n = send_some(s, doubled, 2);
+    s->iac_half = n == 1;
+    if (s->iac_half && !s->half_id)
+        s->half_id = g_unix_fd_add(s->fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, half_writable, s);
     return n > 0 ? 1 : n;
 }
 
@@ -164,7 +190,11 @@ static void disconnect(SocketChardev *s)
     g_mutex_lock(&s->c.lock);
     s->fd = -1;
     s->n_out_fds = 0;
+    s->iac_half = false;
+    unsigned half_id = s->half_id;
+    s->half_id = 0;
     g_mutex_unlock(&s->c.lock);
+    source_stop(&half_id);
     char_set_connected(&s->c, false);
     close(fd);
     drop_in_fds(s);
@@ -542,6 +572,7 @@ static void socket_close(Chardev *c)
     source_stop(&s->listen_id);
     source_stop(&s->retry_id);
     source_stop(&s->connect_id);
+    source_stop(&s->half_id);
     if (s->connect_fd >= 0)
         close(s->connect_fd);
     if (s->fd >= 0)

@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
@@ -186,6 +189,43 @@ static void test_file(void)
     g_clear_pointer(&text, g_free);
     g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
     g_assert_cmpstr(text, ==, "abcdefg");
+}
+
+/* A full disk for a while (here: a file's greatest size): what does not fit is lost, and said so once; what comes later
+ * is written. */
+static void test_full(void)
+{
+    g_autofree char *out = in_dir("full"), *text = NULL;
+    struct rlimit old, small;
+    int err = dup(2), said[2]; /* a pipe, which the limit is not for */
+    char lines[512] = "";
+    g_assert_cmpint(pipe(said), ==, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    Front *f = front_new(must("file,id=full,path=%s", out));
+    for (unsigned round = 0; round < 2; round++) {
+        char_write_all(&f->fe, "abc", 3);
+        small = (struct rlimit){4 + 4 * round, old.rlim_max};
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &small), ==, 0);
+        dup2(said[1], 2);
+        char_write_all(&f->fe, "dxx", 3); /* one fits */
+        g_assert_cmpint(char_write(&f->fe, "xxx", 3), ==, 3);
+        char_write_all(&f->fe, "xxx", 3);
+        dup2(err, 2);
+        g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &old), ==, 0);
+    }
+    g_assert_cmpint(char_write(&f->fe, "end", 3), ==, 3);
+    front_free(f);
+    gone("full");
+    close(err);
+    close(said[1]);
+    g_assert_true(g_file_get_contents(out, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "abcdabcdend");
+    g_assert_cmpint(read(said[0], lines, sizeof(lines) - 1), >, 0);
+    static const char line[] = "qemu-system-x86_64: warning: chardev full: output is lost: File too large\n";
+    g_autofree char *twice = g_strconcat(line, line, NULL);
+    g_assert_cmpstr(lines, ==, twice);
+    close(said[0]);
 }
 
 static void test_null(void)
@@ -403,6 +443,73 @@ static void test_fd(void)
     gone("f");
     g_assert_true(fdset_remove(set, -1, NULL));
     fails("file,id=f,path=/dev/fdset/0", "Could not open '/dev/fdset/0': No such file or directory");
+}
+
+static const char *takes; /* how much the next sends to a socket take, a digit each; NULL or its end: all */
+
+/* In libc's place. */
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    struct msghdr m = *msg;
+    struct iovec iov = *msg->msg_iov;
+    if (takes && *takes) {
+        size_t room = (size_t)(*takes++ - '0');
+        iov.iov_len = MIN(iov.iov_len, room);
+        m.msg_iov = &iov;
+        if (!iov.iov_len) {
+            errno = EAGAIN;
+            return -1;
+        }
+    }
+    return syscall(SYS_sendmsg, fd, &m, flags);
+}
+
+/* A socket that takes one byte of a doubled IAC: the other follows before anything else, whoever wrote what and whether
+ * or not anything is written after it. */
+static void test_telnet_half(void)
+{
+    g_autofree char *path = in_dir("sock");
+    Front *f = front_new(must("socket,id=s,path=%s,server=on,wait=off,telnet=on", path));
+    int p = peer(path);
+    WAIT_FOR(f->events->len);
+    char hello[12];
+    g_assert_cmpint(recv(p, hello, 12, MSG_WAITALL), ==, 12);
+    takes = "91";
+    g_assert_cmpint(char_write(&f->fe, "a\xff", 2), ==, 1);
+    g_assert_cmpint(char_write(&f->fe, "\xff", 1), ==, 1);
+    WAIT_FOR(!*takes);
+    takes = NULL;
+    turn();
+    expect(p, "a\xff\xff"); /* without anything after it */
+    takes = "1001";
+    g_assert_cmpint(char_write(&f->fe, "\xff", 1), ==, 1);
+    g_assert_cmpint(char_write(&f->fe, "b", 1), ==, 0);
+    char_write_all(&f->fe,
+                   "b\xff\xff"
+                   "c",
+                   4); /* what is left goes into the queue, where the next half is */
+    takes = "1191";
+    turn();
+    char_write_all(&f->fe, "d", 1);
+    takes = NULL;
+    turn();
+    char_write_all(&f->fe, "e", 1);
+    expect(p, "\xff\xff"
+              "b\xff\xff\xff\xff"
+              "cde");
+    takes = "1"; /* a peer that goes with half of one leaves nothing for the next */
+    g_assert_cmpint(char_write(&f->fe, "\xff", 1), ==, 1);
+    close(p);
+    WAIT_FOR(strstr(f->events->str, "closed"));
+    p = peer(path);
+    WAIT_FOR(g_str_has_suffix(f->events->str, "closed opened "));
+    g_assert_cmpint(recv(p, hello, 12, MSG_WAITALL), ==, 12);
+    char_write_all(&f->fe, "new", 3);
+    expect(p, "new");
+    close(p);
+    front_free(f);
+    gone("s");
+    takes = NULL;
 }
 
 static void test_telnet(void)
@@ -760,12 +867,14 @@ int main(int argc, char **argv)
     dir = g_dir_make_tmp("chardev-XXXXXX", NULL);
     g_test_add_func("/chardev/null", test_null);
     g_test_add_func("/chardev/file", test_file);
+    g_test_add_func("/chardev/file/full", test_full);
     g_test_add_func("/chardev/socket/server", test_server);
     g_test_add_func("/chardev/socket/slow-peer", test_slow_peer);
     g_test_add_func("/chardev/socket/gone-peer", test_gone_peer);
     g_test_add_func("/chardev/socket/client", test_client);
     g_test_add_func("/chardev/socket/fd", test_fd);
     g_test_add_func("/chardev/socket/telnet", test_telnet);
+    g_test_add_func("/chardev/socket/telnet-half", test_telnet_half);
     g_test_add_func("/chardev/pty", test_pty);
     g_test_add_func("/chardev/ringbuf", test_ringbuf);
     g_test_add_func("/chardev/mux", test_mux);
