@@ -4,7 +4,7 @@
  *
  * The lock is a futex word (every exit of a vCPU takes it: a call into a library would be a fifth of the exit's cost
  * here) and a per-thread flag, so that vm_locked() costs a load. A thread that wants it while the main loop dispatches
- * waits for the end of the callback at most.
+ * waits for the end of the callback, and where there is always another one for HOLD microseconds.
  */
 #include "softmmu/mainloop.h"
 #include "util/tsan.h"
@@ -17,6 +17,7 @@
 
 /* 0: free, 1: held, 2: held and somebody may sleep. Atomic. */
 static uint32_t lock;
+static uint32_t waiting; /* threads that vm_lock() keeps. Atomic. */
 static __thread bool mine;
 static GThread *main_thread;
 
@@ -25,13 +26,20 @@ static void futex(uint32_t *word, int op, uint32_t val)
     syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, val, NULL, NULL, 0);
 }
 
+static void wait_for_lock(void)
+{
+    __atomic_fetch_add(&waiting, 1, __ATOMIC_RELAXED);
+    while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
+        futex(&lock, FUTEX_WAIT, 2);
+    __atomic_fetch_sub(&waiting, 1, __ATOMIC_RELAXED);
+}
+
 void vm_lock(void)
 {
     assert(!mine);
     uint32_t expected = 0;
     if (!__atomic_compare_exchange_n(&lock, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE))
-            futex(&lock, FUTEX_WAIT, 2);
+        wait_for_lock();
     mine = true;
 }
 
@@ -70,6 +78,21 @@ void vm_cond_broadcast(VmCond *cond)
     futex(&cond->changes, FUTEX_WAKE, INT_MAX);
 }
 
+enum { HOLD = 1000 }; /* microseconds for which the main loop keeps the lock from others while it has work */
+static gint64 held_since;
+
+/* To whoever waits: the one that lets go would have it again before they are awake. Not for long: they may be late. */
+static void hand_over(void)
+{
+    gint64 end = g_get_monotonic_time() + HOLD;
+    vm_unlock();
+    while (!__atomic_load_n(&lock, __ATOMIC_RELAXED) && __atomic_load_n(&waiting, __ATOMIC_RELAXED) &&
+           g_get_monotonic_time() < end)
+        sched_yield();
+    vm_lock();
+    held_since = g_get_monotonic_time();
+}
+
 /* GLib calls this instead of poll(2): the one place where the main thread sleeps. */
 static gint poll_unlocked(GPollFD *fds, guint n, gint timeout)
 {
@@ -79,8 +102,10 @@ static gint poll_unlocked(GPollFD *fds, guint n, gint timeout)
     if (held)
         vm_unlock();
     gint r = g_poll(fds, n, timeout);
-    if (held)
+    if (held) {
         vm_lock();
+        held_since = g_get_monotonic_time();
+    }
     return r;
 }
 
@@ -93,6 +118,9 @@ void mainloop_init(void)
 
 void mainloop_run_once(bool may_block)
 {
+    /* not in poll_unlocked(), which GLib leaves out while a bottom half is ready */
+    if (mine && __atomic_load_n(&waiting, __ATOMIC_RELAXED) && g_get_monotonic_time() - held_since >= HOLD)
+        hand_over();
     g_main_context_iteration(NULL, may_block);
 }
 
