@@ -259,7 +259,11 @@ static void start_waiting(Block *b, bool all)
     for (int write = 0; write < 2; write++) {
         BlockReq *r;
         while ((r = g_queue_peek_head(&b->waiting[write]))) {
-            int64_t wait = all ? 0 : throttle_take(b->throttle, write, r->len);
+            int64_t wait = 0;
+            if (all)
+                throttle_charge(b->throttle, write, r->len);
+            else
+                wait = throttle_take(b->throttle, write, r->len);
             if (wait) {
                 next = next < 0 ? wait : MIN(next, wait);
                 break;

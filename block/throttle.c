@@ -176,8 +176,8 @@ static double over(const ThrottleGroup *g, int i)
     return wait;
 }
 
-/* With the lock. */
-static int64_t take(ThrottleGroup *g, bool write, uint64_t bytes)
+/* With the lock. force: it goes whatever the limits say, and what comes later waits for it too. */
+static int64_t take(ThrottleGroup *g, bool write, uint64_t bytes, bool force)
 {
     const int kinds[] = {THROTTLE_BPS_TOTAL, THROTTLE_BPS_READ + write, THROTTLE_IOPS_TOTAL,
                          THROTTLE_IOPS_READ + write};
@@ -189,7 +189,7 @@ static int64_t take(ThrottleGroup *g, bool write, uint64_t bytes)
         g->level[i] = MAX(g->level[i] - passed * (double)g->limits.avg[i], 0);
         g->burst[i] = MAX(g->burst[i] - passed * (double)g->limits.max[i], 0);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(kinds) && !force; i++)
         wait = MAX(wait, over(g, kinds[i]));
     uint64_t size = g->limits.iops_size, ops = size && bytes > size ? (bytes + size - 1) / size : 1;
     for (size_t i = 0; i < ARRAY_SIZE(kinds) && wait <= 0; i++) {
@@ -203,9 +203,16 @@ static int64_t take(ThrottleGroup *g, bool write, uint64_t bytes)
 int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes)
 {
     g_mutex_lock(&g->lock);
-    int64_t wait = take(g, write, bytes);
+    int64_t wait = take(g, write, bytes, false);
     g_mutex_unlock(&g->lock);
     return wait;
+}
+
+void throttle_charge(ThrottleGroup *g, bool write, uint64_t bytes)
+{
+    g_mutex_lock(&g->lock);
+    take(g, write, bytes, true);
+    g_mutex_unlock(&g->lock);
 }
 
 void throttle_wait(ThrottleGroup *g, bool write, uint64_t bytes, const int *open)
@@ -216,8 +223,8 @@ void throttle_wait(ThrottleGroup *g, bool write, uint64_t bytes, const int *open
     g_cond_init(&me.cond);
     g_mutex_lock(&g->lock);
     g_queue_push_tail_link(line, &me.link);
-    while (!*open) {
-        int64_t wait = line->head == &me.link ? take(g, write, bytes) : -1;
+    for (;;) {
+        int64_t wait = *open || line->head == &me.link ? take(g, write, bytes, *open) : -1;
         if (!wait)
             break;
         if (!waits)

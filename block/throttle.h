@@ -39,6 +39,8 @@ ThrottleLimits throttle_group_limits(ThrottleGroup *g);
 void throttle_group_set_object(ThrottleGroup *g, Object *o);
 /* Nanoseconds until a request may go, or after which to ask again; 0: now, and then it is counted. Any thread. */
 int64_t throttle_take(ThrottleGroup *g, bool write, uint64_t bytes);
+/* One that goes whatever the limits say is counted: who drains a device again and again gets no more than others. */
+void throttle_charge(ThrottleGroup *g, bool write, uint64_t bytes);
 /* A worker thread waits until its request may go, in turn, or *open is not 0. */
 void throttle_wait(ThrottleGroup *g, bool write, uint64_t bytes, const int *open);
 void throttle_open(ThrottleGroup *g, int *open, int by); /* adds; those who wait look again */

@@ -465,6 +465,8 @@ void virtio_queue_set_rings(VirtioDevice *v, unsigned queue, Gpa desc, Gpa avail
 
 void virtio_queue_set_vector(VirtioDevice *v, unsigned queue, uint16_t vector)
 {
+    if (virtio_queue(v, queue)->vector == vector)
+        return;
     virtio_stop(v);
     virtio_queue(v, queue)->vector = vector;
     virtio_update_started(v);

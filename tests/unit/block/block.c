@@ -632,6 +632,12 @@ static void test_throttle_buckets(void)
     g_assert_cmpint(throttle_take(g, true, 20 * 4096), ==, 0);
     g_assert_cmpint(throttle_take(g, true, 512), >, 99000000); /* 20 of 10 */
     g_assert_cmpint(throttle_take(g, false, MIB), ==, 0);
+    fake_us += 10000000;
+    throttle_charge(g, true, 300 * 4096);
+    fake_us += 2500000; /* 50 are left, 10 may be */
+    g_assert_cmpint(throttle_take(g, true, 512), >, 0);
+    fake_us += 500000;
+    g_assert_cmpint(throttle_take(g, true, 512), ==, 0);
     throttle_clock = NULL;
     throttle_group_unref(g);
 }
@@ -691,6 +697,10 @@ static void test_throttle_node(void)
     blk_drain(b);
     g_assert_cmpint(completions, ==, 301);
     g_assert_cmpuint(throttle_waiting(g, false), ==, 1);
+    later(g, 1000001); /* they are counted: who drains gets no more than others */
+    g_assert_cmpint(throttle_take(g, false, 512), >, 0);
+    later(g, 1000001);
+    g_assert_cmpuint(throttle_waiting(g, false), ==, 1);
     /* No limits any more: what waits goes. */
     g_autoptr(Json) none = json_parse("{'iops-total':0}", strlen("{'iops-total':0}"), NULL),
                     bad = json_parse("{'iops-read-max':3}", 19, NULL);
@@ -748,6 +758,8 @@ static void test_throttle(void)
     send_reads(b, &iov, 200);
     blk_drain(b);
     g_assert_cmpint(completions, ==, 200);
+    g_usleep(300000);
+    g_assert_cmpint(throttle_take(b->throttle, false, 512), >, 0); /* and is counted */
     completions = 0;
     blk_cancel(blk_preadv(b, 0, &iov, 1, completed, NULL));
     g_assert_cmpint(completions, ==, 1);
