@@ -377,6 +377,14 @@ static Json *drive_get_prop(const void *obj, const Prop *p)
     return json_string(b->name ? b->name : b->root ? b->root->node->name : "");
 }
 
+/* The handle stays, for who still looks at it; a node that it was made for is free. */
+static void drive_let_go(void *obj, const Prop *p)
+{
+    Block *b = *(Block **)((char *)obj + p->offset);
+    if (b && !b->name && !b->dev)
+        blk_remove(b);
+}
+
 static void unref_later(void *opaque)
 {
     blk_unref(opaque);
@@ -395,6 +403,7 @@ const PropType prop_drive = {
     .name = "str",
     .set = drive_set,
     .get = drive_get_prop,
+    .let_go = drive_let_go,
     .release = drive_release,
     .is_string = true,
 };

@@ -336,11 +336,7 @@ void char_set_handlers(CharFrontend *fe, const CharHandlers *h, void *opaque)
         c->drv->update(c);
 }
 
-/* Devices are freed, and let go, in the thread that reclaims memory: at the process's end while chardev_cleanup() does
- * the same for their chardevs. Who holds it finds both alive. */
-static GRecMutex detach_lock;
-
-static void detach(CharFrontend *fe)
+void char_detach(CharFrontend *fe)
 {
     Chardev *c = fe->chr;
     if (!c)
@@ -351,13 +347,6 @@ static void detach(CharFrontend *fe)
     else
         c->fe = NULL;
     fe->chr = NULL;
-}
-
-void char_detach(CharFrontend *fe)
-{
-    g_rec_mutex_lock(&detach_lock);
-    detach(fe);
-    g_rec_mutex_unlock(&detach_lock);
 }
 
 bool char_connected(const CharFrontend *fe)
@@ -646,10 +635,8 @@ void chardev_cleanup(void)
     /* A mux comes after its base: from the end. Front ends may outlive this; what they write is dropped. */
     while (chardevs && chardevs->len) {
         Chardev *c = g_ptr_array_steal_index(chardevs, chardevs->len - 1);
-        g_rec_mutex_lock(&detach_lock);
         if (c->fe)
-            detach(c->fe);
-        g_rec_mutex_unlock(&detach_lock);
+            char_detach(c->fe);
         chardev_free(c);
     }
 }

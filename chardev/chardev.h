@@ -38,7 +38,7 @@ typedef struct CharFrontend {
  * from the main loop, when all its front ends are there. The last to attach has a mux's focus. handlers may be NULL: output only. */
 bool char_attach(CharFrontend *fe, Chardev *chr, const CharHandlers *h, void *opaque, Error **errp);
 /* For devices with a PROP_CHARDEV: the property has claimed the back end; realize installs the handlers, unrealize sets them to NULL
- * (the property's release detaches). Nothing happens without a back end. */
+ * (the property lets go of it when the device goes). Nothing happens without a back end. */
 void char_set_handlers(CharFrontend *fe, const CharHandlers *h, void *opaque);
 void char_detach(CharFrontend *fe);
 bool char_connected(const CharFrontend *fe); /* has a back end */

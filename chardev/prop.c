@@ -28,9 +28,9 @@ static Json *get(const void *obj, const Prop *p)
     return json_string(fe->chr ? chardev_id(fe->chr) : "");
 }
 
-static void release(void *obj, const Prop *p)
+static void let_go(void *obj, const Prop *p)
 {
     char_detach(frontend(obj, p));
 }
 
-const PropType prop_chardev = {.name = "str", .set = set, .get = get, .release = release, .is_string = true};
+const PropType prop_chardev = {.name = "str", .set = set, .get = get, .let_go = let_go, .is_string = true};

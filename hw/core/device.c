@@ -233,7 +233,7 @@ static void free_device(RcuHead *head)
     if (bd && bd->finalize)
         bd->finalize(dev);
     if (dev->inner) /* never realized */
-        device_discard(dev->inner);
+        free_device(&dev->inner->rcu);
     if (bd)
         props_release(bd->props, dev);
     props_release(dev->desc->props, dev);
@@ -361,8 +361,21 @@ Device *device_create(const char *name, Bus *bus, Error **errp)
     return device_realize(dev, bus, errp) ? dev : NULL;
 }
 
+/* Back ends are free at once, not when the struct is. */
+static void let_go(Device *dev)
+{
+    const BusDesc *bd = bus_desc(dev->desc->bus);
+    if (dev->inner) /* never realized */
+        let_go(dev->inner);
+    if (bd)
+        props_let_go(bd->props, dev);
+    props_let_go(dev->desc->props, dev);
+}
+
 void device_discard(Device *dev)
 {
+    ASSERT_VM_LOCKED();
+    let_go(dev);
     rcu_call(&dev->rcu, free_device);
 }
 

@@ -510,6 +510,13 @@ Json *prop_get(const Prop *p, const void *obj)
     return p->type->get(obj, p);
 }
 
+void props_let_go(const Prop *table, void *obj)
+{
+    for (const Prop *p = table; p && p->name; p++)
+        if (p->type->let_go)
+            p->type->let_go(obj, p);
+}
+
 void props_release(const Prop *table, void *obj)
 {
     for (const Prop *p = table; p && p->name; p++)

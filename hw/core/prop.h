@@ -17,6 +17,9 @@ typedef struct PropType {
     bool (*set)(void *obj, const Prop *p, const Json *val, bool from_text, Error **errp);
     Json *(*get)(const void *obj, const Prop *p);
     void (*release)(void *obj, const Prop *p); /* frees what set allocated; NULL where nothing */
+    /* A device goes: others may have its back end from now on. Under the VM lock, before any release, perhaps more than once; who still
+     * looks at the field finds one that has lost its medium or peer. NULL: holds nothing that others may want. */
+    void (*let_go)(void *obj, const Prop *p);
     void (*set_default)(void *obj, const Prop *p); /* types of other files only: store p->def */
     bool is_string; /* set() accepts any text: no conversion of text to a JSON number on the way */
     const char *const *values; /* enum: the names, NULL-ended */
@@ -75,6 +78,7 @@ void props_set_defaults(const Prop *table, void *obj);
 bool prop_set_json(const char *owner, const Prop *p, void *obj, const Json *val, Error **errp);
 bool prop_set_text(const char *owner, const Prop *p, void *obj, const char *text, Error **errp);
 Json *prop_get(const Prop *p, const void *obj); /* the caller owns it */
+void props_let_go(const Prop *table, void *obj);
 void props_release(const Prop *table, void *obj);
 /* "Did you mean": the name that is nearest to what was typed, NULL where none is near. Of names tried one by one, of a NULL-ended list, of
  * one or two tables of properties (NULL: none). */

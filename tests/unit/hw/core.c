@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hw/core: clocks and timers, properties, the life of a device with claims, failure of realize, globals. */
+#include "block/block.h"
+#include "block/drive.h"
+#include "chardev/chardev.h"
 #include "hw/core/device.h"
 #include "softmmu/mainloop.h"
 #include "softmmu/runstate.h"
@@ -74,6 +77,8 @@ typedef struct Probe {
     OnOffAuto ooa;
     uint8_t mac[6];
     uint32_t bits;
+    CharFrontend chr;
+    Block *blk;
     Timer timer;
 } Probe;
 static int claims_held, resets, unrealized;
@@ -105,6 +110,11 @@ static void probe_reset(Device *dev)
     resets++;
 }
 
+static bool shell_realize(Device *dev, Error **errp)
+{
+    return device_realize_inner(dev, bus_new(dev, BUS_SYSTEM, "inside"), "inner", errp);
+}
+
 static const char *const colours[] = {"red", "green", NULL};
 static const Prop probe_props[] = {
     PROP_U8("u8", Probe, u8, 7, "a byte"),
@@ -118,11 +128,19 @@ static const Prop probe_props[] = {
     PROP_ON_OFF_AUTO("ooa", Probe, ooa, ON_OFF_AUTO_AUTO, "three"),
     PROP_MAC("mac", Probe, mac, "address"),
     PROP_BIT("bit3", Probe, bits, 3, true, "a bit"),
+    PROP_CHARDEV("chardev", Probe, chr, "a chardev"),
+    PROP_DRIVE("drive", Probe, blk, "a node"),
     {},
 };
 static const DeviceDesc probe_desc = {
-    .name = "probe", .bus = BUS_SYSTEM, .category = DEV_MISC, .size = sizeof(Probe), .props = probe_props,
-    .realize = probe_realize, .unrealize = probe_unrealize, .reset = probe_reset,
+    .name = "probe",
+    .bus = BUS_SYSTEM,
+    .category = DEV_MISC,
+    .size = sizeof(Probe),
+    .props = probe_props,
+    .realize = probe_realize,
+    .unrealize = probe_unrealize,
+    .reset = probe_reset,
 };
 
 static void good(Device *dev, const char *prop, const char *text)
@@ -226,6 +244,47 @@ static void test_realize(void)
     g_string_free(trail, true);
 }
 
+/* Back ends are free when the device goes, though a reader that may look at it is there still: of one that ran, of one
+ * that failed, of one that was never tried, of the inner one of each. */
+static void test_back_ends(void)
+{
+    static const DeviceDesc shell = {
+        .name = "shell", .bus = BUS_SYSTEM, .size = sizeof(Device), .inner = &probe_desc, .realize = shell_realize};
+    g_autoptr(Json) chr = json_object(), node = json_object();
+    json_set_str(chr, "id", "c");
+    json_set_str(chr, "backend", "null");
+    json_set_str(node, "driver", "null-co");
+    json_set_str(node, "node-name", "n");
+    trail = g_string_new(NULL);
+    rcu_lock();
+    for (unsigned i = 0; i < 6; i++) {
+        Error *err = NULL;
+        Device *dev = device_new(i & 1 ? &shell : &probe_desc);
+        g_assert_nonnull(chardev_new(chr, NULL));
+        g_assert_true(blockdev_add(node, NULL));
+        good(dev, "chardev", "c");
+        good(dev, "drive", "n");
+        if (i < 4)
+            device_set_bool(dev, "fail", i >= 2);
+        if (i < 2) {
+            g_assert_true(device_realize(dev, NULL, NULL));
+            g_assert_false(chardev_remove("c", NULL));
+            g_assert_false(blockdev_del("n", NULL));
+            device_unrealize(dev);
+        } else if (i < 4) {
+            g_assert_false(device_realize(dev, NULL, NULL));
+        } else {
+            device_discard(dev);
+        }
+        if (!chardev_remove("c", &err) || !blockdev_del("n", &err))
+            g_error("round %u: %s", i, error_text(err));
+    }
+    rcu_unlock();
+    rcu_barrier_all();
+    g_main_context_iteration(NULL, false);
+    g_string_free(trail, true);
+}
+
 static void test_globals(void)
 {
     g_autoptr(Error) err = NULL;
@@ -263,6 +322,7 @@ int main(int argc, char **argv)
     g_test_add_func("/prop/values", test_props);
     g_test_add_func("/prop/nearest", test_nearest);
     g_test_add_func("/device/life", test_realize);
+    g_test_add_func("/device/back-ends", test_back_ends);
     g_test_add_func("/device/globals", test_globals);
     return g_test_run();
 }
