@@ -29,9 +29,11 @@ static void eject(AcpiPciHotplug *s, uint32_t slots)
         return;
     unsigned slot = __builtin_ctz(slots); /* one at a time, as the method _EJ0 does */
     s->bus[0].down &= ~BIT32(slot);
-    for (unsigned fn = 0; fn < 8; fn++) {
-        PciDevice *d = s->root->devices[PCI_DEVFN(slot, fn)];
-        if (d && (d->dev.desc->flags & DEV_HOTPLUG)) /* also one that nobody asked to go: the guest's own wish */
+    GPtrArray *devices = s->root->bus.children;
+    for (guint i = devices->len; i--;) { /* the last that came is the first to go */
+        PciDevice *d = PCI_DEVICE(devices->pdata[i]);
+        /* Also one that nobody asked to go: the guest's own wish. */
+        if ((unsigned)PCI_SLOT(d->devfn) == slot && (d->dev.desc->flags & DEV_HOTPLUG))
             device_unplugged(&d->dev);
     }
 }

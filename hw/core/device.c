@@ -601,20 +601,28 @@ bool device_del(Device *dev, Error **errp)
     return true;
 }
 
-void device_unplugged(Device *dev)
+/* The event's data for each device below dev, in the order in which they go, and for itself. */
+static void list_deleted(Device *dev, GPtrArray *list)
 {
-    Json *data = json_object(), *inner = NULL;
+    for (guint b = dev->buses->len; b--;) {
+        const Bus *bus = dev->buses->pdata[b];
+        for (guint i = bus->children->len; i--;)
+            list_deleted(bus->children->pdata[i], list);
+    }
+    Json *data = json_object();
     if (dev->id)
         json_set_str(data, "device", dev->id);
     json_set_str(data, "path", dev->path);
-    if (dev->inner) {
-        inner = json_object();
-        json_set_str(inner, "path", dev->inner->path);
-    }
+    g_ptr_array_add(list, data);
+}
+
+void device_unplugged(Device *dev)
+{
+    g_autoptr(GPtrArray) deleted = g_ptr_array_new();
+    list_deleted(dev, deleted);
     device_unrealize(dev);
-    if (inner)
-        event_emit("DEVICE_DELETED", inner);
-    event_emit("DEVICE_DELETED", data);
+    for (guint i = 0; i < deleted->len; i++)
+        event_emit("DEVICE_DELETED", deleted->pdata[i]);
 }
 
 /* At most ten messages a second a device; what is held back is counted. */

@@ -3,9 +3,10 @@
  * Devices and buses: const descriptors, and the instances made of them.
  *
  * Life: device_new() (defaults stored), device_set*() (properties), device_realize() (on its bus; claims resources), use,
- * device_unrealize(), freed after an RCU grace period. Everything that a realize claimed through isa_*, pci_*, region_add, timers and
- * backends is given back by the core when realize fails and after unrealize; unrealize itself undoes only what the device
- * made on its own. region_init_*() with an owner claims for it, too. All under the VM lock.
+ * device_unrealize(), freed after an RCU grace period; the back ends that its properties name are others' to have at once. Everything
+ * that a realize claimed through isa_*, pci_*, region_add, timers and backends is given back by the core when realize fails and after
+ * unrealize; unrealize itself undoes only what the device made on its own. region_init_*() with an owner claims for it, too. All under
+ * the VM lock.
  */
 #ifndef HW_CORE_DEVICE_H
 #define HW_CORE_DEVICE_H
@@ -168,7 +169,7 @@ bool device_load(Device *dev, VmReader *r, Error **errp);         /* on failure 
 Device *device_add(const Json *opts, bool text, Error **errp);
 Device *device_find(const char *id_or_path); /* NULL where none */
 bool device_del(Device *dev, Error **errp);  /* DEVICE_DELETED follows when it is gone */
-void device_unplugged(Device *dev);          /* the guest let go of it: unrealize and DEVICE_DELETED */
+void device_unplugged(Device *dev);          /* the guest let go of it: unrealize and DEVICE_DELETED, for what is below it, too */
 unsigned devices_count(void);
 /* Each bus, the system bus first. */
 void buses_foreach(void (*fn)(Bus *bus, void *opaque), void *opaque);
