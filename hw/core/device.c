@@ -616,13 +616,22 @@ static void list_deleted(Device *dev, GPtrArray *list)
     g_ptr_array_add(list, data);
 }
 
-void device_unplugged(Device *dev)
+static void say_deleted(void *opaque)
 {
-    g_autoptr(GPtrArray) deleted = g_ptr_array_new();
-    list_deleted(dev, deleted);
-    device_unrealize(dev);
+    GPtrArray *deleted = opaque;
     for (guint i = 0; i < deleted->len; i++)
         event_emit("DEVICE_DELETED", deleted->pdata[i]);
+    g_ptr_array_free(deleted, true);
+}
+
+/* As in QEMU, the reply to what made it go (device_del) and the event of that (RESET) come first: there are clients
+ * that skip what is said before the reply. */
+void device_unplugged(Device *dev)
+{
+    GPtrArray *deleted = g_ptr_array_new();
+    list_deleted(dev, deleted);
+    device_unrealize(dev);
+    mainloop_defer(say_deleted, deleted);
 }
 
 /* At most ten messages a second a device; what is held back is counted. */

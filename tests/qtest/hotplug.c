@@ -3,6 +3,10 @@
  * as soon as that is said or device_add has failed. Debian's binary says the same. */
 #include "tests/qtest/libqtest.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #define MACHINE "-machine pc-i440fx-7.2 -nodefaults "
 
 static void ok(QTest *q, const char *command)
@@ -54,6 +58,42 @@ static void test_functions(void)
     deleted(q, "f2", "/machine/peripheral/f2");
     deleted(q, "f0", "/machine/peripheral/f0");
     qtest_quit(q);
+}
+
+/* The words of one monitor in the order in which they are said: the reply before the event, RESET before the event. */
+static void test_order(void)
+{
+    static const char commands[] = "{\"execute\":\"qmp_capabilities\"}\n"
+                                   "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"p\"},\"id\":\"one\"}\n"
+                                   "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"e\"}}\n"
+                                   "{\"execute\":\"system_reset\"}\n";
+    static const char *const pairs[][2] = {{"\"one\"", "peripheral/p\""}, {"\"RESET\"", "peripheral/e\""}};
+    g_autofree char *path = g_build_filename(qtest_dir(), "monitor", NULL);
+    g_autoptr(GString) said = g_string_new(NULL);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    g_strlcpy(a.sun_path, path, sizeof(a.sun_path));
+    g_assert_cmpint(bind(listener, (struct sockaddr *)&a, sizeof(a)), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    QTest *q = qtest_start(MACHINE "-device virtio-serial-pci -device virtserialport,id=p -device e1000,id=e "
+                                   "-chardev socket,id=m,path=%s -mon chardev=m,mode=control",
+                           path);
+    int fd = accept(listener, NULL, NULL);
+    g_assert_cmpint(write(fd, commands, strlen(commands)), ==, strlen(commands));
+    while (!strstr(said->str, pairs[0][1]) || !strstr(said->str, pairs[1][1])) {
+        char buf[4096];
+        ssize_t n = read(fd, buf, sizeof(buf));
+        g_assert_cmpint(n, >, 0);
+        g_string_append_len(said, buf, n);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++) {
+        const char *first = strstr(said->str, pairs[i][0]);
+        if (!first || first > strstr(said->str, pairs[i][1]))
+            g_error("%s does not come first: %s", pairs[i][0], said->str);
+    }
+    qtest_quit(q);
+    close(fd);
+    close(listener);
 }
 
 /* What was freed only some time later would be so after a few of these. */
@@ -122,6 +162,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hotplug/below", test_below);
     g_test_add_func("/hotplug/functions", test_functions);
+    g_test_add_func("/hotplug/order", test_order);
     g_test_add_func("/hotplug/gone", test_gone);
     g_test_add_func("/hotplug/failed", test_failed);
     return g_test_run();
