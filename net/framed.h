@@ -18,7 +18,7 @@ typedef struct NetLink {
     void *opaque;
     /* private */
     unsigned in_watch, out_watch;
-    int probe; /* unix datagrams: a socket of no use but to poll for room at `to`; -1: not needed yet */
+    int probe;   /* unix datagrams: a socket of no use but to poll for room at `to`; -1: not needed yet */
     uint8_t *in; /* length and bytes of the packet that is being read; a datagram */
     size_t in_len;
     uint8_t *out; /* the rest of one that did not go */

@@ -4,7 +4,8 @@
  *
  *     receive   0 address, 8 length, 10 checksum, 12 status, 13 errors, 14 VLAN tag
  *     transmit  0 address, 8 length (16), 10 checksum offset, 11 command, 12 status, 13 checksum start, 14 VLAN tag
- *     data      0 address, 8 length (20), type (4), command (8), 12 status, 13 options, 14 VLAN tag
+ *     data      0 address, 8 length (20, of which 16 count), type (4), command (8), 12 status, 13 options, 14
+ * VLAN tag
  *     context   0 { IP start, offset, end (2) }, 4 { TCP ... }, 8 payload (20), type (4), command (8), 13 header, 14
  * MSS
  *
@@ -17,20 +18,20 @@ enum { TUCMD_TCP = 1, TUCMD_IP = 2, TUCMD_TSE = 4 };
 enum { SUM_IP = 1, SUM_L4 = 2 };
 enum { RX_DD = 1, RX_EOP = 2, RX_IXSM = 4, RX_VP = 8, RX_TCPCS = 0x20, RX_IPCS = 0x40 };
 enum { VLAN_TAG = 4, ETH_ADDRS = 12, FRAME_MIN = 60, FRAME_MAX = 1522, FRAME_LARGE = 16384, RXCSUM_TUOFL = 0x200 };
-enum { TX_LIMIT = UINT16_MAX, TX_BURST = 256, PIECES_LARGE = 64 };
+/* A burst ends with a descriptor: 256 frames, or what costs about as much. A ring without any is gone round in one. */
+enum { TX_LIMIT = UINT16_MAX, TX_BURST = 256, TX_BYTES = 16384 };
 
 static const uint8_t bcast[NET_MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 /* ---- statistics ---- */
 
-static void count(E1000 *s, unsigned reg)
+static void count(E1000 *s, unsigned reg, uint32_t n)
 {
-    if (s->mac[reg] != UINT32_MAX)
-        s->mac[reg]++;
+    s->mac[reg] += MIN(n, UINT32_MAX - s->mac[reg]);
 }
 
 /* A counter of two registers. */
-static void count_bytes(E1000 *s, unsigned low, size_t n)
+static void count_bytes(E1000 *s, unsigned low, uint64_t n)
 {
     uint64_t sum = s->mac[low] | (uint64_t)s->mac[low + 1] << 32;
     sum = sum + n < sum ? UINT64_MAX : sum + n;
@@ -38,14 +39,15 @@ static void count_bytes(E1000 *s, unsigned low, size_t n)
     s->mac[low + 1] = (uint32_t)(sum >> 32);
 }
 
-static void count_size(E1000 *s, unsigned first, size_t size)
+/* n frames of a size. */
+static void count_size(E1000 *s, unsigned first, size_t size, uint32_t n)
 {
     static const uint16_t to[] = {64, 127, 255, 511, 1023, 1522};
     if (size < to[0])
         return;
     for (unsigned i = 0; i < ARRAY_SIZE(to); i++) {
         if (size <= to[i]) {
-            count(s, first + i);
+            count(s, first + i, n);
             return;
         }
     }
@@ -77,7 +79,7 @@ static void send_out(E1000 *s, const NetOffload *off)
     uint8_t tag[VLAN_TAG];
     struct iovec iov[3] = {{s->tx.data, s->tx.size}};
     NetPacket p = {iov, 1, s->tx.size, *off};
-    s->tx_burst++;
+    s->tx_burst += 1 + s->tx.size / TX_BYTES;
     if (s->tx.vlan && s->tx.size >= ETH_ADDRS) {
         stw_be(tag, (uint16_t)s->mac[VET]);
         stw_be(tag + 2, s->tx.tag);
@@ -89,23 +91,27 @@ static void send_out(E1000 *s, const NetOffload *off)
         p.off.csum_start += VLAN_TAG;
         p.off.hdr_len += VLAN_TAG;
     }
-    if (loops_back(s))
+    if (loops_back(s)) {
         e1000_receive(&s->nic, &p);
-    else if (!net_send(&s->nic, &p))
+        return;
+    }
+    s->tx_burst += net_pieces(&s->nic, &p);
+    if (!net_send(&s->nic, &p))
         s->tx_stopped = true;
 }
 
-static void count_sent(E1000 *s, size_t size)
+/* n frames of that size, which begin as what was collected. */
+static void count_sent(E1000 *s, size_t size, uint32_t n)
 {
-    count(s, TPT);
-    count(s, GPTC);
-    count_bytes(s, TOTL, size + CRC);
-    count_bytes(s, GOTCL, size + CRC);
-    count_size(s, PTC64, size + CRC);
+    count(s, TPT, n);
+    count(s, GPTC, n);
+    count_bytes(s, TOTL, (uint64_t)n * (size + CRC));
+    count_bytes(s, GOTCL, (uint64_t)n * (size + CRC));
+    count_size(s, PTC64, size + CRC, n);
     if (!memcmp(s->tx.data, bcast, NET_MAC_LEN))
-        count(s, BPTC);
+        count(s, BPTC, n);
     else if (s->tx.data[0] & 1)
-        count(s, MPTC);
+        count(s, MPTC, n);
 }
 
 static void send_frame(E1000 *s)
@@ -116,7 +122,7 @@ static void send_frame(E1000 *s)
         insert_sum(s, c->tucss, c->tucso, c->tucse);
     if (s->tx.sum & SUM_IP)
         insert_sum(s, c->ipcss, c->ipcso, c->ipcse);
-    count_sent(s, s->tx.size);
+    count_sent(s, s->tx.size, 1);
     send_out(s, &none);
 }
 
@@ -166,15 +172,16 @@ static void send_large(E1000 *s, bool last)
                       .gso_size = c->mss,
                       .csum_start = h.l4,
                       .csum_offset = 16};
-    unsigned pieces = 0;
-    for (size_t left = n; left; left -= MIN(left, c->mss), pieces++)
-        count_sent(s, head + MIN(left, c->mss));
+    uint32_t full = (uint32_t)(n / c->mss), rest = (uint32_t)(n % c->mss), pieces = full + (rest != 0);
+    if (full)
+        count_sent(s, head + c->mss, full);
+    if (rest)
+        count_sent(s, head + rest, 1);
     if (pieces == 1) {
         off.gso_type = NET_GSO_NONE;
         off.gso_size = 0;
     }
     send_out(s, &off);
-    s->tx_burst += pieces / PIECES_LARGE;
     s->tx.frames = (uint16_t)(s->tx.frames + pieces);
     if (last)
         return;
@@ -265,7 +272,6 @@ static void process(E1000 *s, const uint8_t *d)
             take_context(s, d);
             return;
         }
-        len = ldl_le(d + 8) & 0xfffff;
         if (!s->tx.size)
             s->tx.sum = d[13] & (SUM_IP | SUM_L4);
         s->tx.large = cmd & CMD_IC_TSE;
@@ -383,15 +389,15 @@ static bool wanted(const E1000 *s, const uint8_t *head)
 
 static void count_received(E1000 *s, const uint8_t *head, size_t size)
 {
-    count(s, TPR);
-    count(s, GPRC);
+    count(s, TPR, 1);
+    count(s, GPRC, 1);
     count_bytes(s, TORL, size + CRC);
     count_bytes(s, GORCL, size + CRC);
-    count_size(s, PRC64, size + CRC);
+    count_size(s, PRC64, size + CRC, 1);
     if (!memcmp(head, bcast, NET_MAC_LEN))
-        count(s, BPRC);
+        count(s, BPRC, 1);
     else if (head[0] & 1)
-        count(s, MPRC);
+        count(s, MPRC, 1);
 }
 
 /* What the status says of a packet whose sums nobody has to look at. */
@@ -441,7 +447,7 @@ bool e1000_receive(NetClient *nc, const NetPacket *p)
         return true;
     size_t size = p->size;
     if (size > FRAME_LARGE || (size > FRAME_MAX && !(s->mac[RCTL] & (RCTL_LPE | RCTL_SBP)))) {
-        count(s, ROC);
+        count(s, ROC, 1);
         return true;
     }
     iov_to_buf(p->iov, p->n, 0, buf, size);
@@ -463,8 +469,8 @@ bool e1000_receive(NetClient *nc, const NetPacket *p)
     if (needs > free_descs(s)) {
         if (needs < ring_size(s) && !loops_back(s))
             return false; /* until the driver gives more */
-        count(s, MPC);
-        count(s, RNBC);
+        count(s, MPC, 1);
+        count(s, RNBC, 1);
         e1000_cause(s, INT_RXO);
         return true;
     }

@@ -8,7 +8,8 @@
  *
  * Differences from the hardware, most of them QEMU's: CTRL.RST resets nothing; a packet goes out when its tail is
  * written; TIDV, RDTR and the absolute timers delay nothing, ITR does; statistics of errors stay at 0; RXCSUM reads as
- * 0; wake-up and flow control registers do nothing; the CRC of received frames is 0.
+ * 0; wake-up and flow control registers do nothing; the CRC of received frames is 0. Not QEMU's: segments of less than
+ * NET_SEGMENT_MIN bytes are lost where the back end does not take the whole.
  */
 #include "hw/net/e1000.h"
 
@@ -441,7 +442,7 @@ static bool e1000_realize(Device *dev, Error **errp)
     if (!net_nic_init(&s->nic, &net_ops, &s->conf, dev, dev->desc->name, errp))
         return false;
     runstate_register(run_state_changed, s);
-    s->tx_bh = bh_new(tx_go_on, s);
+    s->tx_bh = bh_new_fair(tx_go_on, s);
     fill_eeprom(s);
     return true;
 }

@@ -126,7 +126,7 @@ typedef struct E1000 {
     bool tx_stopped, tx_running; /* the back end takes nothing; start_tx() runs */
     bool tx_paused;              /* goes on when the VM runs */
     BottomHalf *tx_bh;           /* more than a burst: goes on there */
-    uint32_t tx_burst;           /* packets since start_tx() began, more for one of many segments */
+    uint32_t tx_burst;           /* since start_tx() began: frames, more for a long one, segments made here */
     uint32_t tx_left;            /* descriptors until the ring was gone round since the driver's last word */
     /* state */
     uint32_t mac[REGS];

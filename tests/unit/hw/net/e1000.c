@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* e1000: a transmit ring that was saved half sent is sent to its end where it is loaded; none moves while the VM is
- * stopped. */
+ * stopped; a long one lets others have their turn, whatever is in it. */
 #include "hw/net/e1000.h"
 
 #include "hw/core/machine.h"
 #include "softmmu/runstate.h"
 #include "tests/unit/hw/harness.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #define BAR 0xe0000000ULL /* the bench's first */
-enum { RING = 0x10000, BUFFER = 0x20000, SLOTS = 512, SENT = 500, LEN = 60, EOP_RS = 9 };
+enum { RING = 0x10000, BUFFER = 0x20000, SLOTS = 1024, SENT = 1000, LEN = 60, EOP_RS = 9 };
 
 extern const DeviceDesc e1000;
 
@@ -239,6 +242,107 @@ static void test_nothing_to_send(void)
     end(&w);
 }
 
+/* A descriptor that is ready from the start: frames that had come by its turn. */
+typedef struct Other {
+    const Wire *w;
+    unsigned watch, seen;
+} Other;
+
+static gboolean other_turn(gint fd, GIOCondition cond, gpointer opaque)
+{
+    Other *o = opaque;
+
+    o->seen = o->w->seen->len;
+    o->watch = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static void test_others(void)
+{
+    int fd = eventfd(1, EFD_CLOEXEC);
+    Wire w;
+    E1000 *s = begin(&w, true);
+    Other o = {.w = &w};
+    uint32_t at = s->mac[TDH];
+
+    g_assert_cmpuint(at, <, SENT);
+    o.watch = fd_watch(fd, G_IO_IN, other_turn, &o);
+    turn_loop();
+    g_assert_cmpuint(o.watch, ==, 0);
+    g_assert_cmpuint(o.seen, <, SENT);
+    all_sent(s, &w, 0);
+    end(&w);
+    close(fd);
+}
+
+/* first, then n descriptors like d, and as many as that have gone at once. */
+static uint32_t ring_of(E1000 *s, uint32_t n, const uint8_t *first, const uint8_t *d)
+{
+    uint8_t *ram = bench_ram();
+
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(ram + RING + i * DESC, i ? d : first, DESC);
+    put(TDBAL, RING);
+    put(TDLEN, (n + 8) / 8 * 8 * DESC);
+    put(TCTL, TCTL_EN);
+    put(TDT, n);
+    return s->mac[TDH];
+}
+
+/* TCP in segments of mss, len bytes of it a descriptor; headers at BUFFER. */
+static E1000 *begin_segments(Wire *w, uint32_t packets, uint32_t len, uint16_t mss, uint32_t *at)
+{
+    enum { HEAD = 54 };
+    uint8_t context[DESC] = {0}, d[DESC] = {0}, *f = bench_ram() + BUFFER;
+    E1000 *s = make();
+
+    runstate_set(RUN_RUNNING);
+    plug(w, true);
+    memset(f, 0, 0x10000);
+    stw_be(f + 12, 0x0800);
+    f[14] = 0x45;
+    f[23] = 6;
+    f[46] = 5 << 4;
+    stl_le(context + 8, 0xfffff | 7U << 24 | 0x20U << 24);
+    context[13] = HEAD;
+    stw_le(context + 14, mss);
+    stq_le(d, BUFFER);
+    stl_le(d + 8, len | 1U << 20 | (0x20U | 4 | EOP_RS) << 24);
+    *at = ring_of(s, packets + 1, context, d);
+    return s;
+}
+
+static void test_segments(void)
+{
+    enum { PACKETS = 15, LEN = 54 + 32 * 1500 + 7 };
+    Wire w;
+    uint32_t at;
+    E1000 *s = begin_segments(&w, PACKETS, LEN, 32, &at);
+
+    g_assert_cmpuint(at, ==, 2); /* the context, and one that costs more than a burst */
+    g_assert_cmpuint(w.seen->len, ==, 1501);
+    turn_loop();
+    g_assert_cmpuint(s->mac[TDH], ==, PACKETS + 1);
+    g_assert_cmpuint(w.seen->len, ==, PACKETS * 1501);
+    g_assert_cmpuint(s->mac[GPTC], ==, PACKETS * 1501);
+    g_assert_cmpuint(s->mac[PTC64], ==, 0);
+    g_assert_cmpuint(s->mac[PTC64 + 1], ==, PACKETS * 1501); /* 65 to 127 */
+    g_assert_cmpuint(s->mac[GOTCL], ==, PACKETS * (1501 * 58 + 32 * 1500 + 7));
+    end(&w);
+    /* More than 16 bits of length are not looked at. */
+    s = begin_segments(&w, 1, 0xf0000 | LEN, 32, &at);
+    g_assert_cmpuint(at, ==, 2);
+    g_assert_cmpuint(w.seen->len, ==, 1501);
+    end(&w);
+    /* Segments too small to be made cost as much as if they were. */
+    s = begin_segments(&w, PACKETS, LEN, 1, &at);
+    g_assert_cmpuint(at, ==, 2);
+    turn_loop();
+    g_assert_cmpuint(s->mac[TDH], ==, PACKETS + 1);
+    saw(&w, 0, 0);
+    end(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -248,5 +352,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000/saved/loaded-beside-slow-peer", test_loaded_beside_slow_peer);
     g_test_add_func("/e1000/stopped/peer", test_peer_while_stopped);
     g_test_add_func("/e1000/saved/nothing-to-send", test_nothing_to_send);
+    g_test_add_func("/e1000/long/others", test_others);
+    g_test_add_func("/e1000/long/segments", test_segments);
     return g_test_run();
 }
