@@ -109,7 +109,7 @@ static void queue_append(Chardev *c, const void *buf, size_t len)
         c->drain_id = g_unix_fd_add(c->drv->write_fd(c), G_IO_OUT | G_IO_HUP | G_IO_ERR, drain_cb, c);
 }
 
-/* A log that cannot be written must not stop the VM. */
+/* A log that cannot be written must not stop the VM; what comes later is tried anew. */
 static void log_output(Chardev *c, const uint8_t *buf, size_t len)
 {
     while (c->log_fd >= 0 && len) {
@@ -117,11 +117,12 @@ static void log_output(Chardev *c, const uint8_t *buf, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            warn_report("chardev %s: logfile: %s", c->id, g_strerror(errno));
-            close(c->log_fd);
-            c->log_fd = -1;
+            if (!c->log_warned)
+                warn_report("chardev %s: logfile: %s", c->id, g_strerror(errno));
+            c->log_warned = true;
             return;
         }
+        c->log_warned = false;
         buf += n;
         len -= n;
     }

@@ -52,6 +52,7 @@ struct Chardev {
     size_t queue_head;
     unsigned drain_id, broken_id;
     int log_fd;
+    bool log_warned; /* the log's last write failed */
     GSList *watches; /* of WriteWatch; VM lock */
 };
 

@@ -195,14 +195,14 @@ static void test_file(void)
  * is written. */
 static void test_full(void)
 {
-    g_autofree char *out = in_dir("full"), *text = NULL;
+    g_autofree char *out = in_dir("full"), *log = in_dir("full.log"), *text = NULL;
     struct rlimit old, small;
     int err = dup(2), said[2]; /* a pipe, which the limit is not for */
     char lines[512] = "";
     g_assert_cmpint(pipe(said), ==, 0);
     signal(SIGXFSZ, SIG_IGN);
     g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &old), ==, 0);
-    Front *f = front_new(must("file,id=full,path=%s", out));
+    Front *f = front_new(must("file,id=full,path=%s,logfile=%s", out, log));
     for (unsigned round = 0; round < 2; round++) {
         char_write_all(&f->fe, "abc", 3);
         small = (struct rlimit){4 + 4 * round, old.rlim_max};
@@ -221,8 +221,12 @@ static void test_full(void)
     close(said[1]);
     g_assert_true(g_file_get_contents(out, &text, NULL, NULL));
     g_assert_cmpstr(text, ==, "abcdabcdend");
+    g_clear_pointer(&text, g_free);
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "abcdabcdend");
     g_assert_cmpint(read(said[0], lines, sizeof(lines) - 1), >, 0);
-    static const char line[] = "qemu-system-x86_64: warning: chardev full: output is lost: File too large\n";
+    static const char line[] = "qemu-system-x86_64: warning: chardev full: output is lost: File too large\n"
+                               "qemu-system-x86_64: warning: chardev full: logfile: File too large\n";
     g_autofree char *twice = g_strconcat(line, line, NULL);
     g_assert_cmpstr(lines, ==, twice);
     close(said[0]);
