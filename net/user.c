@@ -428,6 +428,7 @@ static const NetUserOps module_ops = {hostfwd_add, hostfwd_remove, info};
 typedef struct Forward {
     User *u;
     CharFrontend fe;
+    char *own; /* id of a character device that was made for it; NULL: it is the user's, or none */
     struct in_addr addr;
     int port;
 } Forward;
@@ -436,6 +437,9 @@ static void forward_free(void *p)
 {
     Forward *f = p;
     char_detach(&f->fe);
+    if (f->own)
+        chardev_remove(f->own, NULL);
+    g_free(f->own);
     g_free(f);
 }
 
@@ -471,6 +475,8 @@ static bool guestfwd_chardev(User *u, const char *dev, struct in_addr *addr, uin
     Forward *f = g_new0(Forward, 1);
     f->u = u;
     f->port = port;
+    if (chr && !g_str_has_prefix(dev, "chardev:"))
+        f->own = g_steal_pointer(&id);
     g_ptr_array_add(u->forwards, f);
     if (slirp_add_guestfwd(u->slirp, forward_write, f, addr, port) < 0)
         return error_set(errp, "conflicting address and port, or outside of the network");

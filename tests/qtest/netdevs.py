@@ -306,6 +306,32 @@ def test_user(t):
         assert got[:6] == me and got[12:14] == b'\x08\x06' and got[20:22] == b'\0\2' and got[28:32] == bytes((192, 168, 7, 2)), got
 
 
+def test_user_forwards(t):
+    """A character device made for a guestfwd goes with it; one that was there stays."""
+    with Qemu() as q:
+        def add(*rules):
+            r = q.qmp('netdev_add', type='user', id='u', guestfwd=[{'str': 'tcp:10.0.2.' + x} for x in rules])
+            return r.get('error', {}).get('desc')
+
+        def labels():
+            return sorted(c['label'] for c in q.qmp('query-chardev') if c['label'] != 'compat_monitor0')
+
+        assert q.qmp('chardev-add', id='mine', backend={'type': 'null', 'data': {}}) == {}
+        for _ in range(2):
+            assert add('100:7-null', '100:8-null', '100:9-chardev:mine') is None
+            assert labels() == ['guestfwd.tcp.7', 'guestfwd.tcp.8', 'mine'], labels()
+            assert 'busy' in q.qmp('chardev-remove', id='guestfwd.tcp.7')['error']['desc']
+            assert q.qmp('netdev_del', id='u') == {}
+            assert labels() == ['mine'], labels()
+        # What failed leaves nothing: a port that is taken, a network's own address, a device that is in use or there is not.
+        assert add('100:9-chardev:mine', '100:7-null', '101:9-chardev:mine').endswith("Device 'mine' is in use")
+        assert 'conflicting' in add('100:7-null', '2:8-null')
+        assert add('100:7-null', '100:8-zzz') and add('100:7-null', '101:7-null') and add('100:7-null', '100:8-chardev:zzz')
+        assert labels() == ['mine'], labels()
+        assert add('100:7-null') is None
+        assert q.qmp('chardev-remove', id='mine') == {}
+
+
 def test_user_options(t):
     """Each option with values that are refused, and with some that are not."""
     refused = {'net': ('', 'foo', '/24', '10.0.0.0/', '10.0.0.0/3', '10.0.0.0/33', '10.0.0.0/24x', '10.0.0.0/24/3', '10.0.0.0/32'),
@@ -378,6 +404,7 @@ TESTS = [
     ('netdev_add, netdev_del', test_hot, None),
     ('filter-dump', test_dump, None),
     ('user: ports, ARP', test_user, user_missing),
+    ('user: guestfwd to character devices', test_user_forwards, user_missing),
     ('user: options, right and wrong', test_user_options, user_missing),
     ('tap', test_tap, tap_missing),
     ('tap: options', test_tap_options, tap_missing),
