@@ -165,7 +165,7 @@ static void events_to_kvm(const X86CPU *c, struct kvm_vcpu_events *e, CpuStateLe
         .flags = KVM_VCPUEVENT_VALID_SHADOW,
     };
     /* An NMI or a SIPI on its way in the kernel must not be overwritten by what a look at the registers saw. */
-    if (level >= CPU_STATE_RESET)
+    if (level >= CPU_STATE_INIT)
         e->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR;
     if (kvm.exception_payload) {
         e->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;

@@ -509,6 +509,8 @@ static void take_events(X86CPU *c)
     take_a20(c, r);
     if (!r)
         return;
+    if (TCG(c)->jit) /* of the last x87 instruction CS and DS are those of now */
+        jit_fpu_sync(c);
     if (r & CPU_INTERRUPT_MCE) { /* before all others (SDM volume 3, 6.9), and nothing holds it back */
         clear_requests(c, CPU_INTERRUPT_MCE);
         deliver(c, EXC_MC, EVENT_INTERRUPT, false, 0);

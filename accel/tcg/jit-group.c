@@ -239,6 +239,16 @@ static void follow(Track *k, const Insn *i)
         k->val[reg] = v;
 }
 
+/* The stack pointer becomes reg and so many bytes. Of one of 16 bits the upper half stays: 32-bit addresses with it are
+ * others then. */
+static void moved(Track *k, unsigned reg, int by)
+{
+    k->val[R_RSP] = k->val[reg];
+    k->val[R_RSP].off += by;
+    if (k->t->code_size == 4 && !(k->t->mode & TM_STACK32))
+        forget(k, R_RSP);
+}
+
 static void one(Track *k, unsigned n)
 {
     Tr *t = k->t;
@@ -256,11 +266,11 @@ static void one(Track *k, unsigned n)
     case OP_PUSH:
     case OP_CALL:
         stack_operand(k, n, R_RSP, -osz, (unsigned)osz, ACCESS_W);
-        k->val[R_RSP].off -= osz;
+        moved(k, R_RSP, -osz);
         break;
     case OP_POP:
         stack_operand(k, n, R_RSP, 0, (unsigned)osz, ACCESS_R);
-        k->val[R_RSP].off += osz;
+        moved(k, R_RSP, osz);
         follow(k, i);
         break;
     case OP_RET:
@@ -268,8 +278,7 @@ static void one(Track *k, unsigned n)
         break;
     case OP_LEAVE:
         stack_operand(k, n, R_RBP, 0, (unsigned)osz, ACCESS_R);
-        k->val[R_RSP] = k->val[R_RBP];
-        k->val[R_RSP].off += osz;
+        moved(k, R_RBP, osz);
         forget(k, R_RBP);
         break;
     case OP_JCC:

@@ -56,6 +56,7 @@ static AddressSpace *space_of(X86CPU *c, uint64_t *gpa)
 
 uint8_t *tcg_phys_page(X86CPU *c, uint64_t gpa, bool *writable)
 {
+    gpa &= tcg_a20_mask(c);
     const TcgRamSection *s = section_of(c, gpa);
 
     if (!s)
@@ -101,6 +102,7 @@ void tcg_phys_written(X86CPU *c, uint64_t gpa, unsigned size)
 
 uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
 {
+    gpa &= tcg_a20_mask(c);
     uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, NULL) : NULL;
     uint64_t val = 0;
 
@@ -120,6 +122,7 @@ uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
 
 void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
 {
+    gpa &= tcg_a20_mask(c);
     bool writable = false;
     uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, &writable) : NULL;
 

@@ -163,7 +163,7 @@ void cpu_init_reset(X86CPU *c)
         c->irq_ops->init(c);
     if (c->index)
         c->mp_state = MP_INIT_RECEIVED;
-    state_changed(c, CPU_STATE_RESET);
+    state_changed(c, CPU_STATE_INIT);
 }
 
 void cpu_sipi(X86CPU *c, uint8_t vector)

@@ -131,6 +131,7 @@ typedef enum MpState {
 /* How much of the state put_state hands over; each level holds the ones before. */
 typedef enum CpuStateLevel {
     CPU_STATE_RUNTIME, /* what a running guest's exit may have changed */
+    CPU_STATE_INIT,    /* after INIT, which leaves most MSRs as they are */
     CPU_STATE_RESET,   /* after a reset: MSRs that only a reset writes */
     CPU_STATE_FULL,    /* after migration: TSC, clocks too */
 } CpuStateLevel;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the chipset does to a CPU, from the CPU's side: A20 and SMM. chipset.py BINARY IMAGE_DIR EXPECTED_DIR. TAP on stdout.
 
-a20 runs on each accelerator (KVM does not know the gate: it stays open) and on Debian's QEMU; smm where there is system management mode. Not on
+a20 runs on each accelerator (KVM does not know the gate: it stays open), a20walk on the engine, and both on Debian's QEMU; smm where there is system management mode. Not on
 Debian's: its 7.2 keeps what it knew of the page at A0000h over the entry to SMM, and shows the display's memory where SMRAM should be."""
 import os
 import subprocess
@@ -40,10 +40,12 @@ def main():
         with open(os.path.join(folder, name + '.expected'), encoding='ascii') as f:
             return f.read()
 
-    disk = ['-drive', f'file={images}/a20.img,format=raw,if=ide,readonly=off']
+    disk, walk = (['-drive', f'file={images}/{name}.img,format=raw,if=ide,readonly=off'] for name in ('a20', 'a20walk'))
     firmware = ['-vga', 'std', '-bios', f'{images}/smm.bin']
     cases = [('a20, engine', ours, 'tcg', disk, 'a20'), ('a20, interpreter', ours, 'tcg,interpreter=on', disk, 'a20'),
              ('a20, kvm', ours, 'kvm,assist=off', disk, 'a20.kvm'), ("a20, Debian's", DEBIAN, 'tcg', disk, 'a20'),
+             ('a20 and page tables, engine', ours, 'tcg', walk, 'a20walk'), ('a20 and page tables, interpreter', ours, 'tcg,interpreter=on', walk, 'a20walk'),
+             ("a20 and page tables, Debian's", DEBIAN, 'tcg', walk, 'a20walk'),
              ('smm, engine', ours, 'tcg', firmware, 'smm'), ('smm, interpreter', ours, 'tcg,interpreter=on', firmware, 'smm')]
     print(f'1..{len(cases)}')
     for i, (name, binary, accel, args, want) in enumerate(cases, 1):

@@ -271,10 +271,33 @@ static void code(void)
     end();
 }
 
+/* Addresses of 32 bits by ESP, whose upper half a stack of 16 bits leaves as it is (IRET too: the cases set it). */
+static void stack_of_16_bits(void)
+{
+    word a = 0x25410c, b = 0x21410c, c = 0x210010, d = 0x220010;
+
+    __asm__ volatile("movl $0x11, (%0); movl $0x22, (%1); movl $0x33, (%2); movl $0x44, (%3)"
+                     :
+                     : "r"(a), "r"(b), "r"(c), "r"(d)
+                     : "memory");
+    user();
+    in.ss = UDATA16;
+    hidden = 1 << 4 | 1 << 5;
+    try("leave, a stack of 16 bits",
+        C32("mov esp, 0x218200; mov ebp, 0x254100; mov ecx, ds:[ebp + 0xc]; leave; mov eax, ds:[esp + 8]"));
+    try("push, a stack of 16 bits",
+        C32("mov esp, 0x210000; mov ecx, ds:[esp + 0x10]; push edx; mov eax, ds:[esp + 0x14]"));
+    try("pop, a stack of 16 bits",
+        C32("mov esp, 0x21fffc; mov ecx, ds:[esp + 0x14]; pop edx; mov eax, ds:[esp + 0x10]; xor edx, edx"));
+}
+
 int main(void)
 {
     fresh();
     wrcr4(rdcr4() | CR4_OSFXSR);
+    stack_of_16_bits();
+    fresh();
+    hidden = 0;
     limits();
     types();
     loads();

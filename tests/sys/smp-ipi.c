@@ -5,9 +5,11 @@
  */
 #include "smp.h"
 
+enum { SYSCFG = 0xc0010010, KEPT = 1 << 19 };
 enum { PING = 0x50, COUNT = 0x51, LATER = 0x52 };
 static volatile uint32_t got[2] SHARED, nmis[2] SHARED, depth SHARED, deepest SHARED, alive SHARED, phase SHARED;
 static volatile bool stop SHARED, hold SHARED;
+static volatile uint32_t x87[2] SHARED, fcs SHARED;
 static uint32_t wrong;
 
 static unsigned me(void)
@@ -29,6 +31,13 @@ static bool on_nmi(struct frame *f, word *ip)
     if (d > deepest)
         deepest = d;
     nmis[me()]++;
+    if (x87[0]) {
+        uint32_t env[7];
+
+        __asm__ volatile("fnstenv %0" : "=m"(env));
+        fcs = env[4] & 0xffff;
+        x87[1] = 1;
+    }
     while (hold)
         relax();
     depth--;
@@ -256,11 +265,38 @@ static void nmi_nested(void)
     stop = true;
 }
 
+/* What FNSTENV stores belongs to the last x87 instruction, and not to whom interrupted it. */
+static void nmi_x87(void)
+{
+    user();
+    in.di = (word)x87;
+    hidden = ~0U;
+    try_("nmi, x87", C64("fninit; fldz; 1: fabs; inc dword ptr [rdi]; cmp dword ptr [rdi + 4], 0; je 1b; fninit"));
+    field("fcs", fcs);
+    end();
+    fresh();
+}
+static void nmi_when_x87(void)
+{
+    wait_for(&x87[0], 100000);
+    ipi_to(0, ICR_NMI);
+}
+
 /* INIT stops the other, whatever it does; it comes back by SIPI alone. */
 static void in_loop(void)
 {
     for (;;)
         alive++;
+}
+static void in_msrs(void)
+{
+    wrmsr(SYSCFG, KEPT);
+    in_loop();
+}
+static void kept(void)
+{
+    wrong += rdmsr(SYSCFG) != KEPT;
+    wrmsr(SYSCFG, 0);
 }
 static void in_halt(void)
 {
@@ -290,7 +326,7 @@ static void nothing(void)
 {
     phase++;
 }
-static void init_of(const char *s, Job *job)
+static void init_of(const char *s, Job *job, Job *then)
 {
     for (unsigned n = 0; n < 8; n++) {
         uint32_t was = 0;
@@ -320,7 +356,7 @@ static void init_of(const char *s, Job *job)
         /* One that runs is not started again. */
         ipi_to(1, ICR_SIPI | 0xff);
         pauses(200);
-        both(nothing, nothing);
+        both(nothing, then);
         if (ap_count != 1)
             wrong++;
     }
@@ -371,9 +407,12 @@ int main(void)
     result("the interrupt after it");
     both(nmi_nested, deaf);
     result("nmi in nmi");
-    init_of("init, loop", in_loop);
-    init_of("init, hlt", in_halt);
-    init_of("init, rep movs", in_memory);
-    init_of("init, device", in_device);
+    both(nmi_x87, nmi_when_x87);
+    nmis[0] = 0;
+    init_of("init, loop", in_loop, nothing);
+    init_of("init, hlt", in_halt, nothing);
+    init_of("init, rep movs", in_memory, nothing);
+    init_of("init, device", in_device, nothing);
+    init_of("init, msrs", in_msrs, kept);
     return 0;
 }
