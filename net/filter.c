@@ -12,8 +12,8 @@ const char *const net_filter_status_names[] = {"off", "on", NULL};
 /* NULL where there is none. */
 static NetClient *back_end_of(const NetFilter *f, Error **errp)
 {
-    NetClient *nc = f->netdev ? net_find(f->netdev) : NULL;
-    if (nc && !nc->conf)
+    NetClient *nc = f->netdev ? net_find_back_end(f->netdev) : NULL;
+    if (nc)
         return nc;
     error_set(errp, "netdev=%s: there is no such back end", f->netdev ? f->netdev : "");
     return NULL;

@@ -66,8 +66,8 @@ static bool hub_open(NetClient *nc, const Json *opts, Error **errp)
     int64_t hub = 0;
     const char *peer = json_get_str(opts, "netdev");
     json_get_int(json_get(opts, "hubid"), &hub);
-    NetClient *other = peer ? net_find(peer) : NULL;
-    if (peer && (!other || other->conf))
+    NetClient *other = peer ? net_find_back_end(peer) : NULL;
+    if (peer && !other)
         return error_set(errp, "netdev '%s' not found", peer);
     if (other && other->peer)
         return error_set(errp, "netdev '%s' is in use by '%s'", peer, other->peer->name);

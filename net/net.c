@@ -167,14 +167,24 @@ bool net_foreach(bool (*fn)(NetClient *nc, void *opaque), void *opaque)
     return true;
 }
 
-NetClient *net_find(const char *name)
+static NetClient *find(const char *name, bool cards)
 {
     for (guint i = 0; clients && i < clients->len; i++) {
         NetClient *nc = g_ptr_array_index(clients, i);
-        if (nc->name && !strcmp(nc->name, name))
+        if (nc->name && !strcmp(nc->name, name) && (cards || !nc->conf))
             return nc;
     }
     return NULL;
+}
+
+NetClient *net_find(const char *name)
+{
+    return find(name, true);
+}
+
+NetClient *net_find_back_end(const char *name)
+{
+    return find(name, false);
 }
 
 /* ---- the way of a packet ---- */

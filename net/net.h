@@ -77,7 +77,7 @@ typedef struct NetOps {
 
 struct NetClient {
     const NetOps *ops;
-    char *name;      /* a back end's id, a card's id or MODEL.N; unique */
+    char *name;      /* a back end's id, a card's id or MODEL.N; unique among its kind */
     char *model;     /* a card's */
     char *info;      /* what `info network` shows behind the type */
     NetClient *peer; /* NULL: unplugged */
@@ -114,7 +114,9 @@ void net_init(NetClient *nc, const NetOps *ops, const char *name);
 void net_fini(NetClient *nc); /* leaves its peer without one; the struct is the caller's */
 void net_set_info(NetClient *nc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void net_connect(NetClient *a, NetClient *b);
-NetClient *net_find(const char *name); /* NULL where none */
+/* NULL where none. A card and a back end may have one name: the older, and the back end. */
+NetClient *net_find(const char *name);
+NetClient *net_find_back_end(const char *name);
 /* q, zeroed and the caller's, becomes nc's next queue; it meets the same one of nc's peer. They end with nc, or with
  * net_del_queues(). */
 void net_add_queue(NetClient *nc, NetClient *q);

@@ -74,7 +74,7 @@ bool netdev_add(const Json *opts, Error **errp)
     const char *type = json_get_str(opts, "type"), *id = json_get_str(opts, "id");
     if (!id)
         return error_set(errp, "Parameter 'id' is missing");
-    if (net_find(id) && !net_find(id)->conf)
+    if (net_find_back_end(id))
         return error_set(errp, "Duplicate ID '%s' for netdev", id);
     for (const NetdevDesc *const *d = netdev_table; *d; d++) {
         if (strcmp((*d)->type, type))
@@ -89,8 +89,8 @@ bool netdev_add(const Json *opts, Error **errp)
 
 bool netdev_del(const char *id, Error **errp)
 {
-    NetClient *nc = net_find(id);
-    if (!nc || nc->conf)
+    NetClient *nc = net_find_back_end(id);
+    if (!nc)
         return error_set_class(errp, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", id);
     if (!nc->is_netdev)
         return error_set(errp, "Device '%s' is not a netdev", id);
@@ -193,7 +193,7 @@ static bool first_user(NetClient *nc, void *opaque)
 
 static NetClient *user_network(const char *id, Error **errp)
 {
-    NetClient *nc = id ? net_find(id) : NULL;
+    NetClient *nc = id ? net_find_back_end(id) : NULL;
     if (id && !nc) {
         error_set(errp, "unrecognized netdev id '%s'", id);
         return NULL;

@@ -93,8 +93,8 @@ static bool set(void *obj, const Prop *p, const Json *val, bool from_text, Error
     const char *id = json_get_string(val);
     if (!id)
         return error_set(errp, "the id of a netdev is expected");
-    NetClient *nc = *id ? net_find(id) : NULL;
-    if (*id && (!nc || nc->conf))
+    NetClient *nc = *id ? net_find_back_end(id) : NULL;
+    if (*id && !nc)
         return error_set(errp, "can't find value '%s': there is no netdev of this id", id);
     if (nc && nc->peer)
         return error_set(errp, "can't take value '%s', it's in use", id);

@@ -296,8 +296,7 @@ static char *anonymous(void)
 /* Whether an option may have this id, which -nic, -net and -netdev share. */
 static bool id_free(const char *id, Error **errp)
 {
-    const NetClient *nc = net_find(id);
-    bool taken = nc && !nc->conf;
+    bool taken = net_find_back_end(id);
     for (guint i = 0; net_cards && i < net_cards->len; i++)
         taken |= !g_strcmp0(g_array_index(net_cards, NetCard, i).id, id);
     if (!id_wellformed(id)) {
@@ -317,7 +316,9 @@ static NetClient *add_back_end(const Json *opts, Error **errp)
     for (size_t i = 0; card_keys[i]; i++)
         json_remove(own, card_keys[i]);
     json_set_str(own, "id", name);
-    return qapi_check(qmp_command_find("netdev_add")->args, own, errp) && netdev_add(own, errp) ? net_find(name) : NULL;
+    return qapi_check(qmp_command_find("netdev_add")->args, own, errp) && netdev_add(own, errp)
+               ? net_find_back_end(name)
+               : NULL;
 }
 
 /* What -nic and -net have in common: their pairs, and the type among them (borrowed). NULL on error. */
@@ -359,8 +360,8 @@ bool net_legacy_option(const char *text, Error **errp)
         return true;
     if (!strcmp(type, "nic")) {
         const char *netdev = json_get_str(opts, "netdev");
-        NetClient *nc = netdev ? net_find(netdev) : net_hub_port_new(0, NULL, errp);
-        if (netdev && (!nc || nc->conf))
+        NetClient *nc = netdev ? net_find_back_end(netdev) : net_hub_port_new(0, NULL, errp);
+        if (netdev && !nc)
             return error_set(errp, "netdev '%s' not found", netdev);
         return nc && add_card(opts, json_get_str(opts, "id"), nc, errp);
     }

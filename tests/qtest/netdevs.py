@@ -20,8 +20,8 @@ LIMIT = 30
 
 
 class Qemu:
-    def __init__(self, *args, fds=()):
-        self.p = subprocess.Popen([BIN, '-machine', 'none', '-display', 'none', '-nodefaults', '-qmp', 'stdio', *args], stdin=subprocess.PIPE,
+    def __init__(self, *args, fds=(), machine='none'):
+        self.p = subprocess.Popen([BIN, '-machine', machine, '-display', 'none', '-nodefaults', '-qmp', 'stdio', *args], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds)
         self.events, self.buffer = [], b''
         self.read()
@@ -251,6 +251,26 @@ def test_hot(t):
         assert q.hmp('set_link y off') == '' and q.hmp('netdev_del y') == ''
 
 
+def test_names(t):
+    """A card and its back end of one name; the back end is found also where it is the younger."""
+    with Qemu('-netdev', 'hubport,id=net0,hubid=3', '-device', 'e1000,id=net0,netdev=net0', machine='pc,accel=qtest') as q:
+        for _ in range(2):
+            assert 'Duplicate ID' in q.qmp('netdev_add', type='hubport', id='net0', hubid=5)['error']['desc']
+            assert q.qmp('netdev_del', id='net0') == {}
+            assert q.qmp('netdev_del', id='net0')['error']['class'] == 'DeviceNotFound'
+            assert q.qmp('set_link', name='net0', up=True) == {}  # the card's
+            assert 'hub 5' not in q.hmp('info network')
+            assert q.qmp('netdev_add', type='hubport', id='net0', hubid=5) == {}
+        # All that names a back end.
+        assert 'no user network' in q.hmp('hostfwd_add net0 tcp::1-:2')
+        assert q.qmp('object-add', **{'qom-type': 'filter-dump', 'id': 'f', 'netdev': 'net0', 'file': f'{t}/f'}) == {}
+        assert q.qmp('netdev_add', type='hubport', id='h', hubid=6, netdev='net0') == {}
+        assert ' \\ h: net0: index=0,type=hubport' in q.hmp('info network'), q.hmp('info network')
+        assert q.qmp('netdev_del', id='h') == {}
+        assert q.qmp('device_add', driver='e1000', id='e', netdev='net0') == {}
+        assert ' \\ net0: e: index=0,type=nic' in q.hmp('info network'), q.hmp('info network')
+
+
 def test_dump(t):
     a, a_fd = pair(socket.SOCK_DGRAM)
     b, b_fd = pair(socket.SOCK_DGRAM)
@@ -402,6 +422,7 @@ TESTS = [
     ('socket by TCP, more than it takes', test_socket_tcp, None),
     ('dgram by UDP', test_udp, None),
     ('netdev_add, netdev_del', test_hot, None),
+    ('a card and a back end of one name', test_names, None),
     ('filter-dump', test_dump, None),
     ('user: ports, ARP', test_user, user_missing),
     ('user: guestfwd to character devices', test_user_forwards, user_missing),
