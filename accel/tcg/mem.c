@@ -881,6 +881,7 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
     TlbEntry *e = tlb_slot(t, lin, mmu);
     Target to;
 
+    t->late.section = NULL;
     if (__builtin_expect(t->mode & (TM_AC | TM_DEBUG), 0)) {
         check_alignment(c, lin, size, mmu);
         tcg_note_access(c, lin, size, access & ACCESS_W);
@@ -894,11 +895,27 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
     target(c, lin, access, mmu, &to);
     if (!to.host)
         return NULL;
-    /* Marked before it is written: the caller does that at once, in this thread; translations of the page are gone by
-     * then. Where the memory map has changed meanwhile, it may be another page. */
+    /* Before it is written: translations of the page are to be gone by then. Where the memory map has changed
+     * meanwhile, it may be another page. */
     if (to.notice)
         note_write(c, to.section, to.host, size);
-    return to.flushes == t->tlb_flushes ? to.host : NULL;
+    if (to.flushes != t->tlb_flushes)
+        return NULL;
+    if (to.notice && to.section->logged) {
+        t->late.section = to.section;
+        t->late.host = to.host;
+        t->late.size = size;
+    }
+    return to.host;
+}
+
+void tcg_note_late(X86CPU *c)
+{
+    TcgCpu *t = TCG(c);
+    const TcgRamSection *s = t->late.section;
+
+    t->late.section = NULL;
+    note_write(c, s, t->late.host, t->late.size);
 }
 
 void tcg_probe_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu)

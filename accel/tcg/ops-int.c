@@ -85,6 +85,7 @@ uint64_t tcg_modify_mem(X86CPU *c, uint64_t lin, unsigned size, bool lock, TcgAl
     a = host_load(p, size);
     if (!lock) {
         host_store(p, size, fn(size, a, b, fl));
+        tcg_host_written(c);
         return a;
     }
     for (;;) {
@@ -96,6 +97,7 @@ uint64_t tcg_modify_mem(X86CPU *c, uint64_t lin, unsigned size, bool lock, TcgAl
             break;
         a = seen;
     }
+    tcg_host_written(c);
     *fl = f;
     return a;
 }
@@ -398,6 +400,7 @@ HANDLER(CMPXCHG)
 
         if (p) {
             old = cas_host(p, size, acc, new);
+            tcg_host_written(c);
         } else {
             if (i->lock)
                 tcg_bus_lock(c);
@@ -461,6 +464,8 @@ HANDLER(CMPXCHG8B)
         if (i->lock)
             tcg_bus_unlock(c);
     }
+    if (p)
+        tcg_host_written(c);
     if (equal) {
         c->rflags |= FLAG_ZF;
     } else {

@@ -88,6 +88,7 @@ HANDLER(MOVS)
                 }
                 advance(c, i, R_RSI, (int64_t)bytes);
                 advance(c, i, R_RDI, (int64_t)bytes);
+                tcg_host_written(c);
                 if (again(c, i, n))
                     continue;
                 return;
@@ -131,6 +132,7 @@ HANDLER(STOS)
                     break;
                 }
                 advance(c, i, R_RDI, (int64_t)bytes);
+                tcg_host_written(c);
                 if (again(c, i, n))
                     continue;
                 return;

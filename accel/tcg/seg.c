@@ -58,6 +58,7 @@ void desc_set_access(X86CPU *c, const Desc *d, uint8_t set, uint8_t clear)
             __atomic_fetch_or(p, set, __ATOMIC_SEQ_CST);
         if (clear)
             __atomic_fetch_and(p, (uint8_t)~clear, __ATOMIC_SEQ_CST);
+        tcg_host_written(c);
         return;
     }
     tcg_bus_lock(c);

@@ -249,6 +249,11 @@ typedef struct TcgCpu {
     bool code_breakpoint; /* the #DB on its way is that of an instruction breakpoint */
     struct TcgVec *vec;   /* vec.h */
     uint64_t tlb_flushes, tlb_misses, code_misses, outside; /* counts for `info jit` */
+    struct {
+        const struct TcgRamSection *section; /* NULL: none; valid while tlb_flushes stays */
+        uint8_t *host;
+        unsigned size;
+    } late;                          /* what tcg_host_lin()'s caller writes to memory that logs */
     unsigned tlb_touched[MMU_MODES]; /* entries of pages that are not global, filled since the last flush;
                                       * TLB_TOUCHED_MAX + 1: more than are listed */
     uint16_t tlb_touched_index[MMU_MODES][TLB_TOUCHED_MAX];
@@ -359,9 +364,16 @@ void tcg_read_lin(X86CPU *c, uint64_t lin, void *buf, unsigned len, unsigned mmu
 void tcg_write_lin(X86CPU *c, uint64_t lin, const void *buf, unsigned len,
                    unsigned mmu); /* both pages checked before the first byte goes */
 /* Host address of [lin, lin+size) to read (access ACCESS_R), write or both where it is plain RAM in one page and needs
- * no notice; NULL: use the above. Raises #PF where the access may not be. What is written through it is tracked (dirty,
- * code) already. */
+ * no notice; NULL: use the above. Raises #PF where the access may not be. Code translated from it is gone already; who
+ * writes calls tcg_host_written() behind it. */
 void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu);
+void tcg_note_late(X86CPU *c);
+/* It is marked dirty now: before the write, whoever clears the marks and draws meanwhile would miss it. */
+static inline void tcg_host_written(X86CPU *c)
+{
+    if (__builtin_expect(TCG(c)->late.section != NULL, 0))
+        tcg_note_late(c);
+}
 /* Would the access fault? Raises; no data moves. */
 void tcg_probe_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsigned mmu);
 static inline unsigned tcg_mmu(X86CPU *c) /* of data accesses at the present CPL */

@@ -401,6 +401,10 @@ void tcg_execute_host(X86CPU *c, const Insn *i)
         run_ignoring(c, i, m.host);
     else
         run(c, i, m.host);
-    if (m.access & ACCESS_W && m.host == TCG(c)->vec->scratch && !store_suppressed(c, i))
+    if (!(m.access & ACCESS_W))
+        return;
+    if (m.host != TCG(c)->vec->scratch)
+        tcg_host_written(c);
+    else if (!store_suppressed(c, i))
         tcg_write_lin(c, m.lin, m.host, m.size, tcg_mmu(c));
 }

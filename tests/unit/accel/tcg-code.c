@@ -321,6 +321,99 @@ static void test_movs_meets_another(void)
     take_down();
 }
 
+/* A display that takes the marks and draws, again and again, has drawn what was written last, whenever it looked. */
+
+typedef struct Viewer {
+    RamBlock *ram;
+    uint32_t seen[1024], asked, done; /* asked and done: atomic */
+    bool stop;                        /* atomic */
+} Viewer;
+
+static void draw(Viewer *v)
+{
+    if (__atomic_fetch_and(v->ram->dirty[DIRTY_VGA], ~1UL, __ATOMIC_SEQ_CST) & 1)
+        for (unsigned n = 0; n < G_N_ELEMENTS(v->seen); n++)
+            v->seen[n] = __atomic_load_n((uint32_t *)(void *)v->ram->host + n, __ATOMIC_RELAXED);
+}
+
+static gpointer viewer(gpointer opaque)
+{
+    Viewer *v = opaque;
+    while (!__atomic_load_n(&v->stop, __ATOMIC_SEQ_CST)) {
+        uint32_t asked = __atomic_load_n(&v->asked, __ATOMIC_SEQ_CST);
+        draw(v);
+        __atomic_store_n(&v->done, asked, __ATOMIC_SEQ_CST);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void run_at(uint32_t at, Insn *i)
+{
+    cpu->rip = at;
+    tcg_decode(cpu, i);
+    tcg_execute(cpu, i);
+}
+
+static void drawn(const uint8_t *code, size_t len, unsigned bytes)
+{
+    enum { FRAME = 0x20000, ROUNDS = 100000 };
+    static MemoryRegion ram, frame;
+    static Viewer v;
+    Insn i;
+
+    g_assert_true(region_init_ram(&ram, NULL, "ram", SIZE, NULL) && region_init_ram(&frame, NULL, "frame", SIZE, NULL));
+    region_add(&system_memory, 0, &ram);
+    region_add(&system_memory, FRAME, &frame);
+    region_log(&frame, DIRTY_VGA, true);
+    v = (Viewer){.ram = frame.ram};
+    memcpy((uint8_t *)region_ram_ptr(&ram) + AT, code, len);
+    GThread *t = g_thread_new("viewer", viewer, &v);
+    cpu->seg[SEG_CS] = (SegReg){.limit = 0xffff, .flags = DESC_P | DESC_S | 0xb << DESC_TYPE_SHIFT};
+    cpu->seg[SEG_DS] = cpu->seg[SEG_ES] = (SegReg){.limit = 0xffffffff, .flags = DESC_P | DESC_S | DESC_W};
+    enter_guest();
+    tcg_mode_changed(cpu);
+    tcg_flush_tlb(cpu, true);
+    g_assert_false(__builtin_setjmp(TCG(cpu)->env));
+    bool missed = false;
+    gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC; /* where there is one processor, rounds are slow */
+    for (uint32_t n = 1; n <= ROUNDS && !missed && g_get_monotonic_time() < end; n++) {
+        memset((uint8_t *)region_ram_ptr(&ram) + 0x4000, (int)n, bytes);
+        cpu->gpr[R_RAX] = n * 0x01010101;
+        cpu->gpr[R_RSI] = 0x4000;
+        cpu->gpr[R_RDI] = FRAME;
+        cpu->gpr[R_RCX] = bytes;
+        do
+            run_at(AT, &i);
+        while (bytes > 4 && cpu->gpr[R_RCX]);
+        /* A look that begins now sees it, or one before has. */
+        __atomic_store_n(&v.asked, n, __ATOMIC_SEQ_CST);
+        while (__atomic_load_n(&v.done, __ATOMIC_SEQ_CST) != n)
+            sched_yield();
+        missed = memcmp(v.seen, region_ram_ptr(&frame), bytes) != 0;
+    }
+    leave_guest();
+    __atomic_store_n(&v.stop, true, __ATOMIC_SEQ_CST);
+    g_thread_join(t);
+    g_assert_false(missed);
+    region_log(&frame, DIRTY_VGA, false);
+    region_del(&frame);
+    region_del(&ram);
+    region_destroy(&frame);
+    region_destroy(&ram);
+    vm_unlock();
+    rcu_barrier_all();
+    vm_lock();
+}
+
+static void test_drawn(void)
+{
+    drawn((uint8_t[]){0x67, 0xf3, 0xa4}, 3, 4096);    /* rep movsb */
+    drawn((uint8_t[]){0x67, 0xf3, 0xaa}, 3, 4096);    /* rep stosb */
+    drawn((uint8_t[]){0x67, 0x66, 0x87, 0x07}, 4, 4); /* xchg %eax, (%edi) */
+    drawn((uint8_t[]){0x67, 0x66, 0x31, 0x07}, 4, 4); /* xor %eax, (%edi) */
+}
+
 /* The block that is said to be written stays while that is said. */
 
 static int reclaimed; /* atomic */
@@ -365,6 +458,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-code/host-address", test_host_address);
     g_test_add_func("/tcg-code/walk-meets-another", test_walk_meets_another);
     g_test_add_func("/tcg-code/movs-meets-another", test_movs_meets_another);
+    g_test_add_func("/tcg-code/drawn", test_drawn);
     g_test_add_func("/tcg-code/block-stays", test_block_stays);
     return g_test_run();
 }
