@@ -659,12 +659,12 @@ int node_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *io
     return n->drv->preadv ? n->drv->preadv(n, off, len, iov, niov) : -ENOTSUP;
 }
 
+/* Where the node ends inside the range it is for a layer above to say what the rest reads as: not here. */
 int node_preadv_now(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
 {
-    int ret = check(n, off, len, false);
-    if (ret || !len)
-        return ret;
-    return n->drv->preadv_now ? n->drv->preadv_now(n, off, len, iov, niov) : -EAGAIN;
+    if (!len)
+        return 0;
+    return n->drv->preadv_now && !check(n, off, len, false) ? n->drv->preadv_now(n, off, len, iov, niov) : -EAGAIN;
 }
 
 static void raise_to(uint64_t *val, uint64_t at_least)

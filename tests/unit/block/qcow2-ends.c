@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qcow2 at its ends: files that end inside a cluster, other sizes, headers that fail to change, tables let go. */
+#include "block/backend.h"
+#include "block/create.h"
+#include "block/qcow2.h"
+#include "softmmu/mainloop.h"
+#include "util/iov.h"
+
+#include <glib/gstdio.h>
+#include <stdlib.h>
+
+static char *dir;
+
+static char *path_of(const char *name)
+{
+    return g_build_filename(dir, name, NULL);
+}
+
+static void create(const char *path, const char *first, ...) G_GNUC_NULL_TERMINATED;
+static void create(const char *path, const char *first, ...)
+{
+    g_autoptr(Json) o = json_object();
+    va_list ap;
+    va_start(ap, first);
+    for (const char *k = first; k; k = va_arg(ap, const char *))
+        json_set_str(o, k, va_arg(ap, const char *));
+    va_end(ap);
+    Error *err = NULL;
+    if (!block_create(path, "qcow2", o, &err))
+        g_error("%s", error_text(err));
+}
+
+/* fmt over the file, with blkdebug between them where there are rules. */
+static BlockNode *must_open(const char *fmt, const char *path, const char *rules)
+{
+    g_autofree char *file = g_strdup_printf("'driver':'file','filename':'%s','cache':{'no-flush':true}", path);
+    g_autofree char *json =
+        rules ? g_strdup_printf("{'driver':'%s','discard':'unmap','file':{'driver':'blkdebug',%s,'image':{%s}}}", fmt,
+                                rules, file)
+              : g_strdup_printf("{'driver':'%s','discard':'unmap','file':{%s}}", fmt, file);
+    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
+    g_assert_nonnull(o);
+    Error *err = NULL;
+    g_autoptr(Json) flat = block_opts_flatten(o, &err);
+    BlockNode *n = node_open(flat, false, &err);
+    if (!n)
+        g_error("%s: %s", json, error_text(err));
+    return n;
+}
+
+static void assert_sound(const char *path, bool leaks_allowed)
+{
+    BlockNode *n = must_open("qcow2", path, NULL);
+    Qcow2Check r = {0};
+    g_assert_cmpint(qcow2_check(n, &r, 0), ==, 0);
+    g_assert_cmpuint(r.corruptions, ==, 0);
+    g_assert_cmpuint(r.check_errors, ==, 0);
+    if (!leaks_allowed)
+        g_assert_cmpuint(r.leaks, ==, 0);
+    node_unref(n);
+}
+
+static void fill(BlockNode *n, uint64_t off, uint64_t len, int val)
+{
+    g_autofree uint8_t *buf = g_malloc(len);
+    memset(buf, val, len);
+    g_assert_cmpint(node_pwrite(n, off, buf, len), ==, 0);
+}
+
+static void expect(BlockNode *n, uint64_t off, uint64_t len, int val)
+{
+    g_autofree uint8_t *buf = g_malloc(len);
+    memset(buf, 0xee, len);
+    g_assert_cmpint(node_pread(n, off, buf, len), ==, 0);
+    for (uint64_t i = 0; i < len; i++)
+        if (buf[i] != val)
+            g_error("byte %" PRIu64 " is %02x, not %02x", off + i, buf[i], val);
+}
+
+/* ---- reads at a home of their own ---- */
+
+typedef struct Home {
+    Block *b;
+    GMainContext *ctx;
+    uint64_t off;
+    struct iovec iov;
+    int ended, ret;
+} Home;
+
+static void ended(void *opaque, int ret)
+{
+    Home *h = opaque;
+    h->ended++;
+    h->ret = ret;
+}
+
+static gpointer home_thread(gpointer opaque)
+{
+    Home *h = opaque;
+    g_main_context_acquire(h->ctx);
+    blk_preadv(h->b, h->off, &h->iov, 1, ended, h);
+    while (!h->ended)
+        g_main_context_iteration(h->ctx, true);
+    blk_leave_home(h->b);
+    g_main_context_release(h->ctx);
+    return NULL;
+}
+
+/* As a device with a thread of its own reads. */
+static void read_at_home(BlockNode *n, uint64_t off, uint8_t *buf, uint64_t len)
+{
+    memset(buf, 0xee, len);
+    Home h = {.b = blk_new("home"), .ctx = g_main_context_new(), .off = off, .iov = {buf, len}};
+    g_assert_true(blk_insert(h.b, n, NULL));
+    blk_set_home(h.b, h.ctx);
+    g_thread_join(g_thread_new("home", home_thread, &h));
+    g_assert_cmpint(h.ret, ==, 0);
+    blk_remove(h.b);
+    blk_unref(h.b);
+    g_main_context_unref(h.ctx);
+}
+
+/* The file ends behind the 4 KiB that were written of its last cluster: the rest reads as zeroes, in every way. */
+static void test_short_file(void)
+{
+    g_autofree char *img = path_of("short.qcow2"), *top = path_of("top.qcow2"), *raw = path_of("short.raw");
+    uint8_t buf[8192];
+    create(img, "size", "1M", NULL);
+    create(top, "size", "1M", "backing_file", "short.qcow2", "backing_fmt", "qcow2", NULL);
+    BlockNode *n = must_open("qcow2", img, NULL);
+    fill(n, 0, 4096, 0x5a);
+    g_assert_cmpuint(node_length(n->file->node) % (64 * KIB), ==, 4096);
+    for (int round = 0; round < 2; round++) {
+        expect(n, 4096, 4096, 0);
+        read_at_home(n, 4096, buf, 4096);
+        for (int i = 0; i < 4096; i++)
+            g_assert_cmpuint(buf[i], ==, 0);
+        read_at_home(n, 0, buf, 8192);
+        for (int i = 0; i < 8192; i++)
+            g_assert_cmpuint(buf[i], ==, i < 4096 ? 0x5a : 0);
+        node_unref(n);
+        n = must_open("qcow2", top, NULL); /* the same one layer further down */
+        expect(n, 0, 4096, 0x5a);
+    }
+    node_unref(n);
+    assert_sound(img, false);
+    /* A raw image ends inside its last sector. */
+    memset(buf, 0x5a, 1000);
+    g_assert_true(g_file_set_contents(raw, (char *)buf, 1000, NULL));
+    n = must_open("raw", raw, NULL);
+    g_assert_cmpuint(node_length(n), ==, 1024);
+    read_at_home(n, 0, buf, 1024);
+    for (int i = 0; i < 1024; i++)
+        g_assert_cmpuint(buf[i], ==, i < 1000 ? 0x5a : 0);
+    node_unref(n);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mainloop_init();
+    dir = g_dir_make_tmp("qcow2-ends-XXXXXX", NULL);
+    g_test_add_func("/qcow2-ends/short-file", test_short_file);
+    int ret = g_test_run();
+    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+    const char *name;
+    while (d && (name = g_dir_read_name(d))) {
+        g_autofree char *p = path_of(name);
+        g_unlink(p);
+    }
+    g_rmdir(dir);
+    return ret;
+}
