@@ -39,7 +39,11 @@ typedef struct FileState {
     GRWLock align_lock; /* writers: partial blocks; readers: aligned writes */
     bool ring;          /* requests that can go by io_uring do */
     bool no_nowait;     /* atomic: the file system cannot say that it would wait */
-    int sync_error;     /* atomic: the first failed fdatasync; what was in the page cache may be lost */
+    GMutex sync_lock;   /* of the next five; not held during fdatasync, of which there is one at a time */
+    GCond sync_cond;
+    bool syncing;
+    uint64_t syncs_started, syncs_done, syncs_failed;
+    int sync_error; /* the last failed fdatasync's; what was in the page cache may be lost */
     uint64_t discard_ok, discard_failed, discard_bytes; /* atomic */
 } FileState;
 
@@ -230,6 +234,8 @@ static bool open_common(BlockNode *n, bool want_device, Error **errp)
         }
         s->use_locks = false;
     }
+    g_mutex_init(&s->sync_lock);
+    g_cond_init(&s->sync_cond);
     g_rw_lock_init(&s->align_lock);
     s->align = n->direct ? probe_align(s->fd) : 1;
     n->length = ROUND_UP((uint64_t)MIN(size, INT64_MAX - 511), BLOCK_SECTOR);
@@ -256,6 +262,8 @@ static void file_close(BlockNode *n)
     FileState *s = n->state;
     close(s->fd); /* gives up the locks */
     g_rw_lock_clear(&s->align_lock);
+    g_cond_clear(&s->sync_cond);
+    g_mutex_clear(&s->sync_lock);
 }
 
 /* All of iov at off; what lies past the file's end reads as zeroes. */
@@ -394,19 +402,37 @@ static int file_direct(BlockNode *n, uint64_t off, uint64_t len, const struct io
     return 0;
 }
 
+/*
+ * The kernel reports a failed write-back once, to one fdatasync, and then forgets the pages: of several callers all
+ * that came before its end hear of it, and from the page cache no later flush may claim success. Callers that come
+ * while one runs share the next.
+ */
 static int file_flush(BlockNode *n)
 {
     FileState *s = n->state;
-    int err = __atomic_load_n(&s->sync_error, __ATOMIC_RELAXED);
-    if (err)
-        return err;
-    if (fdatasync(s->fd) == 0)
-        return 0;
-    /* The kernel reports a failed write-back once and then forgets the pages: no later flush may claim success. */
-    err = -errno;
-    if (!n->direct)
-        __atomic_store_n(&s->sync_error, err, __ATOMIC_RELAXED);
-    return err;
+    g_mutex_lock(&s->sync_lock);
+    uint64_t target = s->syncs_started + 1, failed = s->syncs_failed;
+    while (s->syncs_done < target && (n->direct || !s->syncs_failed)) {
+        if (s->syncing) {
+            g_cond_wait(&s->sync_cond, &s->sync_lock);
+            continue;
+        }
+        s->syncing = true;
+        s->syncs_started++;
+        g_mutex_unlock(&s->sync_lock);
+        int err = fdatasync(s->fd) < 0 ? -errno : 0;
+        g_mutex_lock(&s->sync_lock);
+        if (err) {
+            s->sync_error = err;
+            s->syncs_failed++;
+        }
+        s->syncs_done = s->syncs_started;
+        s->syncing = false;
+        g_cond_broadcast(&s->sync_cond);
+    }
+    int ret = s->syncs_failed > (n->direct ? failed : 0) ? s->sync_error : 0;
+    g_mutex_unlock(&s->sync_lock);
+    return ret;
 }
 
 static int file_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Host files and devices where requests meet: what the C library's functions answer, and when, is this program's.
+ */
+#include "block/node.h"
+#include "softmmu/mainloop.h"
+
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+static char *dir;
+
+static BlockNode *open_image(const char *driver, const char *path, const char *options, Error **errp)
+{
+    g_autofree char *text = g_strdup_printf("{'driver':'%s','filename':'%s'%s}", driver, path, options);
+    g_autoptr(Json) o = json_parse(text, strlen(text), NULL);
+    g_assert_nonnull(o);
+    g_autoptr(Json) flat = block_opts_flatten(o, errp);
+    return node_open(flat, false, errp);
+}
+
+static char *make_image(const char *name, size_t size)
+{
+    char *p = g_build_filename(dir, name, NULL);
+    g_autofree char *data = g_malloc(size);
+    memset(data, 'a', size);
+    g_assert_true(g_file_set_contents(p, data, (gssize)size, NULL));
+    return p;
+}
+
+/* ---- flushes ---- */
+
+static GMutex lock; /* of what follows */
+static GCond cond;
+static int syncs_started, syncs_ended, syncs_allowed = INT_MAX;
+static unsigned syncs_failing; /* bit n: the n'th from now on fails, once, as the kernel tells of a lost page */
+
+int fdatasync(int fd)
+{
+    g_mutex_lock(&lock);
+    int nr = syncs_started++;
+    g_cond_broadcast(&cond);
+    while (syncs_ended >= syncs_allowed)
+        g_cond_wait(&cond, &lock);
+    syncs_ended++;
+    g_cond_broadcast(&cond);
+    bool fails = nr < 32 && syncs_failing >> nr & 1;
+    g_mutex_unlock(&lock);
+    errno = EIO;
+    return fails ? -1 : 0;
+}
+
+static void syncs_reset(int allowed, unsigned failing)
+{
+    g_mutex_lock(&lock);
+    syncs_started = syncs_ended = 0;
+    syncs_allowed = allowed;
+    syncs_failing = failing;
+    g_cond_broadcast(&cond);
+    g_mutex_unlock(&lock);
+}
+
+static void syncs_allow(int n)
+{
+    g_mutex_lock(&lock);
+    syncs_allowed = n;
+    g_cond_broadcast(&cond);
+    g_mutex_unlock(&lock);
+}
+
+/* So many are at work, or ms have passed: what they are that do not come cannot be waited for. */
+static bool syncs_wait(int n, int ms)
+{
+    int64_t end = g_get_monotonic_time() + ms * 1000;
+    g_mutex_lock(&lock);
+    while (syncs_started < n && g_cond_wait_until(&cond, &lock, end))
+        ;
+    bool ok = syncs_started >= n;
+    g_mutex_unlock(&lock);
+    return ok;
+}
+
+static gpointer flush_thread(gpointer n)
+{
+    return GINT_TO_POINTER(node_flush(n));
+}
+
+static gpointer fua_thread(gpointer n)
+{
+    char data[512] = "x";
+    struct iovec iov = {data, sizeof(data)};
+    return GINT_TO_POINTER(node_pwritev(n, 1024, sizeof(data), &iov, 1, BLOCK_REQ_FUA));
+}
+
+/* One of two flushes at the same time hears of lost pages; both fail, and so do all after them. */
+static void test_flush_race(void)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        g_autofree char *img = make_image("flush.img", 4096);
+        BlockNode *n = open_image("file", img, "", NULL);
+        g_assert_nonnull(n);
+        syncs_reset(0, 1);
+        GThread *first = g_thread_new("first", flush_thread, n);
+        g_assert_true(syncs_wait(1, 30000));
+        GThread *second = g_thread_new("second", kind ? fua_thread : flush_thread, n);
+        syncs_wait(2, 100); /* it starts one of its own at once: its check came before the failure */
+        syncs_allow(INT_MAX);
+        g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(first)), ==, -EIO);
+        g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(second)), ==, -EIO);
+        g_assert_cmpint(node_flush(n), ==, -EIO);
+        syncs_reset(INT_MAX, 0);
+        node_unref(n);
+    }
+}
+
+/* Many at the same time share one that started after they came; one at a time runs. */
+static void test_flush_shared(void)
+{
+    enum { N = 8 };
+    g_autofree char *img = make_image("shared.img", 4096);
+    BlockNode *n = open_image("file", img, "", NULL);
+    g_assert_nonnull(n);
+    syncs_reset(0, 0);
+    GThread *t[N];
+    t[0] = g_thread_new("first", flush_thread, n);
+    g_assert_true(syncs_wait(1, 30000));
+    for (int i = 1; i < N; i++)
+        t[i] = g_thread_new("next", flush_thread, n);
+    g_assert_false(syncs_wait(2, 100));
+    syncs_allow(1);
+    g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(t[0])), ==, 0);
+    g_assert_true(syncs_wait(2, 30000)); /* what the first one did says nothing to them */
+    g_usleep(20000);
+    syncs_allow(INT_MAX);
+    for (int i = 1; i < N; i++)
+        g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(t[i])), ==, 0);
+    g_assert_cmpint(node_flush(n), ==, 0);
+    node_unref(n);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mainloop_init();
+    dir = g_dir_make_tmp("file-XXXXXX", NULL);
+    g_assert_nonnull(dir);
+    g_test_add_func("/file/flush-race", test_flush_race);
+    g_test_add_func("/file/flush-shared", test_flush_shared);
+    int r = g_test_run();
+    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+    for (const char *f; (f = g_dir_read_name(d));) {
+        g_autofree char *p = g_build_filename(dir, f, NULL);
+        g_unlink(p);
+    }
+    g_rmdir(dir);
+    return r;
+}
