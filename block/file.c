@@ -226,7 +226,7 @@ static bool open_common(BlockNode *n, bool want_device, Error **errp)
         error_set_errno(errp, (int)-size, "Could not get the size of '%s'", s->filename);
         goto fail;
     }
-    s->use_locks = !want_device && s->locking != ON_OFF_AUTO_OFF;
+    s->use_locks = s->locking != ON_OFF_AUTO_OFF;
     if (s->use_locks && lock_byte(s->fd, F_OFD_GETLK, F_WRLCK, LOCK_PERM_BASE) == -EINVAL) {
         if (s->locking == ON_OFF_AUTO_ON) {
             error_set(errp, "locking=on: the host has no open-file-description locks for '%s'", s->filename);

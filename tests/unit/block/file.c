@@ -5,7 +5,13 @@
 #include "block/node.h"
 #include "softmmu/mainloop.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char *dir;
@@ -138,6 +144,58 @@ static void test_flush_shared(void)
     node_unref(n);
 }
 
+/* ---- a block device, that is a file ---- */
+
+static bool as_device;
+
+int fstat(int fd, struct stat *st)
+{
+    int ret = (int)syscall(SYS_fstat, fd, st);
+    if (!ret && as_device)
+        st->st_mode = (st->st_mode & ~(mode_t)S_IFMT) | S_IFBLK;
+    return ret;
+}
+
+int ioctl(int fd, unsigned long req, ...)
+{
+    va_list ap;
+    va_start(ap, req);
+    void *arg = va_arg(ap, void *);
+    va_end(ap);
+    if (as_device && req == BLKGETSIZE64) {
+        *(uint64_t *)arg = 65536;
+        return 0;
+    }
+    return (int)syscall(SYS_ioctl, fd, req, arg);
+}
+
+static void test_device_locks(void)
+{
+    enum { R = BLOCK_PERM_CONSISTENT_READ, W = BLOCK_PERM_WRITE, OTHERS = BLOCK_PERM_ALL & ~W };
+    g_autofree char *img = make_image("dev.img", 65536);
+    static const char *const options[] = {"", ",'locking':'on'"};
+    as_device = true;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        g_autoptr(Error) err = NULL;
+        BlockNode *n = open_image("host_device", img, options[i], NULL);
+        BlockNode *other = open_image("host_device", img, options[i], NULL);
+        BlockNode *deaf = open_image("host_device", img, ",'locking':'off'", NULL);
+        g_assert_true(n && other && deaf);
+        BlockEdge *a = node_use(n, g_strdup("first"), R | W, OTHERS, NULL);
+        g_assert_nonnull(a);
+        g_assert_null(node_use(other, g_strdup("second"), R | W, OTHERS, &err));
+        g_assert_nonnull(strstr(error_text(err), "Failed to get \"write\" lock"));
+        BlockEdge *b = node_use(deaf, g_strdup("deaf"), R | W, OTHERS, NULL);
+        g_assert_nonnull(b);
+        node_unuse(b);
+        node_unuse(a);
+        node_unref(n);
+        node_unref(other);
+        node_unref(deaf);
+    }
+    as_device = false;
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -146,6 +204,7 @@ int main(int argc, char **argv)
     g_assert_nonnull(dir);
     g_test_add_func("/file/flush-race", test_flush_race);
     g_test_add_func("/file/flush-shared", test_flush_shared);
+    g_test_add_func("/file/device-locks", test_device_locks);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {
