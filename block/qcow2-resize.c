@@ -113,15 +113,57 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
     return true;
 }
 
+/* Clusters that nothing points to yet read as zeroes. fresh: from there on the file was never written. */
+static int blank_clusters(Qcow2 *s, uint64_t host, uint64_t len, uint64_t fresh, Qcow2Prealloc mode)
+{
+    BlockNode *file = s->node->file->node;
+    int ret = 0;
+    if (mode == PREALLOC_FULL) {
+        g_autofree uint8_t *zero = g_malloc0(MIB);
+        for (uint64_t done = 0; !ret && done < len; done += MIB)
+            ret = node_pwrite(file, host + done, zero, MIN(MIB, len - done));
+    } else if (mode == PREALLOC_FALLOC) {
+        ret = node_write_zeroes(file, host, len, 0);
+    } else if (s->version < 3 && host < fresh) {
+        ret = node_write_zeroes(file, host, MIN(len, fresh - host), 0);
+    }
+    return ret;
+}
+
+/* Point the guest's clusters at host's; those that hold old bytes are marked as zeroes. lock held. */
+static int link_blank(Qcow2 *s, uint64_t at, uint64_t count, uint64_t host, uint64_t fresh, Qcow2Prealloc mode)
+{
+    uint64_t piece = s->l2c.slice / 8;
+    for (uint64_t k = 0; k < count; k++) {
+        Table *t;
+        uint64_t cluster = (at >> s->cluster_bits) + k, i = cluster & (BIT64(s->l2_bits) - 1);
+        uint64_t table = s->l1[cluster >> s->l2_bits] & QCOW2_OFFSET, to = host + k * s->cluster_size;
+        int ret =
+            qcow2_cache_get(s, &s->l2c, table + i / piece * s->l2c.slice, (uint32_t)(cluster >> s->l2_bits), false, &t);
+        if (ret)
+            return ret;
+        bool zero = mode == PREALLOC_METADATA && s->version >= 3 && to < fresh;
+        stq_be(t->data + 8 * (i % piece), to | QCOW2_COPIED | (zero ? QCOW2_ZERO : 0));
+        qcow2_cache_dirty(&s->l2c, t);
+    }
+    return 0;
+}
+
 bool qcow2_preallocate(BlockNode *n, uint64_t from, uint64_t to, Qcow2Prealloc mode, Error **errp)
 {
     Qcow2 *s = n->state;
     int ret = 0;
     if (mode == PREALLOC_OFF || from >= to)
         return true;
-    g_mutex_lock(&s->wlock);
-    ret = qcow2_write_prepare(s);
     uint64_t at = ROUND_DOWN(from, s->cluster_size), end = ROUND_UP(to, s->cluster_size), stop = 0;
+    if (at < from && n->backing && node_length(n->backing->node) > at) { /* keeps what backs it before from */
+        uint8_t last[BLOCK_SECTOR];
+        struct iovec iov = {last, sizeof(last)};
+        ret = node_pread(n, from - sizeof(last), last, sizeof(last));
+        ret = ret ? ret : qcow2_pwritev(n, from - sizeof(last), sizeof(last), &iov, 1, 0);
+    }
+    g_mutex_lock(&s->wlock);
+    ret = ret ? ret : qcow2_write_prepare(s);
     while (!ret && at < end) {
         uint64_t host, got;
         Run run;
@@ -134,30 +176,17 @@ bool qcow2_preallocate(BlockNode *n, uint64_t from, uint64_t to, Qcow2Prealloc m
         }
         ret = qcow2_ensure_l2(s, (uint32_t)(at >> s->cluster_bits >> s->l2_bits));
         ret = ret ? ret : qcow2_alloc(s, run.len >> s->cluster_bits, false, &host, &got);
-        uint64_t piece = s->l2c.slice / 8;
-        for (uint64_t k = 0; !ret && k < got;) {
-            Table *t;
-            uint64_t cluster = (at >> s->cluster_bits) + k, i = cluster & (BIT64(s->l2_bits) - 1);
-            uint64_t table = s->l1[cluster >> s->l2_bits] & QCOW2_OFFSET;
-            ret = qcow2_cache_get(s, &s->l2c, table + i / piece * s->l2c.slice, (uint32_t)(cluster >> s->l2_bits),
-                                  false, &t);
-            for (; !ret && k < got && i < (i / piece + 1) * piece;) {
-                stq_be(t->data + 8 * (i % piece), (host + k * s->cluster_size) | QCOW2_COPIED);
-                k++;
-                if (++i % piece == 0)
-                    break;
-            }
-            if (!ret)
-                qcow2_cache_dirty(&s->l2c, t);
-        }
         g_mutex_unlock(&s->lock);
-        if (!ret && mode == PREALLOC_FULL) {
-            g_autofree uint8_t *zero = g_malloc0(MIB);
-            for (uint64_t done = 0, len = got * s->cluster_size; !ret && done < len; done += MIB)
-                ret = node_pwrite(n->file->node, host + done, zero, MIN(MIB, len - done));
-        } else if (!ret && mode == PREALLOC_FALLOC) {
-            ret = node_write_zeroes(n->file->node, host, got * s->cluster_size, 0);
-        }
+        if (ret)
+            break;
+        uint64_t fresh = n->file->node->grows ? s->fresh : UINT64_MAX, len = got * s->cluster_size;
+        ret = blank_clusters(s, host, len, fresh, mode);
+        g_mutex_lock(&s->lock);
+        if (ret)
+            qcow2_free_now(s, host, len);
+        else
+            ret = link_blank(s, at, got, host, fresh, mode);
+        g_mutex_unlock(&s->lock);
         if (!ret) {
             at += got * s->cluster_size;
             stop = MAX(stop, host + got * s->cluster_size);

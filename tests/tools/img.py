@@ -74,6 +74,9 @@ both('resize +', 'resize', '-f', 'qcow2', 'i.qcow2', '+3M', setup=image(),
 both('resize without --shrink', 'resize', '-f', 'qcow2', 'i.qcow2', '1M', setup=image())
 both('resize --shrink', 'resize', '--shrink', '-f', 'qcow2', 'i.qcow2', '1M', setup=image(),
      after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2'))
+for mode in 'metadata', 'falloc', 'full':
+    both(f'resize --preallocation={mode} of an overlay', 'resize', f'--preallocation={mode}', '-f', 'qcow2', 'i.qcow2', '+3M', setup=cut_overlay,
+         after=lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2'))
 both('resize raw', 'resize', '-f', 'raw', 'r.raw', '5M', setup=raw)
 # --- snapshot ---
 same = lambda a, b: sound(a, 'i.qcow2') + equal(a, 'i.qcow2', 'qcow2', os.path.join(b, 'i.qcow2'), 'qcow2')

@@ -149,6 +149,13 @@ def overlay(d):
     assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.raw', '-F', 'raw', 'i.qcow2', cwd=d)[0] == 0
 
 
+def cut_overlay(d):
+    """Of a base that ends inside a cluster."""
+    with open(os.path.join(d, 'base.raw'), 'wb') as f:
+        f.write(random.Random(7).randbytes(99 * 1024))
+    assert run(THEIRS, 'create', '-q', '-f', 'qcow2', '-b', 'base.raw', '-F', 'raw', 'i.qcow2', cwd=d)[0] == 0
+
+
 def holding(binary, args, d, probe):
     """probe's problems while an emulator, stopped at its start, has the image."""
     p = subprocess.Popen([binary, '-M', 'none', '-display', 'none', '-S', '-qmp', 'stdio', *args], cwd=d, text=True,

@@ -9,6 +9,8 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 
+#define QCOW2 "'qcow2'"
+
 static char *dir;
 
 static char *path_of(const char *name)
@@ -30,14 +32,14 @@ static void create(const char *path, const char *first, ...)
         g_error("%s", error_text(err));
 }
 
-/* fmt over the file, with blkdebug between them where there are rules. */
-static BlockNode *must_open(const char *fmt, const char *path, const char *rules)
+/* The driver with its options over the file, with blkdebug between them where there are rules. */
+static BlockNode *must_open(const char *driver, const char *path, const char *rules)
 {
     g_autofree char *file = g_strdup_printf("'driver':'file','filename':'%s','cache':{'no-flush':true}", path);
     g_autofree char *json =
-        rules ? g_strdup_printf("{'driver':'%s','discard':'unmap','file':{'driver':'blkdebug',%s,'image':{%s}}}", fmt,
+        rules ? g_strdup_printf("{'driver':%s,'discard':'unmap','file':{'driver':'blkdebug',%s,'image':{%s}}}", driver,
                                 rules, file)
-              : g_strdup_printf("{'driver':'%s','discard':'unmap','file':{%s}}", fmt, file);
+              : g_strdup_printf("{'driver':%s,'discard':'unmap','file':{%s}}", driver, file);
     g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
     g_assert_nonnull(o);
     Error *err = NULL;
@@ -50,7 +52,7 @@ static BlockNode *must_open(const char *fmt, const char *path, const char *rules
 
 static void assert_sound(const char *path, bool leaks_allowed)
 {
-    BlockNode *n = must_open("qcow2", path, NULL);
+    BlockNode *n = must_open(QCOW2, path, NULL);
     Qcow2Check r = {0};
     g_assert_cmpint(qcow2_check(n, &r, 0), ==, 0);
     g_assert_cmpuint(r.corruptions, ==, 0);
@@ -127,7 +129,7 @@ static void test_short_file(void)
     uint8_t buf[8192];
     create(img, "size", "1M", NULL);
     create(top, "size", "1M", "backing_file", "short.qcow2", "backing_fmt", "qcow2", NULL);
-    BlockNode *n = must_open("qcow2", img, NULL);
+    BlockNode *n = must_open(QCOW2, img, NULL);
     fill(n, 0, 4096, 0x5a);
     g_assert_cmpuint(node_length(n->file->node) % (64 * KIB), ==, 4096);
     for (int round = 0; round < 2; round++) {
@@ -139,7 +141,7 @@ static void test_short_file(void)
         for (int i = 0; i < 8192; i++)
             g_assert_cmpuint(buf[i], ==, i < 4096 ? 0x5a : 0);
         node_unref(n);
-        n = must_open("qcow2", top, NULL); /* the same one layer further down */
+        n = must_open(QCOW2, top, NULL); /* the same one layer further down */
         expect(n, 0, 4096, 0x5a);
     }
     node_unref(n);
@@ -147,12 +149,67 @@ static void test_short_file(void)
     /* A raw image ends inside its last sector. */
     memset(buf, 0x5a, 1000);
     g_assert_true(g_file_set_contents(raw, (char *)buf, 1000, NULL));
-    n = must_open("raw", raw, NULL);
+    n = must_open("'raw'", raw, NULL);
     g_assert_cmpuint(node_length(n), ==, 1024);
     read_at_home(n, 0, buf, 1024);
     for (int i = 0; i < 1024; i++)
         g_assert_cmpuint(buf[i], ==, i < 1000 ? 0x5a : 0);
     node_unref(n);
+}
+
+/* ---- sizes ---- */
+
+static bool preallocate(BlockNode *n, uint64_t from, uint64_t to, Qcow2Prealloc mode)
+{
+    return node_truncate(n, to, NULL) && qcow2_preallocate(n, from, to, mode, NULL);
+}
+
+/* The last cluster, which the old end cuts, keeps what backs it; clusters that were used before are blank. */
+static void test_preallocate(void)
+{
+    enum { OLD = 96 * 1024 + 512, NEW = 512 * 1024 };
+    static const char *const compat[] = {"0.10", "1.1"};
+    g_autofree char *img = path_of("pre.qcow2"), *base = path_of("pre.raw");
+    g_autofree char *data = g_malloc(OLD);
+    memset(data, 0xb5, OLD);
+    g_assert_true(g_file_set_contents(base, data, OLD, NULL));
+    for (int v = 0; v < 2; v++) {
+        for (int mode = PREALLOC_METADATA; mode <= PREALLOC_FULL; mode++) {
+            create(img, "size", "98816", "compat", compat[v], "backing_file", "pre.raw", "backing_fmt", "raw", NULL);
+            BlockNode *n = must_open(QCOW2, img, NULL);
+            g_assert_cmpuint(node_length(n), ==, OLD);
+            g_assert_true(preallocate(n, OLD, NEW, (Qcow2Prealloc)mode));
+            expect(n, 0, OLD, 0xb5);
+            expect(n, OLD, NEW - OLD, 0);
+            BlockStatus st;
+            g_assert_cmpint(node_status(n, 64 * KIB, 512, &st), ==, 0);
+            g_assert_cmpuint(st.flags & BLOCK_ST_OFFSET, ==, BLOCK_ST_OFFSET);
+            g_assert_cmpint(node_status(n, NEW - 512, 512, &st), ==, 0);
+            g_assert_cmpuint(st.flags & BLOCK_ST_OFFSET, ==, BLOCK_ST_OFFSET);
+            node_unref(n);
+            assert_sound(img, false);
+            /* Clusters that go back keep their bytes in the file. */
+            create(img, "size", "256k", "compat", compat[v], NULL);
+            n = must_open(QCOW2 ",'pass-discard-request':false", img, NULL);
+            fill(n, 0, 256 * KIB, 0x5a);
+            g_assert_cmpint(node_flush(n), ==, 0);
+            g_assert_cmpint(node_discard(n, 64 * KIB, 192 * KIB), ==, 0);
+            node_unref(n);
+            n = must_open(QCOW2, img, NULL);
+            g_assert_true(preallocate(n, 256 * KIB, NEW, (Qcow2Prealloc)mode));
+            g_assert_cmpint(node_status(n, 256 * KIB, 512, &st), ==, 0);
+            g_assert_cmpuint(st.flags & BLOCK_ST_OFFSET, ==, BLOCK_ST_OFFSET);
+            g_assert_cmpuint(st.off, <, 320 * KIB + 192 * KIB); /* one of those */
+            expect(n, 0, 64 * KIB, 0x5a);
+            expect(n, 64 * KIB, NEW - 64 * KIB, 0);
+            fill(n, 300 * KIB, 512, 0x11);
+            expect(n, 256 * KIB, 44 * KIB, 0);
+            expect(n, 300 * KIB, 512, 0x11);
+            expect(n, 300 * KIB + 512, NEW - 300 * KIB - 512, 0);
+            node_unref(n);
+            assert_sound(img, false);
+        }
+    }
 }
 
 int main(int argc, char **argv)
@@ -161,6 +218,7 @@ int main(int argc, char **argv)
     mainloop_init();
     dir = g_dir_make_tmp("qcow2-ends-XXXXXX", NULL);
     g_test_add_func("/qcow2-ends/short-file", test_short_file);
+    g_test_add_func("/qcow2-ends/preallocate", test_preallocate);
     int ret = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     const char *name;
