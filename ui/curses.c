@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The curses display (module ui-curses): the first console's text screen in the terminal, keys from the terminal to the guest.
+ * The curses display (module ui-curses): the first console's text screen in the terminal, keys from the terminal to the
+ * guest.
  *
- * In a graphics mode it tells the resolution. A terminal sends characters, not keys: they are pressed as on a US keyboard. ESC followed at
- * once by a character is that key with Alt.
+ * In a graphics mode it tells the resolution. A terminal sends characters, not keys: they are pressed as on a US
+ * keyboard. ESC followed at once by a character is that key with Alt.
  */
 #include "ui/console.h"
 
@@ -13,7 +14,7 @@
 #include "util/module.h"
 
 #define NCURSES_WIDECHAR 1
-#define key_name curses_key_name /* both have one */
+#define key_name         curses_key_name /* both have one */
 #include <locale.h>
 #include <ncurses.h>
 #undef key_name
@@ -133,24 +134,63 @@ static const struct {
     char plain, shifted;
     KeyCode key;
 } keyboard[] = {
-    {'1', '!', KEY_CODE_1}, {'2', '@', KEY_CODE_2}, {'3', '#', KEY_CODE_3}, {'4', '$', KEY_CODE_4}, {'5', '%', KEY_CODE_5},
-    {'6', '^', KEY_CODE_6}, {'7', '&', KEY_CODE_7}, {'8', '*', KEY_CODE_8}, {'9', '(', KEY_CODE_9}, {'0', ')', KEY_CODE_0},
-    {'-', '_', KEY_CODE_MINUS}, {'=', '+', KEY_CODE_EQUAL}, {'[', '{', KEY_CODE_BRACKET_LEFT}, {']', '}', KEY_CODE_BRACKET_RIGHT},
-    {';', ':', KEY_CODE_SEMICOLON}, {'\'', '"', KEY_CODE_APOSTROPHE}, {'`', '~', KEY_CODE_GRAVE_ACCENT},
-    {'\\', '|', KEY_CODE_BACKSLASH}, {',', '<', KEY_CODE_COMMA}, {'.', '>', KEY_CODE_DOT}, {'/', '?', KEY_CODE_SLASH},
-    {' ', 0, KEY_CODE_SPC}, {'\r', 0, KEY_CODE_RET}, {'\n', 0, KEY_CODE_RET}, {'\t', 0, KEY_CODE_TAB}, {'\b', 0, KEY_CODE_BACKSPACE},
-    {127, 0, KEY_CODE_BACKSPACE}, {27, 0, KEY_CODE_ESC},
+    {'1', '!', KEY_CODE_1},
+    {'2', '@', KEY_CODE_2},
+    {'3', '#', KEY_CODE_3},
+    {'4', '$', KEY_CODE_4},
+    {'5', '%', KEY_CODE_5},
+    {'6', '^', KEY_CODE_6},
+    {'7', '&', KEY_CODE_7},
+    {'8', '*', KEY_CODE_8},
+    {'9', '(', KEY_CODE_9},
+    {'0', ')', KEY_CODE_0},
+    {'-', '_', KEY_CODE_MINUS},
+    {'=', '+', KEY_CODE_EQUAL},
+    {'[', '{', KEY_CODE_BRACKET_LEFT},
+    {']', '}', KEY_CODE_BRACKET_RIGHT},
+    {';', ':', KEY_CODE_SEMICOLON},
+    {'\'', '"', KEY_CODE_APOSTROPHE},
+    {'`', '~', KEY_CODE_GRAVE_ACCENT},
+    {'\\', '|', KEY_CODE_BACKSLASH},
+    {',', '<', KEY_CODE_COMMA},
+    {'.', '>', KEY_CODE_DOT},
+    {'/', '?', KEY_CODE_SLASH},
+    {' ', 0, KEY_CODE_SPC},
+    {'\r', 0, KEY_CODE_RET},
+    {'\n', 0, KEY_CODE_RET},
+    {'\t', 0, KEY_CODE_TAB},
+    {'\b', 0, KEY_CODE_BACKSPACE},
+    {127, 0, KEY_CODE_BACKSPACE},
+    {27, 0, KEY_CODE_ESC},
 };
 static const struct {
     int code;
     KeyCode key;
 } specials[] = {
-    {KEY_UP, KEY_CODE_UP}, {KEY_DOWN, KEY_CODE_DOWN}, {KEY_LEFT, KEY_CODE_LEFT}, {KEY_RIGHT, KEY_CODE_RIGHT},
-    {KEY_HOME, KEY_CODE_HOME}, {KEY_END, KEY_CODE_END}, {KEY_PPAGE, KEY_CODE_PGUP}, {KEY_NPAGE, KEY_CODE_PGDN},
-    {KEY_IC, KEY_CODE_INSERT}, {KEY_DC, KEY_CODE_DELETE}, {KEY_BACKSPACE, KEY_CODE_BACKSPACE}, {KEY_ENTER, KEY_CODE_KP_ENTER},
-    {KEY_F(1), KEY_CODE_F1}, {KEY_F(2), KEY_CODE_F2}, {KEY_F(3), KEY_CODE_F3}, {KEY_F(4), KEY_CODE_F4}, {KEY_F(5), KEY_CODE_F5},
-    {KEY_F(6), KEY_CODE_F6}, {KEY_F(7), KEY_CODE_F7}, {KEY_F(8), KEY_CODE_F8}, {KEY_F(9), KEY_CODE_F9}, {KEY_F(10), KEY_CODE_F10},
-    {KEY_F(11), KEY_CODE_F11}, {KEY_F(12), KEY_CODE_F12},
+    {KEY_UP, KEY_CODE_UP},
+    {KEY_DOWN, KEY_CODE_DOWN},
+    {KEY_LEFT, KEY_CODE_LEFT},
+    {KEY_RIGHT, KEY_CODE_RIGHT},
+    {KEY_HOME, KEY_CODE_HOME},
+    {KEY_END, KEY_CODE_END},
+    {KEY_PPAGE, KEY_CODE_PGUP},
+    {KEY_NPAGE, KEY_CODE_PGDN},
+    {KEY_IC, KEY_CODE_INSERT},
+    {KEY_DC, KEY_CODE_DELETE},
+    {KEY_BACKSPACE, KEY_CODE_BACKSPACE},
+    {KEY_ENTER, KEY_CODE_KP_ENTER},
+    {KEY_F(1), KEY_CODE_F1},
+    {KEY_F(2), KEY_CODE_F2},
+    {KEY_F(3), KEY_CODE_F3},
+    {KEY_F(4), KEY_CODE_F4},
+    {KEY_F(5), KEY_CODE_F5},
+    {KEY_F(6), KEY_CODE_F6},
+    {KEY_F(7), KEY_CODE_F7},
+    {KEY_F(8), KEY_CODE_F8},
+    {KEY_F(9), KEY_CODE_F9},
+    {KEY_F(10), KEY_CODE_F10},
+    {KEY_F(11), KEY_CODE_F11},
+    {KEY_F(12), KEY_CODE_F12},
 };
 
 static void press(KeyCode k, bool shift, bool ctrl, bool alt)
@@ -232,7 +272,8 @@ bool curses_display_init(const Json *opts, Error **errp)
 {
     const char *charset = json_get_str(opts, "charset");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return error_set(errp, "-display curses: standard input and output must be a terminal; -display none needs none");
+        return error_set(errp,
+                         "-display curses: standard input and output must be a terminal; -display none needs none");
     setlocale(LC_CTYPE, "");
     make_charset(charset ? charset : "CP437");
     if (!newterm(NULL, stdout, stdin))
