@@ -23,6 +23,8 @@
 MODULE_DEFINE
 
 #define REFRESH_MS 30
+#define MAX_COLS   300 /* of the terminal; what is beyond stays empty */
+#define MAX_ROWS   100
 
 bool curses_display_init(const Json *opts, Error **errp);
 void curses_display_exit(void);
@@ -32,8 +34,8 @@ static unsigned watch;
 static bool active, was_text;
 static gunichar cp437[256];
 static unsigned cols, rows;
-static uint16_t shown[300 * 100]; /* what each cell of the terminal shows: character and attribute */
-static bool valid;                /* shown[] tells the truth */
+static uint16_t shown[MAX_COLS * MAX_ROWS]; /* what each cell of the terminal shows: character and attribute */
+static bool valid;                          /* shown[] tells the truth */
 
 static void make_charset(const char *charset)
 {
@@ -71,7 +73,7 @@ static void draw_text(const TextScreen *t)
     for (unsigned y = 0; y < h; y++) {
         for (unsigned x = 0; x < w; x++) {
             const uint8_t *cell = t->cells + (size_t)y * t->stride + (size_t)x * t->step;
-            uint16_t now = (uint16_t)(cell[0] | cell[1] << 8), *was = &shown[y * 300 + x];
+            uint16_t now = (uint16_t)(cell[0] | cell[1] << 8), *was = &shown[y * MAX_COLS + x];
             if (valid && *was == now)
                 continue;
             *was = now;
@@ -104,9 +106,11 @@ static void tick(void *opaque)
 {
     int h, w;
     getmaxyx(stdscr, h, w);
+    w = MIN(w, MAX_COLS);
+    h = MIN(h, MAX_ROWS);
     if ((unsigned)w != cols || (unsigned)h != rows) {
-        cols = MIN((unsigned)w, 300);
-        rows = MIN((unsigned)h, 100);
+        cols = (unsigned)w;
+        rows = (unsigned)h;
         valid = false;
         erase();
     }
