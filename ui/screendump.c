@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * screendump: a console's picture as a binary PPM (P6) or PNG file. The file appears whole or not at all: it is written
- * beside its place and renamed. What is not a regular file (a pipe, /dev/stdout) is written directly.
+ * screendump: a console's picture as a binary PPM (P6) or PNG file. A file that is there is written in place: it keeps
+ * its mode, its label and its other names, and the folder need not be writable. "/dev/fdset/N" is a descriptor that was
+ * handed over.
  */
 #include "ui/console.h"
+#include "util/fds.h"
+
 #include <fcntl.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* One line as R, G, B bytes. */
@@ -72,11 +74,18 @@ static bool write_png(FILE *f, const Surface *s)
     return ok;
 }
 
+/* made: the file was not there before. */
+static int open_output(const char *filename, bool *made)
+{
+    int fd = file_open(filename, O_WRONLY | O_CREAT | O_EXCL, 0666);
+
+    *made = fd >= 0 && !g_str_has_prefix(filename, "/dev/fdset/");
+    return fd == -EEXIST ? file_open(filename, O_WRONLY | O_CREAT | O_TRUNC, 0666) : fd;
+}
+
 bool screendump(const char *filename, const char *device, int64_t head, const char *format, Error **errp)
 {
-    g_autofree char *temp = NULL;
-    bool png = !g_strcmp0(format, "png"), ok;
-    struct stat st;
+    bool png = !g_strcmp0(format, "png"), ok, made;
     Console *con;
     Surface *s;
     FILE *f;
@@ -92,20 +101,15 @@ bool screendump(const char *filename, const char *device, int64_t head, const ch
     if (!con)
         return false;
 
-    if (!lstat(filename, &st) && !S_ISREG(st.st_mode)) {
-        fd = open(filename, O_WRONLY | O_CLOEXEC | O_TRUNC);
-    } else {
-        temp = g_strdup_printf("%s.XXXXXX", filename);
-        fd = g_mkstemp_full(temp, O_RDWR | O_CLOEXEC, 0666);
-    }
+    fd = open_output(filename, &made);
     if (fd < 0)
-        return error_set_errno(errp, errno, "failed to open file '%s'", filename);
+        return error_set_errno(errp, -fd, "failed to open file '%s'", filename);
     f = fdopen(fd, "wb");
     if (!f) {
         err = errno;
         close(fd);
-        if (temp)
-            unlink(temp);
+        if (made)
+            unlink(filename);
         return error_set_errno(errp, err, "failed to open file '%s'", filename);
     }
     console_refresh(con);
@@ -118,13 +122,9 @@ bool screendump(const char *filename, const char *device, int64_t head, const ch
         err = errno;
     }
     surface_unref(s);
-    if (ok && temp && rename(temp, filename)) {
-        ok = false;
-        err = errno;
-    }
     if (!ok) {
-        if (temp)
-            unlink(temp);
+        if (made)
+            unlink(filename);
         return error_set_errno(errp, err ? err : EIO, "could not write the picture to '%s'", filename);
     }
     return true;

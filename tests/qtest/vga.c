@@ -5,8 +5,12 @@
  */
 #include "tests/qtest/libqtest.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VGA_ARGS "-nodefaults -device VGA,addr=2"
@@ -524,6 +528,66 @@ static void test_screendump(void)
     qtest_quit(q);
 }
 
+static void shoot(QTest *q, const char *file)
+{
+    json_unref(qtest_qmp(q, "{'execute': 'screendump', 'arguments': {'filename': '%s'}}", file));
+}
+
+/* A file that is there is written in place, not replaced: its mode, its other names and links to it stay. One that
+ * cannot be written whole is removed only where it was not there before. */
+static void test_screendump_in_place(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("vga-XXXXXX", NULL), *file = g_build_filename(dir, "file", NULL);
+    g_autofree char *other = g_build_filename(dir, "other", NULL), *link = g_build_filename(dir, "link", NULL);
+    g_autofree char *target = g_build_filename(dir, "target", NULL), *old = g_strnfill(2000000, 'x');
+    g_autofree char *fresh = g_build_filename(dir, "fresh", NULL), *e1 = NULL, *e2 = NULL;
+    struct rlimit limit;
+    struct stat a, b;
+    size_t size = strlen("P6\n640 480\n255\n") + (size_t)3 * 640 * 480;
+    QTest *q = qtest_start("-nodefaults -device VGA");
+    int fd;
+
+    g_assert_true(g_file_set_contents(file, old, -1, NULL));
+    g_assert_cmpint(chmod(file, 0640), ==, 0);
+    g_assert_cmpint(linkat(AT_FDCWD, file, AT_FDCWD, other, 0), ==, 0);
+    shoot(q, file);
+    g_assert_cmpint(stat(file, &a), ==, 0);
+    g_assert_cmpint(stat(other, &b), ==, 0);
+    g_assert_cmpuint(a.st_ino, ==, b.st_ino);
+    g_assert_cmphex(a.st_mode & 07777, ==, 0640);
+    g_assert_cmpint(a.st_size, ==, size);
+    g_assert_cmpint(symlink("target", link), ==, 0);
+    shoot(q, link);
+    g_assert_true(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+    g_assert_cmpint(stat(target, &a), ==, 0);
+    g_assert_cmpint(a.st_size, ==, size);
+    qtest_quit(q);
+
+    fd = open(file, O_WRONLY | O_TRUNC); /* the emulator inherits it */
+    q = qtest_start("-nodefaults -device VGA -add-fd fd=%d,set=7", fd);
+    shoot(q, "/dev/fdset/7");
+    g_assert_cmpint(fstat(fd, &a), ==, 0);
+    g_assert_cmpint(a.st_size, ==, size);
+    close(fd);
+    qtest_quit(q);
+
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){100000, limit.rlim_max});
+    q = qtest_start("-nodefaults -device VGA");
+    setrlimit(RLIMIT_FSIZE, &limit);
+    e1 = qtest_qmp_error(q, "{'execute': 'screendump', 'arguments': {'filename': '%s'}}", fresh);
+    g_assert_nonnull(strstr(e1, fresh));
+    g_assert_false(g_file_test(fresh, G_FILE_TEST_EXISTS));
+    e2 = qtest_qmp_error(q, "{'execute': 'screendump', 'arguments': {'filename': '%s'}}", file);
+    g_assert_nonnull(strstr(e2, file));
+    g_assert_true(g_file_test(file, G_FILE_TEST_EXISTS));
+    qtest_quit(q);
+    signal(SIGXFSZ, SIG_DFL);
+    g_assert_cmpint(unlink(file) | unlink(other) | unlink(link) | unlink(target), ==, 0);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const kinds[] = {"text", "planar", "cga", "chunky", "dispi"};
@@ -540,5 +604,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vga/big-endian", test_big_endian);
     g_test_add_func("/vga/panning", test_panning);
     g_test_add_func("/vga/screendump", test_screendump);
+    g_test_add_func("/vga/screendump-in-place", test_screendump_in_place);
     return g_test_run();
 }
