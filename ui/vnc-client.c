@@ -348,14 +348,15 @@ static void deliver_key(View *v, Console *con, const VncInput *in)
         input_key(con, in->key, in->down);
 }
 
-static void deliver_pointer(View *v, Console *con, const VncInput *in)
-{
-    static const InputButton map[8] = {BUTTON_LEFT,       BUTTON_MIDDLE,     BUTTON_RIGHT,       BUTTON_WHEEL_UP,
+/* By the bit of a pointer event. */
+static const InputButton buttons[8] = {BUTTON_LEFT,       BUTTON_MIDDLE,     BUTTON_RIGHT,       BUTTON_WHEEL_UP,
                                        BUTTON_WHEEL_DOWN, BUTTON_WHEEL_LEFT, BUTTON_WHEEL_RIGHT, BUTTON_SIDE};
 
+static void deliver_pointer(View *v, Console *con, const VncInput *in)
+{
     for (int i = 0; i < 8; i++)
         if ((in->buttons ^ v->buttons) >> i & 1)
-            input_button(con, map[i], in->buttons >> i & 1);
+            input_button(con, buttons[i], in->buttons >> i & 1);
     v->buttons = in->buttons;
     if (input_is_absolute(con)) {
         input_abs(con, AXIS_X, in->x, 0, MAX((int)v->width - 1, 1));
@@ -425,27 +426,21 @@ static void deliver(View *v)
     g_array_set_size(v->input, 0);
 }
 
+/* The viewer is gone, by itself or because it is closed: nothing stays down. */
 static void release_all(View *v)
 {
-    VncInput up = {.kind = VNC_KEY};
-
-    for (unsigned k = 1; k < KEY_CODES; k++) {
-        if (v->keys[k / 64] >> k % 64 & 1) {
-            up.key = (KeyCode)k;
-            deliver_one(v, &up);
-        }
+    vm_lock();
+    Console *con = v->c->server->listener.con;
+    if (con && !console_is_text(con) && !vnc_ending) {
+        for (unsigned k = 1; k < KEY_CODES; k++)
+            if (held(v, (KeyCode)k))
+                input_key(con, (KeyCode)k, false);
+        for (int i = 0; i < 8; i++)
+            if (v->buttons >> i & 1)
+                input_button(con, buttons[i], false);
+        input_sync();
     }
-    if (v->buttons) {
-        vm_lock();
-        Console *con = v->c->server->listener.con;
-        if (con && !console_is_text(con) && !closing(v->c)) {
-            for (int i = 0; i < 3; i++)
-                if (v->buttons >> i & 1)
-                    input_button(con, i == 0 ? BUTTON_LEFT : i == 1 ? BUTTON_MIDDLE : BUTTON_RIGHT, false);
-            input_sync();
-        }
-        vm_unlock();
-    }
+    vm_unlock();
 }
 
 static void serve(View *v)

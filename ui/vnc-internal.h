@@ -79,6 +79,7 @@ VncServer *vnc_server_hidden(void);
 /* Takes fd, which carries the stream of a peer of this address. */
 bool vnc_client_new(VncServer *s, int fd, const char *host, const char *port, SocketEnd *end);
 void vnc_close_all(void); /* at exit */
+extern bool vnc_ending;   /* VM lock: from vnc_close_all on; the guest gets nothing more */
 /* For the thread. */
 void vnc_client_initialized(VncClient *c);           /* after ClientInit; main loop follows up */
 void vnc_client_gone(VncClient *c);                  /* the thread's last act */

@@ -32,6 +32,8 @@ static GMutex threads_lock;
 static GCond threads_cond;
 static unsigned threads;
 
+bool vnc_ending;
+
 /* --- the picture --- */
 
 /* Whether a line of a tile differs; then the shadow's is made equal. */
@@ -676,6 +678,7 @@ void vnc_close_all(void)
 {
     int64_t end = g_get_monotonic_time() + 2 * G_TIME_SPAN_SECOND;
 
+    vnc_ending = true;
     for (guint i = 0; servers && i < servers->len; i++) {
         VncServer *s = servers->pdata[i];
 
@@ -684,7 +687,7 @@ void vnc_close_all(void)
         for (guint k = 0; k < s->clients->len; k++)
             client_close(s->clients->pdata[k]);
     }
-    vm_unlock(); /* a thread may want it for its last key */
+    vm_unlock(); /* a thread may wait for it */
     g_mutex_lock(&threads_lock);
     while (threads && g_cond_wait_until(&threads_cond, &threads_lock, end))
         ;

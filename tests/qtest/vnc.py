@@ -543,6 +543,22 @@ def sharing():
             until(lambda: len(vm.ask('query-vnc')['clients']) == count, f'{policy}: {count} clients')
             for c in (first, second, third):
                 c.close()
+    n = free_display()
+    with VM('-vnc', f'127.0.0.1:{n}') as vm:
+        vm.keyboard()
+        for port, value in ((0x64, 0xa8), (0x64, 0xd4), (0x60, 0xf4)):
+            vm.q(f'outb {port:#x} {value:#x}')
+        check(vm.scancodes(1) == [(0xfa, True)], 'the mouse')
+        first = connect(n)
+        vm.event('VNC_INITIALIZED')
+        first.key(0xffe3, True)
+        check(vm.scancodes(1) == [(0x1d, False)], 'Ctrl')
+        first.pointer(1, 0, 0)
+        check(vm.scancodes(3) == [(0x09, True), (0, True), (0, True)], 'a button')
+        second = connect(n, shared=False)
+        got = sorted(vm.scancodes(4, 20))
+        check(got == [(0, True), (0, True), (0x08, True), (0x9d, False)], f'what a viewer held that another one replaces: {got}')
+        second.close()
 
 
 def connections():
