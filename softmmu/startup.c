@@ -453,14 +453,6 @@ static bool configure_machine(Machine *m, Error **errp)
         return error_set(errp, "-append only allowed with -kernel option");
     if (m->initrd && !m->kernel)
         return error_set(errp, "-initrd only allowed with -kernel option");
-    const Option *uuid = option_last(OPT_UUID);
-    if (uuid) {
-        static const Prop p = {.name = "uuid", .type = &prop_uuid, .offset = offsetof(Machine, uuid)};
-        g_autoptr(Json) v = json_string(uuid->arg);
-        if (!prop_uuid.set(m, &p, v, true, errp))
-            return error_prepend(errp, "%s: ", uuid->where);
-        m->uuid_set = true;
-    }
     m->no_defaults = option_given(OPT_NODEFAULTS);
     return true;
 }
@@ -718,6 +710,33 @@ static bool make_drives(Error **errp)
     return drives_init(&cfg, errp);
 }
 
+static bool set_uuid(Machine *m, const char *text, Error **errp)
+{
+    static const Prop p = {.name = "uuid", .type = &prop_uuid, .offset = offsetof(Machine, uuid)};
+    g_autoptr(Json) v = json_string(text);
+    m->uuid_set = prop_uuid.set(m, &p, v, true, errp);
+    return m->uuid_set;
+}
+
+/* The machine has one UUID: the last one given, by -uuid or by -smbios type=1,uuid=. */
+static bool set_identity(Machine *m, Error **errp)
+{
+    for (size_t i = 0; option_at(i); i++) {
+        const Option *o = option_at(i);
+        if (o->desc->id == OPT_UUID && !set_uuid(m, o->arg, errp))
+            return error_prepend(errp, "%s: ", o->where);
+        if (o->desc->id != OPT_SMBIOS)
+            continue;
+        g_autoptr(Json) opts = parse(o, NULL, errp);
+        if (!opts)
+            return false;
+        const char *uuid = json_get_str(opts, "uuid");
+        if (!smbios_option_add(opts, errp) || (uuid && !set_uuid(m, uuid, errp)))
+            return error_prepend(errp, "%s: ", o->where);
+    }
+    return true;
+}
+
 static bool set_firmware_options(Error **errp)
 {
     for (const Option *o = NULL; (o = option_next(OPT_FW_CFG, o));) {
@@ -728,11 +747,6 @@ static bool set_firmware_options(Error **errp)
     for (const Option *o = NULL; (o = option_next(OPT_ACPITABLE, o));) {
         g_autoptr(Json) opts = parse(o, NULL, errp);
         if (!opts || !acpitable_add(opts, errp))
-            return error_prepend(errp, "%s: ", o->where);
-    }
-    for (const Option *o = NULL; (o = option_next(OPT_SMBIOS, o));) {
-        g_autoptr(Json) opts = parse(o, NULL, errp);
-        if (!opts || !smbios_option_add(opts, errp))
             return error_prepend(errp, "%s: ", o->where);
     }
     for (const Option *o = NULL; (o = option_next(OPT_OPTION_ROM, o));) {
@@ -882,9 +896,9 @@ bool startup_machine(Error **errp)
             return false;
     compat_props_set(desc->compat);
     note_defaults();
-    if (!configure_machine(m, errp) || !set_name(m, errp) || !set_messages(m, errp) || !set_firmware_options(errp) ||
-        !make_chardevs(errp) || !set_displays(m, errp) || !make_ports(m, errp) || !make_network(errp) ||
-        !make_objects(errp))
+    if (!configure_machine(m, errp) || !set_name(m, errp) || !set_messages(m, errp) || !set_identity(m, errp) ||
+        !set_firmware_options(errp) || !make_chardevs(errp) || !set_displays(m, errp) || !make_ports(m, errp) ||
+        !make_network(errp) || !make_objects(errp))
         return false;
     const Option *qtest = option_last(OPT_QTEST), *log = option_last(OPT_QTEST_LOG);
     if (!choose_accel(errp))

@@ -167,28 +167,9 @@ static void end(Tables *t)
     t->count++;
 }
 
-static bool system_uuid(Machine *m, uint8_t uuid[16], Error **errp)
+static void add_system(Tables *t, Machine *m)
 {
-    const char *text = text_of(1, "uuid", NULL);
-    memcpy(uuid, m->uuid, 16);
-    if (!text)
-        return true;
-    if (strlen(text) != 36)
-        return error_set(errp, "Invalid UUID '%s' of -smbios type=1", text);
-    for (unsigned i = 0, at = 0; i < 16; i++, at += 2) {
-        at += text[at] == '-';
-        if (!g_ascii_isxdigit(text[at]) || !g_ascii_isxdigit(text[at + 1]))
-            return error_set(errp, "Invalid UUID '%s' of -smbios type=1", text);
-        uuid[i] = g_ascii_xdigit_value(text[at]) << 4 | g_ascii_xdigit_value(text[at + 1]);
-    }
-    return true;
-}
-
-static bool add_system(Tables *t, Machine *m, Error **errp)
-{
-    uint8_t u[16];
-    if (!system_uuid(m, u, errp))
-        return false;
+    const uint8_t *u = m->uuid;
     uint8_t *p = begin(t, 1, 27, 0x100);
     /* the first three fields of a UUID are little endian here */
     const uint8_t le[8] = {u[3], u[2], u[1], u[0], u[5], u[4], u[7], u[6]};
@@ -225,7 +206,6 @@ static bool add_system(Tables *t, Machine *m, Error **errp)
     string(t, 8, text_of(3, "asset", NULL));
     string(t, 21, text_of(3, "sku", NULL));
     end(t);
-    return true;
 }
 
 static void add_oem(Tables *t)
@@ -371,10 +351,7 @@ bool smbios_publish(Machine *m, FwCfg *fw, SmbiosEntryPoint ep, Error **errp)
 {
     Tables t = {.bytes = g_byte_array_new()};
     add_bios(&t);
-    if (!add_system(&t, m, errp)) {
-        g_byte_array_unref(t.bytes);
-        return false;
-    }
+    add_system(&t, m);
     add_cpus(&t, m, ep);
     add_oem(&t);
     add_memory(&t, m);

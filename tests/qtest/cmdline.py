@@ -164,6 +164,9 @@ def main():
     bad('boot device', ['-boot', 'order=z'], '-boot', "'z'")
     bad('boot parameter', ['-boot', 'ordr=c'], "Invalid parameter 'ordr'")
     bad('uuid', ['-uuid', '1234'], '-uuid', '1234')
+    bad('uuid, not the last', ['-uuid', '1234', '-uuid', '12345678-1234-1234-1234-123456789abc'], '-uuid', '1234')
+    bad('uuid by SMBIOS', ['-smbios', 'type=1,uuid=1234'], '-smbios type=1,uuid=1234', 'UUID')
+    bad('no uuid by SMBIOS', ['-smbios', 'type=1,uuid='], '-smbios type=1,uuid=', 'UUID')
     bad('cpu model', ['-cpu', 'nosuch'], 'nosuch')
     bad('cpu feature', ['-cpu', 'qemu64,+nosuch'], 'nosuch')
     bad('drive file missing', ['-drive', f'file={t}/missing.img,format=raw'], f'{t}/missing.img', 'No such file')
@@ -342,6 +345,11 @@ def main():
     asks('name', ['-name', 'guest=me,debug-threads=on'], 'query-name', {}, equals({'name': 'me'}))
     asks('uuid', ['-uuid', '12345678-1234-1234-1234-123456789abc'], 'query-uuid', {},
          equals({'UUID': '12345678-1234-1234-1234-123456789abc'}))
+    one, two = (f'{c * 8}-1234-1234-1234-123456789abc' for c in '12')
+    asks('uuid by SMBIOS', ['-smbios', f'type=1,uuid={one}'], 'query-uuid', {}, equals({'UUID': one}))
+    asks('uuid by SMBIOS, which says more', ['-smbios', f'type=1,uuid={one}', '-smbios', 'type=1,serial=3'], 'query-uuid', {}, equals({'UUID': one}))
+    asks('uuid, then by SMBIOS', ['-uuid', one, '-smbios', f'type=1,uuid={two}'], 'query-uuid', {}, equals({'UUID': two}))
+    asks('uuid by SMBIOS, then itself', ['-smbios', f'type=1,uuid={one}', '-uuid', two], 'query-uuid', {}, equals({'UUID': two}))
     asks('image', [image], 'query-block', {}, inserted('ide0-hd0', file=image, drv='raw'))
     asks('-hda', ['-hda', image], 'query-block', {}, inserted('ide0-hd0', file=image))
     asks('drive', ['-drive', f'file={image},format=raw,if=none,id=d,readonly=on', '-device', 'ide-cd,drive=d'], 'query-block', {},

@@ -139,8 +139,10 @@ static void test_user_items(void)
 static void test_beside_debian(void)
 {
     static const char *const args[] = {
-        "-machine pc-i440fx-7.2 -m 5G -smp 2,maxcpus=5,cores=5,threads=1,sockets=1 -boot order=dc,menu=on",
-        "-machine pc-i440fx-7.2 -m 3584 -smp 4,sockets=2,threads=2 -boot strict=on -nodefaults",
+        "-machine pc-i440fx-7.2 -m 5G -smp 2,maxcpus=5,cores=5,threads=1,sockets=1 -boot order=dc,menu=on "
+        "-uuid 4600cb32-38ec-4b2f-8acb-81c6ea54f2d8 -smbios type=1,uuid=00112233-4455-6677-8899-aabbccddeeff",
+        "-machine pc-i440fx-7.2 -m 3584 -smp 4,sockets=2,threads=2 -boot strict=on -nodefaults "
+        "-smbios type=1,uuid=00112233-4455-6677-8899-aabbccddeeff -uuid 4600cb32-38ec-4b2f-8acb-81c6ea54f2d8",
         "-machine pc-i440fx-7.2,hpet=off,smbios-entry-point-type=64 -m 16 -global PIIX4_PM.disable_s3=1 -global "
         "PIIX4_PM.s4_val=3",
         "-uuid 4600cb32-38ec-4b2f-8acb-81c6ea54f2d8 -machine pc-i440fx-7.2,max-ram-below-4g=1G -m 20G -boot "
