@@ -233,7 +233,7 @@ static void write_timer(HpetTimer *t, unsigned reg, uint32_t val, bool high)
         t->config = (t->config & ~(uint64_t)writable) | (val & writable);
         if (t->config & TN_32BIT) {
             t->cmp = (uint32_t)t->cmp;
-            t->period = (uint32_t)t->period;
+            t->period &= INT32_MAX; /* less than half the counter's range, as below */
         }
         if (!(old & TN_ENABLE) && (val & TN_ENABLE) && enabled(s))
             start_timer(t);
@@ -398,6 +398,8 @@ static bool hpet_post_load(Device *dev, Error **errp)
     for (unsigned n = 0; n < s->n_timers; n++)
         if (s->timer[n].n != n)
             return error_set(errp, "HPET timer %u calls itself %u", n, s->timer[n].n);
+    for (unsigned n = 0; n < s->n_timers; n++)
+        s->timer[n].period &= s->timer[n].config & TN_32BIT ? INT32_MAX : INT64_MAX;
     s->config &= CFG_WRITABLE;
     if (!s->offset_saved) /* the counter goes on from what it showed */
         s->offset = s->counter * TICK_NS - (uint64_t)clock_ns(CLOCK_VIRTUAL);

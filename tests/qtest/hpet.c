@@ -127,6 +127,25 @@ static void test_periodic(void)
     qtest_quit(q);
 }
 
+/* A 32-bit period that is half the counter's range or more would never lead to a time to come: its high bit is dropped
+ * there, too, where it comes from a wider period. */
+static void test_narrowed_period(void)
+{
+    QTest *q = start("");
+    if (!q)
+        return;
+    qtest_writel(q, T_CFG(0), PERIODIC | SETVAL | 22 << ROUTE);
+    qtest_writeq(q, T_CMP(0), 1000);
+    qtest_writeq(q, T_CMP(0), 0xffe00000); /* 2 M ticks back: once for each 2 M of the half range behind */
+    qtest_writel(q, T_CFG(0), ENABLE | PERIODIC | BITS32 | 22 << ROUTE);
+    int64_t t0 = qtest_clock_step(q, 0);
+    qtest_writel(q, CFG, 1);
+    qtest_clock_set(q, t0 + 10000);
+    g_assert_cmpuint(qtest_irq_raises(q, 22), ==, 1);
+    g_assert_cmphex(qtest_readl(q, T_CMP(0)), ==, 0x7fe00000 + 1000);
+    qtest_quit(q);
+}
+
 /* In 32-bit mode a one-shot timer interrupts at its match and when the counter wraps. */
 static void test_32_bits(void)
 {
@@ -200,6 +219,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hpet/one-shot", test_one_shot);
     g_test_add_func("/hpet/level", test_level);
     g_test_add_func("/hpet/periodic", test_periodic);
+    g_test_add_func("/hpet/narrowed-period", test_narrowed_period);
     g_test_add_func("/hpet/32-bits", test_32_bits);
     g_test_add_func("/hpet/legacy", test_legacy);
     g_test_add_func("/hpet/fsb", test_fsb);
