@@ -5,8 +5,8 @@
  * Image locking, shared with QEMU: open-file-description locks on single bytes, byte 100 + n while permission n is in
  * use, byte 200 + n while permission n is denied to others (bits of BlockPerm). Taking one looks for the opposite byte
  * of others. With cache.direct=on what is not aligned goes through a bounce buffer; a partial block is read, changed
- * and written under `align_lock`, which aligned writes share. aio=native is asynchronous too, by io_uring where the
- * host has it.
+ * and written under `align_lock`, which changes of whole blocks share. aio=native is asynchronous too, by io_uring
+ * where the host has it.
  */
 #include "block/node.h"
 #include "block/uring.h"
@@ -36,7 +36,7 @@ typedef struct FileState {
     unsigned lock_perm, lock_deny; /* bytes that we hold */
     int fd;
     uint32_t align;     /* of offsets and lengths with O_DIRECT, else 1 */
-    GRWLock align_lock; /* writers: partial blocks; readers: aligned writes */
+    GRWLock align_lock; /* writers: changes of partial blocks; readers: of whole ones */
     bool ring;          /* requests that can go by io_uring do */
     bool no_nowait;     /* atomic: the file system cannot say that it would wait */
     GMutex sync_lock;   /* of the next five; not held during fdatasync, of which there is one at a time */
@@ -435,22 +435,36 @@ static int file_flush(BlockNode *n)
     return ret;
 }
 
+static bool partial(const FileState *s, uint64_t off, uint64_t len)
+{
+    return (off | len) & (s->align - 1);
+}
+
+/* Around all that changes the data: none of it comes between the reading and the writing of a block of which it is a
+ * part. */
+static void change_begin(FileState *s, uint64_t off, uint64_t len)
+{
+    if (partial(s, off, len))
+        g_rw_lock_writer_lock(&s->align_lock);
+    else if (s->align > 1)
+        g_rw_lock_reader_lock(&s->align_lock);
+}
+
+static void change_end(FileState *s, uint64_t off, uint64_t len)
+{
+    if (partial(s, off, len))
+        g_rw_lock_writer_unlock(&s->align_lock);
+    else if (s->align > 1)
+        g_rw_lock_reader_unlock(&s->align_lock);
+}
+
 static int file_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)
 {
     FileState *s = n->state;
-    int ret;
-    if (s->align == 1) {
-        ret = write_all(s->fd, off, iov, niov);
-    } else if ((off | len) & (s->align - 1)) {
-        g_rw_lock_writer_lock(&s->align_lock);
-        ret = bounce_all(s, off, len, iov, niov, true);
-        g_rw_lock_writer_unlock(&s->align_lock);
-    } else {
-        g_rw_lock_reader_lock(&s->align_lock);
-        ret = aligned(s, off, len, iov, niov) ? write_all(s->fd, off, iov, niov)
-                                              : bounce_all(s, off, len, iov, niov, true);
-        g_rw_lock_reader_unlock(&s->align_lock);
-    }
+    change_begin(s, off, len);
+    int ret =
+        aligned(s, off, len, iov, niov) ? write_all(s->fd, off, iov, niov) : bounce_all(s, off, len, iov, niov, true);
+    change_end(s, off, len);
     return ret || !(flags & BLOCK_REQ_FUA) ? ret : file_flush(n);
 }
 
@@ -474,14 +488,16 @@ static int punch(FileState *s, uint64_t off, uint64_t len)
 static int file_discard(BlockNode *n, uint64_t off, uint64_t len)
 {
     FileState *s = n->state;
+    change_begin(s, off, len);
     int ret = punch(s, off, len);
+    change_end(s, off, len);
     __atomic_fetch_add(ret ? &s->discard_failed : &s->discard_ok, 1, __ATOMIC_RELAXED);
     if (!ret)
         __atomic_fetch_add(&s->discard_bytes, len, __ATOMIC_RELAXED);
     return ret;
 }
 
-static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags)
+static int zero(BlockNode *n, uint64_t off, uint64_t len, unsigned flags)
 {
     FileState *s = n->state;
     if (s->is_device) {
@@ -493,6 +509,14 @@ static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned 
     if (fallocate(s->fd, FALLOC_FL_ZERO_RANGE, (off_t)off, (off_t)len) < 0) /* moves the file's end */
         return range_error(errno);
     return 0;
+}
+
+static int file_write_zeroes(BlockNode *n, uint64_t off, uint64_t len, unsigned flags)
+{
+    change_begin(n->state, off, len);
+    int ret = zero(n, off, len, flags);
+    change_end(n->state, off, len);
+    return ret;
 }
 
 static bool file_truncate(BlockNode *n, uint64_t size, Error **errp)

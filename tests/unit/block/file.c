@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static char *dir;
@@ -196,6 +197,91 @@ static void test_device_locks(void)
     as_device = false;
 }
 
+/* ---- partial blocks ---- */
+
+static bool blocks_4k;
+static int reading; /* lock; 1: the next read stops after its end until something else was done, 2: it has come to it */
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+    if (blocks_4k && len < 4096) {
+        errno = EINVAL;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, buf, len, off);
+}
+
+ssize_t preadv(int fd, const struct iovec *iov, int niov, off_t off)
+{
+    ssize_t ret = syscall(SYS_preadv, fd, iov, niov, off, 0);
+    g_mutex_lock(&lock);
+    if (reading == 1) {
+        reading = 2;
+        g_cond_broadcast(&cond);
+        int64_t end = g_get_monotonic_time() + 100000;
+        while (reading == 2 && g_cond_wait_until(&cond, &lock, end))
+            ;
+        reading = 0;
+    }
+    g_mutex_unlock(&lock);
+    return ret;
+}
+
+static gpointer write_thread(gpointer n)
+{
+    char data[512];
+    memset(data, 'w', sizeof(data));
+    return GINT_TO_POINTER(node_pwrite(n, 0, data, sizeof(data)));
+}
+
+/* A write of a block's first sector; all that changes the rest of the block, or all of it, between its read and write.
+ */
+static void test_partial_blocks(void)
+{
+    g_autofree char *img = make_image("blocks.img", 16384);
+    g_autoptr(Error) err = NULL;
+    blocks_4k = true;
+    BlockNode *n = open_image("file", img, ",'discard':'unmap','cache':{'direct':true}", &err);
+    blocks_4k = false;
+    if (!n) {
+        g_test_skip("no O_DIRECT here");
+        return;
+    }
+    g_autofree char *mem = g_malloc0(4096 * 2);
+    char *buf = (char *)ROUND_UP((uintptr_t)mem, 4096);
+    g_assert_cmpint(node_discard(n, 8192, 4096), ==, 0);
+    g_assert_cmpint(node_pread(n, 8192, buf, 4096), ==, 0);
+    bool punches = !buf[0]; /* the file system does */
+    for (int kind = 0; kind < 6; kind++) {
+        memset(buf, 'o', 4096);
+        g_assert_cmpint(node_pwrite(n, 0, buf, 4096), ==, 0);
+        reading = 1;
+        GThread *t = g_thread_new("write", write_thread, n);
+        g_mutex_lock(&lock);
+        while (reading == 1)
+            g_cond_wait(&cond, &lock);
+        g_mutex_unlock(&lock);
+        uint64_t off = kind & 1 ? 0 : 512, len = 4096 - off;
+        int ret = kind < 2   ? node_write_zeroes(n, off, len, 0)
+                  : kind < 4 ? node_discard(n, off, len)
+                             : node_write_zeroes(n, off, len, BLOCK_REQ_MAY_UNMAP);
+        g_mutex_lock(&lock);
+        reading = 0;
+        g_cond_broadcast(&cond);
+        g_mutex_unlock(&lock);
+        g_assert_cmpint(ret, ==, 0);
+        g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(t)), ==, 0);
+        g_assert_cmpint(node_pread(n, 0, buf, 4096), ==, 0);
+        bool discards = kind == 2 || kind == 3;
+        for (int i = 512; i < 4096; i++)
+            if (buf[i] != 0 && !(discards && buf[i] == 'o' && !punches))
+                g_error("kind %d: byte %d is %d", kind, i, buf[i]);
+        if (off)
+            g_assert_cmpint(buf[511], ==, 'w');
+    }
+    node_unref(n);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -205,6 +291,7 @@ int main(int argc, char **argv)
     g_test_add_func("/file/flush-race", test_flush_race);
     g_test_add_func("/file/flush-shared", test_flush_shared);
     g_test_add_func("/file/device-locks", test_device_locks);
+    g_test_add_func("/file/partial-blocks", test_partial_blocks);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {
