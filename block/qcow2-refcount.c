@@ -133,6 +133,24 @@ int qcow2_header_write(Qcow2 *s, uint64_t off, const void *buf, size_t len)
     return ret ? ret : node_flush(s->node->file->node);
 }
 
+int qcow2_header_switch(Qcow2 *s, uint64_t off, const void *buf, size_t len, bool *switched)
+{
+    BlockNode *file = s->node->file->node;
+    uint8_t old[16];
+    assert(len <= sizeof(old));
+    *switched = false;
+    int ret = node_pread(file, off, old, len);
+    if (ret)
+        return ret;
+    ret = node_pwrite(file, off, buf, len);
+    *switched = !ret;
+    if (!ret)
+        return node_flush(file);
+    if (node_pwrite(file, off, old, len) || node_flush(file)) /* some of it may be there */
+        qcow2_mark_corrupt(s, true, off, len, "A change of the header failed and could not be undone");
+    return ret;
+}
+
 int qcow2_write_prepare(Qcow2 *s)
 {
     if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED))
@@ -270,9 +288,13 @@ static int grow_table(Qcow2 *s, uint64_t want)
     stq_be(head, off);
     stl_be(head + 8, (uint32_t)clusters);
     qcow2_event(s, BLOCK_EVENT_REFBLOCK_ALLOC_SWITCH_TABLE);
-    if (!ret)
-        ret = write_unlocked(s, QCOW2_H_RT_OFFSET, head, sizeof(head), true);
-    if (ret) {
+    bool switched = false;
+    if (!ret) {
+        g_mutex_unlock(&s->lock);
+        ret = qcow2_header_switch(s, QCOW2_H_RT_OFFSET, head, sizeof(head), &switched);
+        g_mutex_lock(&s->lock);
+    }
+    if (!switched) {
         g_free(rt);
         return ret;
     }
@@ -283,7 +305,9 @@ static int grow_table(Qcow2 *s, uint64_t want)
     s->rt_size = (uint32_t)(size / 8);
     s->rt_off = off;
     used_up_to(s, off + size);
-    return qcow2_free_now(s, old_off, old_len);
+    if (ret)
+        qcow2_free_later(s, old_off, old_len, true, false);
+    return ret ? ret : qcow2_free_now(s, old_off, old_len);
 }
 
 /* A block that counts this cluster. It goes to `at`, which is free: the cluster itself, or one that is counted. */

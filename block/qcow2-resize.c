@@ -32,16 +32,18 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     ret = ret ? ret : qcow2_commit(s);
     stl_be(head, (uint32_t)size);
     stq_be(head + 4, off);
+    bool switched = false;
     if (!ret) {
         g_mutex_unlock(&s->lock);
         qcow2_event(s, BLOCK_EVENT_L1_GROW_ACTIVATE_TABLE);
-        ret = qcow2_header_write(s, QCOW2_H_L1_SIZE, head, sizeof(head));
+        ret = qcow2_header_switch(s, QCOW2_H_L1_SIZE, head, sizeof(head), &switched);
         g_mutex_lock(&s->lock);
     }
-    if (ret) {
+    if (!switched) {
         g_free(l1);
         g_free(flags);
-        qcow2_free_now(s, off, bytes);
+        if (!__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) /* else the header may point there */
+            qcow2_free_now(s, off, bytes);
         return ret;
     }
     g_free(s->l1);
@@ -50,7 +52,9 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     s->l1_flags = flags;
     s->l1_size = (uint32_t)size;
     s->l1_off = off;
-    return qcow2_free_now(s, old_off, old_bytes);
+    if (ret)
+        qcow2_free_later(s, old_off, old_bytes, true, false);
+    return ret ? ret : qcow2_free_now(s, old_off, old_bytes);
 }
 
 bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
@@ -94,14 +98,16 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
     }
     uint8_t raw[8];
     stq_be(raw, size);
+    bool switched = false;
     if (!ret)
-        ret = qcow2_header_write(s, QCOW2_H_SIZE, raw, 8);
+        ret = qcow2_header_switch(s, QCOW2_H_SIZE, raw, 8, &switched);
+    if (switched)
+        __atomic_store_n(&n->length, size, __ATOMIC_RELAXED);
     if (ret == -EFBIG)
         return error_set(errp, "Image size %" PRIu64 " is too large for a cluster size of %" PRIu64 " bytes", size,
                          s->cluster_size);
     if (ret)
         return error_set_errno(errp, -ret, "Failed to resize the image");
-    __atomic_store_n(&n->length, size, __ATOMIC_RELAXED);
     /* What a longer backing file has beyond the old end is not the guest's. */
     if (size > old && n->backing && node_length(n->backing->node) > old) {
         uint64_t end = MIN(size, node_length(n->backing->node));

@@ -125,8 +125,8 @@ static int find(const Qcow2 *s, const char *name)
 
 /* ---- the table on the disk ---- */
 
-/* wlock and lock held. The new table is stable before the header points to it. */
-static int write_table(Qcow2 *s, const Snapshot *list, uint32_t count)
+/* wlock and lock held. The new table is stable before the header points to it; *switched: it does. */
+static int write_table(Qcow2 *s, const Snapshot *list, uint32_t count, bool *switched)
 {
     g_autoptr(GByteArray) raw = g_byte_array_new();
     for (uint32_t i = 0; i < count; i++) {
@@ -159,6 +159,7 @@ static int write_table(Qcow2 *s, const Snapshot *list, uint32_t count)
     }
     uint64_t off = 0, got, old_off = s->snapshots_off, old_len = s->snapshots_len;
     int ret = 0;
+    *switched = false;
     if (raw->len) {
         ret = qcow2_alloc(s, (raw->len + s->cluster_size - 1) >> s->cluster_bits, true, &off, &got);
         if (ret)
@@ -175,17 +176,19 @@ static int write_table(Qcow2 *s, const Snapshot *list, uint32_t count)
     stq_be(head + 4, off);
     if (!ret) {
         g_mutex_unlock(&s->lock);
-        ret = qcow2_header_write(s, QCOW2_H_NB_SNAPSHOTS, head, sizeof(head));
+        ret = qcow2_header_switch(s, QCOW2_H_NB_SNAPSHOTS, head, sizeof(head), switched);
         g_mutex_lock(&s->lock);
     }
-    if (ret) {
-        if (raw->len)
+    if (!*switched) {
+        if (raw->len && !__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) /* else the header may point there */
             qcow2_free_now(s, off, raw->len);
         return ret;
     }
     s->snapshots_off = off;
     s->snapshots_len = raw->len;
-    return qcow2_free_now(s, old_off, old_len);
+    if (ret)
+        qcow2_free_later(s, old_off, old_len, true, false);
+    return ret ? ret : qcow2_free_now(s, old_off, old_len);
 }
 
 /* ---- counts of everything that an L1 table reaches ---- */
@@ -302,6 +305,7 @@ bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp)
     for (uint32_t i = 0; i < s->nb_snapshots; i++)
         max_id = MAX(max_id, g_ascii_strtoull(s->snapshots[i].id, NULL, 10));
     lock_all(s);
+    bool switched = false;
     g_autofree uint8_t *raw = g_malloc0(MAX((size_t)s->l1_size * 8, 1));
     int ret = s->l1_size ? qcow2_alloc(s, ((uint64_t)s->l1_size * 8 + s->cluster_size - 1) >> s->cluster_bits, true,
                                        &off, &got)
@@ -334,9 +338,9 @@ bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp)
     sn->id = g_strdup_printf("%" PRIu64, max_id + 1);
     sn->name = g_strdup(name);
     if (!ret)
-        ret = write_table(s, list, s->nb_snapshots + 1);
+        ret = write_table(s, list, s->nb_snapshots + 1, &switched);
     unlock_all(s);
-    if (ret) {
+    if (!switched) {
         snapshot_clear(sn);
         g_free(list);
         return error_set_errno(errp, -ret, "Could not create the snapshot '%s'", name);
@@ -344,7 +348,7 @@ bool qcow2_snapshot_create(BlockNode *n, const char *name, Error **errp)
     g_free(s->snapshots);
     s->snapshots = list;
     s->nb_snapshots++;
-    return true;
+    return !ret || error_set_errno(errp, -ret, "The snapshot '%s' may not be on the disk", name);
 }
 
 static uint64_t *read_l1(Qcow2 *s, const Snapshot *sn, Error **errp)
@@ -379,8 +383,9 @@ bool qcow2_snapshot_delete(BlockNode *n, const char *name, Error **errp)
     Snapshot *list = g_memdup2(s->snapshots, sizeof(*list) * s->nb_snapshots);
     memmove(&list[i], &list[i + 1], sizeof(*list) * (s->nb_snapshots - 1 - (uint32_t)i));
     lock_all(s);
-    int ret = write_table(s, list, s->nb_snapshots - 1);
-    if (ret) {
+    bool switched;
+    int ret = write_table(s, list, s->nb_snapshots - 1, &switched);
+    if (!switched) {
         unlock_all(s);
         g_free(list);
         return error_set_errno(errp, -ret, "Could not delete the snapshot '%s'", name);
@@ -388,7 +393,7 @@ bool qcow2_snapshot_delete(BlockNode *n, const char *name, Error **errp)
     g_free(s->snapshots);
     s->snapshots = list;
     s->nb_snapshots--;
-    ret = walk(s, l1, gone.l1_size, -1, false);
+    ret = ret ? ret : walk(s, l1, gone.l1_size, -1, false); /* after a failure the disk may still have it */
     ret = ret ? ret : qcow2_free_now(s, gone.l1_off, (uint64_t)gone.l1_size * 8);
     ret = ret ? ret : walk(s, s->l1, s->l1_size, 0, true);
     ret = ret ? ret : qcow2_commit(s);

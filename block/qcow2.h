@@ -228,6 +228,10 @@ int qcow2_write_prepare(Qcow2 *s);   /* wlock held, not lock: before anything is
 const char *qcow2_overlap(Qcow2 *s, uint64_t off, uint64_t len);
 void qcow2_mark_corrupt(Qcow2 *s, bool fatal, uint64_t off, uint64_t len, const char *fmt, ...) PRINTF_LIKE(5, 6);
 int qcow2_header_write(Qcow2 *s, uint64_t off, const void *buf, size_t len);
+/* Up to 16 bytes that decide what is in use. *switched: they do, though a flush may have failed; so memory follows, and
+ * what they let go stays allocated until a commit. Otherwise the old ones are back, or the image is marked as corrupt.
+ */
+int qcow2_header_switch(Qcow2 *s, uint64_t off, const void *buf, size_t len, bool *switched);
 
 /* qcow2-cluster.c */
 int qcow2_map(Qcow2 *s, uint64_t off, uint64_t len, bool now, Run *run); /* lock held */

@@ -32,14 +32,62 @@ static void create(const char *path, const char *first, ...)
         g_error("%s", error_text(err));
 }
 
-/* The driver with its options over the file, with blkdebug between them where there are rules. */
-static BlockNode *must_open(const char *driver, const char *path, const char *rules)
+/* ---- a file of which a header's field fails ---- */
+
+static struct {
+    uint64_t off;
+    int writes; /* so many to off fail */
+    bool flush; /* the flush after one to off does, once */
+    bool armed;
+} flaky;
+
+static bool flaky_open(BlockNode *n, Error **errp)
+{
+    n->length = node_length(n->file->node);
+    n->filename = g_strdup(n->file->node->filename);
+    return true;
+}
+
+static int flaky_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov)
+{
+    return node_preadv(n->file->node, off, len, iov, niov);
+}
+
+static int flaky_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)
+{
+    int ret = node_pwritev(n->file->node, off, len, iov, niov, flags);
+    if (off != flaky.off)
+        return ret;
+    flaky.armed = flaky.flush;
+    flaky.flush = false;
+    return flaky.writes && flaky.writes-- ? -EIO : ret;
+}
+
+static int flaky_flush(BlockNode *n)
+{
+    bool fail = flaky.armed;
+    flaky.armed = false;
+    return fail ? -EIO : node_flush(n->file->node);
+}
+
+static const BlockDriver flaky_driver = {
+    .name = "test-flaky",
+    .has_file = true,
+    .is_filter = true,
+    .grows = true,
+    .open = flaky_open,
+    .preadv = flaky_preadv,
+    .pwritev = flaky_pwritev,
+    .flush = flaky_flush,
+};
+
+/* The driver with its options over the file. */
+static BlockNode *must_open(const char *driver, const char *path)
 {
     g_autofree char *file = g_strdup_printf("'driver':'file','filename':'%s','cache':{'no-flush':true}", path);
     g_autofree char *json =
-        rules ? g_strdup_printf("{'driver':%s,'discard':'unmap','file':{'driver':'blkdebug',%s,'image':{%s}}}", driver,
-                                rules, file)
-              : g_strdup_printf("{'driver':%s,'discard':'unmap','file':{%s}}", driver, file);
+        block_test_driver ? g_strdup_printf("{'driver':%s,'file':{'driver':'test-flaky','file':{%s}}}", driver, file)
+                          : g_strdup_printf("{'driver':%s,'discard':'unmap','file':{%s}}", driver, file);
     g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
     g_assert_nonnull(o);
     Error *err = NULL;
@@ -52,7 +100,7 @@ static BlockNode *must_open(const char *driver, const char *path, const char *ru
 
 static void assert_sound(const char *path, bool leaks_allowed)
 {
-    BlockNode *n = must_open(QCOW2, path, NULL);
+    BlockNode *n = must_open(QCOW2, path);
     Qcow2Check r = {0};
     g_assert_cmpint(qcow2_check(n, &r, 0), ==, 0);
     g_assert_cmpuint(r.corruptions, ==, 0);
@@ -129,7 +177,7 @@ static void test_short_file(void)
     uint8_t buf[8192];
     create(img, "size", "1M", NULL);
     create(top, "size", "1M", "backing_file", "short.qcow2", "backing_fmt", "qcow2", NULL);
-    BlockNode *n = must_open(QCOW2, img, NULL);
+    BlockNode *n = must_open(QCOW2, img);
     fill(n, 0, 4096, 0x5a);
     g_assert_cmpuint(node_length(n->file->node) % (64 * KIB), ==, 4096);
     for (int round = 0; round < 2; round++) {
@@ -141,7 +189,7 @@ static void test_short_file(void)
         for (int i = 0; i < 8192; i++)
             g_assert_cmpuint(buf[i], ==, i < 4096 ? 0x5a : 0);
         node_unref(n);
-        n = must_open(QCOW2, top, NULL); /* the same one layer further down */
+        n = must_open(QCOW2, top); /* the same one layer further down */
         expect(n, 0, 4096, 0x5a);
     }
     node_unref(n);
@@ -149,7 +197,7 @@ static void test_short_file(void)
     /* A raw image ends inside its last sector. */
     memset(buf, 0x5a, 1000);
     g_assert_true(g_file_set_contents(raw, (char *)buf, 1000, NULL));
-    n = must_open("'raw'", raw, NULL);
+    n = must_open("'raw'", raw);
     g_assert_cmpuint(node_length(n), ==, 1024);
     read_at_home(n, 0, buf, 1024);
     for (int i = 0; i < 1024; i++)
@@ -176,7 +224,7 @@ static void test_preallocate(void)
     for (int v = 0; v < 2; v++) {
         for (int mode = PREALLOC_METADATA; mode <= PREALLOC_FULL; mode++) {
             create(img, "size", "98816", "compat", compat[v], "backing_file", "pre.raw", "backing_fmt", "raw", NULL);
-            BlockNode *n = must_open(QCOW2, img, NULL);
+            BlockNode *n = must_open(QCOW2, img);
             g_assert_cmpuint(node_length(n), ==, OLD);
             g_assert_true(preallocate(n, OLD, NEW, (Qcow2Prealloc)mode));
             expect(n, 0, OLD, 0xb5);
@@ -190,12 +238,12 @@ static void test_preallocate(void)
             assert_sound(img, false);
             /* Clusters that go back keep their bytes in the file. */
             create(img, "size", "256k", "compat", compat[v], NULL);
-            n = must_open(QCOW2 ",'pass-discard-request':false", img, NULL);
+            n = must_open(QCOW2 ",'pass-discard-request':false", img);
             fill(n, 0, 256 * KIB, 0x5a);
             g_assert_cmpint(node_flush(n), ==, 0);
             g_assert_cmpint(node_discard(n, 64 * KIB, 192 * KIB), ==, 0);
             node_unref(n);
-            n = must_open(QCOW2, img, NULL);
+            n = must_open(QCOW2, img);
             g_assert_true(preallocate(n, 256 * KIB, NEW, (Qcow2Prealloc)mode));
             g_assert_cmpint(node_status(n, 256 * KIB, 512, &st), ==, 0);
             g_assert_cmpuint(st.flags & BLOCK_ST_OFFSET, ==, BLOCK_ST_OFFSET);
@@ -212,6 +260,102 @@ static void test_preallocate(void)
     }
 }
 
+/* ---- headers ---- */
+
+static int grow(BlockNode *n)
+{
+    return node_truncate(n, 64 * MIB, NULL) ? 0 : -EIO;
+}
+
+static int write_much(BlockNode *n)
+{
+    g_autofree uint8_t *buf = g_malloc(8 * MIB);
+    memset(buf, 0x77, 8 * MIB);
+    return node_pwrite(n, 0, buf, 8 * MIB);
+}
+
+static int snapshot(BlockNode *n)
+{
+    return qcow2_snapshot_create(n, "two", NULL) ? 0 : -EIO;
+}
+
+static int delete (BlockNode *n)
+{
+    return qcow2_snapshot_delete(n, "one", NULL) ? 0 : -EIO;
+}
+
+/* A field of the header cannot be written, or not flushed: what is written afterwards is there after closing. */
+static void test_header_fails(void)
+{
+    static const struct {
+        const char *what;
+        uint64_t off;
+        int (*op)(BlockNode *n);
+    } cases[] = {{"L1 table", QCOW2_H_L1_SIZE, grow},
+                 {"size", QCOW2_H_SIZE, grow},
+                 {"refcount table", QCOW2_H_RT_OFFSET, write_much},
+                 {"snapshot", QCOW2_H_NB_SNAPSHOTS, snapshot},
+                 {"no snapshot", QCOW2_H_NB_SNAPSHOTS, delete}};
+    g_autofree char *img = path_of("header.qcow2");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (int how = 0; how < 3; how++) { /* its flush, writing it, writing it and the old one */
+            g_test_message("%s, %d", cases[i].what, how);
+            create(img, "size", "16M", "cluster_size", "512", "refcount_bits", "64", NULL);
+            block_test_driver = &flaky_driver;
+            memset(&flaky, 0, sizeof(flaky));
+            BlockNode *n = must_open(QCOW2, img);
+            fill(n, 0, 256 * KIB, 0x5a);
+            g_assert_true(qcow2_snapshot_create(n, "one", NULL));
+            fill(n, 0, 128 * KIB, 0x66);
+            g_assert_cmpint(node_flush(n), ==, 0);
+            flaky.off = cases[i].off;
+            flaky.flush = how == 0;
+            flaky.writes = how;
+            g_assert_cmpint(cases[i].op(n), ==, -EIO);
+            g_assert_false(flaky.armed || flaky.flush || flaky.writes);
+            Qcow2 *s = n->state;
+            g_assert_cmpint(s->corrupt, ==, how == 2);
+            if (how == 2) {
+                uint8_t byte = 0;
+                g_assert_cmpint(node_pwrite(n, 0, &byte, 1), ==, -EIO);
+                node_unref(n);
+                block_test_driver = NULL;
+                g_autofree char *data = NULL;
+                g_assert_true(g_file_get_contents(img, &data, NULL, NULL));
+                g_assert_cmpuint(ldq_be(data + QCOW2_H_INCOMPAT), ==, QCOW2_INCOMPAT_CORRUPT);
+                continue;
+            }
+            uint64_t size = node_length(n);
+            g_assert_cmpuint(size, ==, cases[i].off == QCOW2_H_SIZE && how == 0 ? 64 * MIB : 16 * MIB);
+            fill(n, 64 * KIB, 8 * MIB, 0x11);
+            fill(n, 12 * MIB, 2 * MIB, 0x22);
+            g_assert_cmpint(node_flush(n), ==, 0);
+            fill(n, 13 * MIB, 4 * KIB, 0x33);
+            node_unref(n);
+            block_test_driver = NULL;
+            assert_sound(img, true);
+            n = must_open(QCOW2, img);
+            g_assert_cmpuint(node_length(n), ==, size);
+            expect(n, 0, 64 * KIB, cases[i].op == write_much ? 0x77 : 0x66);
+            expect(n, 64 * KIB, 8 * MIB, 0x11);
+            expect(n, 12 * MIB, MIB, 0x22);
+            expect(n, 13 * MIB, 4 * KIB, 0x33);
+            s = n->state;
+            g_assert_cmpuint(s->nb_snapshots, ==,
+                             how                       ? 1
+                             : cases[i].op == snapshot ? 2
+                             : cases[i].op == delete   ? 0
+                                                       : 1);
+            if (cases[i].op == grow) {
+                g_assert_true(node_truncate(n, 64 * MIB, NULL));
+                fill(n, 64 * MIB - 512, 512, 0x44);
+            }
+            node_unref(n);
+            assert_sound(img, true);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -219,6 +363,7 @@ int main(int argc, char **argv)
     dir = g_dir_make_tmp("qcow2-ends-XXXXXX", NULL);
     g_test_add_func("/qcow2-ends/short-file", test_short_file);
     g_test_add_func("/qcow2-ends/preallocate", test_preallocate);
+    g_test_add_func("/qcow2-ends/header-fails", test_header_fails);
     int ret = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     const char *name;
