@@ -398,6 +398,10 @@ static int file_direct(BlockNode *n, uint64_t off, uint64_t len, const struct io
     FileState *s = n->state;
     if (!s->ring || niov > IOV_MAX || !aligned(s, off, len, iov, niov))
         return -EAGAIN;
+    /* A transfer holds no lock. A guest's requests end with a sector: larger blocks may be written in part meanwhile.
+     */
+    if (write && s->align > BLOCK_SECTOR)
+        return -EAGAIN;
     *d = (BlockDirect){.fd = s->fd, .off = off};
     return 0;
 }

@@ -2,7 +2,9 @@
 /*
  * Host files and devices where requests meet: what the C library's functions answer, and when, is this program's.
  */
+#include "block/backend.h"
 #include "block/node.h"
+#include "block/uring.h"
 #include "softmmu/mainloop.h"
 
 #include <fcntl.h>
@@ -282,6 +284,80 @@ static void test_partial_blocks(void)
     node_unref(n);
 }
 
+typedef struct Home {
+    Block *b;
+    GMainContext *ctx;
+    char *buf, sector[512];
+    int ended, bad;
+} Home;
+
+static void home_ended(void *opaque, int ret)
+{
+    Home *h = opaque;
+    h->ended++;
+    h->bad += ret != 0;
+}
+
+static void whole_ended(void *opaque, int ret)
+{
+    home_ended(opaque, ret);
+    g_mutex_lock(&lock);
+    reading = 0;
+    g_cond_broadcast(&cond);
+    g_mutex_unlock(&lock);
+}
+
+static gpointer home_thread(gpointer opaque)
+{
+    Home *h = opaque;
+    struct iovec part = {h->sector, sizeof(h->sector)}, whole = {h->buf, 4096};
+    g_main_context_acquire(h->ctx);
+    reading = 1;
+    blk_pwritev(h->b, 0, &part, 1, 0, home_ended, h);
+    g_mutex_lock(&lock);
+    while (reading == 1)
+        g_cond_wait(&cond, &lock);
+    g_mutex_unlock(&lock);
+    blk_pwritev(h->b, 0, &whole, 1, 0, whole_ended, h);
+    while (h->ended < 2)
+        g_main_context_iteration(h->ctx, true);
+    blk_leave_home(h->b);
+    g_main_context_release(h->ctx);
+    return NULL;
+}
+
+/* The same where the whole block could go by io_uring. */
+static void test_partial_blocks_ring(void)
+{
+    if (!block_ring_available()) {
+        g_test_skip("no io_uring here");
+        return;
+    }
+    g_autofree char *img = make_image("ring.img", 16384);
+    g_autoptr(Error) err = NULL;
+    blocks_4k = true;
+    BlockNode *n = open_image("file", img, ",'aio':'io_uring','cache':{'direct':true}", &err);
+    blocks_4k = false;
+    if (!n) {
+        g_test_skip("no O_DIRECT here");
+        return;
+    }
+    g_autofree char *mem = g_malloc0(4096 * 2);
+    Home h = {.b = blk_new("home"), .ctx = g_main_context_new(), .buf = (char *)ROUND_UP((uintptr_t)mem, 4096)};
+    g_assert_true(blk_insert(h.b, n, NULL));
+    memset(h.buf, 'n', 4096);
+    blk_set_home(h.b, h.ctx);
+    g_thread_join(g_thread_new("home", home_thread, &h));
+    g_assert_cmpint(h.bad, ==, 0);
+    g_assert_cmpint(node_pread(n, 0, h.buf, 4096), ==, 0);
+    for (int i = 512; i < 4096; i++)
+        g_assert_cmpint(h.buf[i], ==, 'n');
+    blk_remove(h.b);
+    blk_unref(h.b);
+    node_unref(n);
+    g_main_context_unref(h.ctx);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -292,6 +368,7 @@ int main(int argc, char **argv)
     g_test_add_func("/file/flush-shared", test_flush_shared);
     g_test_add_func("/file/device-locks", test_device_locks);
     g_test_add_func("/file/partial-blocks", test_partial_blocks);
+    g_test_add_func("/file/partial-blocks-ring", test_partial_blocks_ring);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {
