@@ -248,8 +248,11 @@ int qcow2_direct(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *i
     g_mutex_unlock(&s->lock);
     if (!ret)
         ret = node_direct(n->file->node, run.host, len, iov, niov, write, d);
-    if (!ret && d->holder) /* one is enough to look after */
+    if (!ret && d->holder) { /* one is enough to look after */
+        d->holder->drv->direct_end(d->holder, d->token);
+        d->holder = NULL;
         ret = -EAGAIN;
+    }
     if (ret) {
         leave(s, e);
         return -EAGAIN;

@@ -3,7 +3,8 @@
  * Host files and devices where requests meet: what the C library's functions answer, and when, is this program's.
  */
 #include "block/backend.h"
-#include "block/node.h"
+#include "block/create.h"
+#include "block/qcow2.h"
 #include "block/uring.h"
 #include "softmmu/mainloop.h"
 
@@ -19,13 +20,18 @@
 
 static char *dir;
 
-static BlockNode *open_image(const char *driver, const char *path, const char *options, Error **errp)
+static BlockNode *open_json(const char *text, Error **errp)
 {
-    g_autofree char *text = g_strdup_printf("{'driver':'%s','filename':'%s'%s}", driver, path, options);
     g_autoptr(Json) o = json_parse(text, strlen(text), NULL);
     g_assert_nonnull(o);
     g_autoptr(Json) flat = block_opts_flatten(o, errp);
     return node_open(flat, false, errp);
+}
+
+static BlockNode *open_image(const char *driver, const char *path, const char *options, Error **errp)
+{
+    g_autofree char *text = g_strdup_printf("{'driver':'%s','filename':'%s'%s}", driver, path, options);
+    return open_json(text, errp);
 }
 
 static char *make_image(const char *name, size_t size)
@@ -358,6 +364,50 @@ static void test_partial_blocks_ring(void)
     g_main_context_unref(h.ctx);
 }
 
+/* ---- transfers through layers ---- */
+
+/* An image in an image: no transfer goes by io_uring, and the inner one has nobody left who reads its clusters. */
+static void test_ring_layers(void)
+{
+    if (!block_ring_available()) {
+        g_test_skip("no io_uring here");
+        return;
+    }
+    g_autofree char *inner = g_build_filename(dir, "inner.qcow2", NULL),
+                    *outer = g_build_filename(dir, "o.qcow2", NULL);
+    g_autoptr(Json) size = json_object(), more = json_object();
+    json_set_str(size, "size", "1M");
+    json_set_str(more, "size", "4M");
+    g_assert_true(block_create(outer, "qcow2", size, NULL));
+    g_assert_true(block_create(inner, "qcow2", more, NULL));
+    g_autofree char *image = NULL, *json = g_strdup_printf("'driver':'qcow2','file':{'driver':'file','filename':'%s',"
+                                                           "'aio':'io_uring'}",
+                                                           inner);
+    gsize len;
+    g_assert_true(g_file_get_contents(outer, &image, &len, NULL));
+    g_autofree char *alone = g_strdup_printf("{%s}", json),
+                    *both = g_strdup_printf("{'driver':'qcow2','file':{%s}}", json);
+    BlockNode *n = open_json(alone, NULL);
+    g_assert_nonnull(n);
+    g_assert_cmpint(node_pwrite(n, 0, image, len), ==, 0);
+    node_unref(n);
+    n = open_json(both, NULL);
+    g_assert_nonnull(n);
+    char data[4096] = "x";
+    struct iovec iov = {data, sizeof(data)};
+    BlockDirect d = {0};
+    g_assert_cmpint(node_pwrite(n, 0, data, sizeof(data)), ==, 0);
+    BlockNode *below = n->file->node;
+    g_assert_cmpint(node_direct(below, 0, 512, &(struct iovec){data, 512}, 1, false, &d), ==, 0);
+    g_assert_true(d.holder == below);
+    d.holder->drv->direct_end(d.holder, d.token);
+    d = (BlockDirect){0};
+    g_assert_cmpint(node_direct(n, 0, sizeof(data), &iov, 1, false, &d), ==, -EAGAIN);
+    const Qcow2 *s = below->state;
+    g_assert_cmpuint(s->active[0] + s->active[1], ==, 0);
+    node_unref(n);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -369,6 +419,7 @@ int main(int argc, char **argv)
     g_test_add_func("/file/device-locks", test_device_locks);
     g_test_add_func("/file/partial-blocks", test_partial_blocks);
     g_test_add_func("/file/partial-blocks-ring", test_partial_blocks_ring);
+    g_test_add_func("/file/ring-layers", test_ring_layers);
     int r = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
     for (const char *f; (f = g_dir_read_name(d));) {
