@@ -204,17 +204,17 @@ static void test_hpet_period(void)
     devices_reset_all();
     hpet_store(0x100, 0x14c); /* enabled, periodic, 32 bits, both values */
     hpet_store(0x108, 1000);
-    hpet_store(0x108, 0x7fe00000);
+    hpet_store(0x108, 0x7fd00000);
     g_assert_true(device_save(hpet_dev, w, NULL));
     g_autoptr(GByteArray) bytes = vm_writer_finish(w);
-    g_assert_cmphex(ldq_be(bytes->data + PERIOD), ==, 0x7fe00000);
+    g_assert_cmphex(ldq_be(bytes->data + PERIOD), ==, 0x7fd00000);
     bytes->data[PERIOD + 4] |= 0x80;
     VmReader *r = vm_reader_new(bytes->data, bytes->len);
     g_assert_true(device_load(hpet_dev, r, NULL));
     vm_reader_free(r);
     hpet_store(0x10, 1);
     clock_virtual_set(clock_ns(CLOCK_VIRTUAL) + 10000);
-    g_assert_cmphex(as_load(&as_memory, HPET_BASE + 0x108, 4, NULL), ==, 1000 + 0x7fe00000);
+    g_assert_cmphex(as_load(&as_memory, HPET_BASE + 0x108, 4, NULL), ==, 1000 + 0x7fd00000);
     devices_reset_all();
 }
 
