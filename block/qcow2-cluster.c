@@ -309,8 +309,10 @@ int qcow2_ensure_l2(Qcow2 *s, uint32_t l1i)
     s->l1_flags[l1i] = L1_DIRTY | L1_NEW;
     s->l1_dirty = true;
     g_hash_table_insert(s->meta, GSIZE_TO_POINTER(off >> s->cluster_bits), GINT_TO_POINTER(QCOW2_META_L2));
-    if (old)
+    if (old) { /* a snapshot's now, which may free it */
+        g_hash_table_remove(s->meta, GSIZE_TO_POINTER(old >> s->cluster_bits));
         qcow2_free_later(s, old, s->cluster_size, true, false);
+    }
     return 0;
 }
 

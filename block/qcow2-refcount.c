@@ -224,8 +224,12 @@ int qcow2_refcount_add(Qcow2 *s, uint64_t cluster, int delta, uint64_t *now)
     v += (uint64_t)(int64_t)delta;
     qcow2_put_bits(t->data, s->refcount_order, i, v);
     qcow2_cache_dirty(&s->rbc, t);
-    if (!v && cluster < s->free_hint)
-        s->free_hint = cluster;
+    if (!v) {
+        s->free_hint = MIN(s->free_hint, cluster);
+        if (cluster == s->comp_off >> s->cluster_bits)
+            s->comp_off = 0;
+        s->decomp_entry = 0; /* other data may come to the same place */
+    }
     if (now)
         *now = v;
     return 0;
@@ -434,8 +438,6 @@ static int free_range(Qcow2 *s, const Freed *f, GArray *punch)
         ret = ret ? ret : r;
         if (r || now)
             continue;
-        if (c == s->comp_off >> s->cluster_bits)
-            s->comp_off = 0;
         if (f->meta) {
             qcow2_cache_drop(&s->l2c, c << s->cluster_bits, s->cluster_size);
             qcow2_cache_drop(&s->rbc, c << s->cluster_bits, s->cluster_size);

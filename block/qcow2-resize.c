@@ -84,9 +84,9 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
         if (!ret && start < end) {
             __atomic_store_n(&n->length, end, __ATOMIC_RELAXED);
             ret = s->version >= 3 ? qcow2_write_zeroes(n, start, end - start, BLOCK_REQ_MAY_UNMAP)
+                  : n->backing    ? qcow2_forget(n, start, end - start)
                                   : qcow2_discard(n, start, end - start);
             __atomic_store_n(&n->length, old, __ATOMIC_RELAXED);
-            ret = ret == -ENOTSUP ? 0 : ret;
         }
         ret = ret ? ret : qcow2_flush(n);
     } else {
@@ -95,6 +95,15 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
         ret = grow_l1(s, (size + per_l1 - 1) / per_l1);
         g_mutex_unlock(&s->lock);
         g_mutex_unlock(&s->wlock);
+        /* What a longer backing file has beyond the old end is not the guest's: it is hidden before the size is there.
+         */
+        uint64_t end = n->backing ? MIN(size, node_length(n->backing->node)) : 0;
+        if (!ret && end > old) {
+            __atomic_store_n(&n->length, size, __ATOMIC_RELAXED);
+            ret = node_write_zeroes(n, old, end - old, 0);
+            ret = ret ? ret : qcow2_flush(n);
+            __atomic_store_n(&n->length, old, __ATOMIC_RELAXED);
+        }
     }
     uint8_t raw[8];
     stq_be(raw, size);
@@ -108,14 +117,6 @@ bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)
                          s->cluster_size);
     if (ret)
         return error_set_errno(errp, -ret, "Failed to resize the image");
-    /* What a longer backing file has beyond the old end is not the guest's. */
-    if (size > old && n->backing && node_length(n->backing->node) > old) {
-        uint64_t end = MIN(size, node_length(n->backing->node));
-        ret = node_write_zeroes(n, old, end - old, 0);
-        ret = ret ? ret : qcow2_flush(n);
-        if (ret)
-            return error_set_errno(errp, -ret, "Failed to hide the backing file's data behind the old end");
-    }
     return true;
 }
 

@@ -253,8 +253,10 @@ static int walk(Qcow2 *s, uint64_t *l1, uint32_t size, int delta, bool active)
             ret = add_entry(s, table, delta, &refs);
         if (ret)
             return ret;
-        if (delta < 0 && !refs)
+        if (delta < 0 && !refs) {
             qcow2_cache_drop(&s->l2c, table, s->cluster_size);
+            g_hash_table_remove(s->meta, GSIZE_TO_POINTER(table >> s->cluster_bits));
+        }
         uint64_t new = table | (refs == 1 ? QCOW2_COPIED : 0);
         if (active && new != l1[i]) {
             l1[i] = new;

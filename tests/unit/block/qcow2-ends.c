@@ -39,6 +39,7 @@ static struct {
     int writes; /* so many to off fail */
     bool flush; /* the flush after one to off does, once */
     bool armed;
+    bool broken; /* what is not of the header cannot be written */
 } flaky;
 
 static bool flaky_open(BlockNode *n, Error **errp)
@@ -55,7 +56,7 @@ static int flaky_preadv(BlockNode *n, uint64_t off, uint64_t len, const struct i
 
 static int flaky_pwritev(BlockNode *n, uint64_t off, uint64_t len, const struct iovec *iov, int niov, unsigned flags)
 {
-    int ret = node_pwritev(n->file->node, off, len, iov, niov, flags);
+    int ret = flaky.broken && off >= BLOCK_SECTOR ? -EIO : node_pwritev(n->file->node, off, len, iov, niov, flags);
     if (off != flaky.off)
         return ret;
     flaky.armed = flaky.flush;
@@ -260,6 +261,50 @@ static void test_preallocate(void)
     }
 }
 
+/* What is cut off does not show again, nor does what backs the image behind its old end. */
+static void test_cut_off(void)
+{
+    static const char *const compat[] = {"0.10", "1.1"};
+    g_autofree char *img = path_of("cut.qcow2"), *base = path_of("cut.raw");
+    g_autofree char *data = g_malloc(256 * KIB);
+    memset(data, 0xb5, 256 * KIB);
+    for (int v = 0; v < 2; v++) {
+        g_assert_true(g_file_set_contents(base, data, 64 * KIB, NULL));
+        create(img, "size", "256k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw", NULL);
+        BlockNode *n = must_open(QCOW2, img);
+        fill(n, 0, 4 * KIB, 0x11);
+        fill(n, 128 * KIB, 64 * KIB, 0x5a);
+        g_assert_true(node_truncate(n, 100 * KIB, NULL));
+        g_assert_true(node_truncate(n, 256 * KIB, NULL));
+        expect(n, 0, 4 * KIB, 0x11);
+        expect(n, 4 * KIB, 60 * KIB, 0xb5);
+        expect(n, 64 * KIB, 192 * KIB, 0);
+        node_unref(n);
+        assert_sound(img, false);
+        /* It cannot be hidden: then the size stays. */
+        g_assert_true(g_file_set_contents(base, data, 256 * KIB, NULL));
+        create(img, "size", "64k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw", NULL);
+        for (int broken = 1; broken >= 0; broken--) {
+            memset(&flaky, 0, sizeof(flaky));
+            block_test_driver = &flaky_driver;
+            n = must_open(QCOW2, img);
+            flaky.broken = broken;
+            g_assert_cmpint(node_truncate(n, 256 * KIB, NULL), ==, !broken);
+            g_assert_cmpuint(node_length(n), ==, broken ? 64 * KIB : 256 * KIB);
+            flaky.broken = false;
+            node_unref(n);
+            block_test_driver = NULL;
+            n = must_open(QCOW2, img);
+            g_assert_cmpuint(node_length(n), ==, broken ? 64 * KIB : 256 * KIB);
+            expect(n, 0, 64 * KIB, 0xb5);
+            if (!broken)
+                expect(n, 64 * KIB, 192 * KIB, 0);
+            node_unref(n);
+            assert_sound(img, true);
+        }
+    }
+}
+
 /* ---- headers ---- */
 
 static int grow(BlockNode *n)
@@ -356,6 +401,68 @@ static void test_header_fails(void)
     }
 }
 
+/* ---- clusters that come back ---- */
+
+static void reap(BlockNode *n)
+{
+    Qcow2 *s = n->state;
+    g_assert_cmpint(node_flush(n), ==, 0);
+    g_mutex_lock(&s->wlock);
+    qcow2_reap(s, true);
+    g_mutex_unlock(&s->wlock);
+}
+
+static void compress(BlockNode *n, uint64_t off, int val)
+{
+    uint8_t buf[4096];
+    memset(buf, val, sizeof(buf));
+    g_assert_cmpint(qcow2_write_compressed(n, off, buf, sizeof(buf)), ==, 0);
+}
+
+/* A table that only a snapshot had left is no table any more when the snapshot goes. */
+static void test_table_of_snapshot(void)
+{
+    g_autofree char *img = path_of("table.qcow2");
+    create(img, "size", "2M", "cluster_size", "4096", NULL);
+    BlockNode *n = must_open(QCOW2, img);
+    fill(n, 0, 64 * KIB, 0x5a);
+    g_assert_true(qcow2_snapshot_create(n, "one", NULL));
+    fill(n, 0, 64 * KIB, 0x66);
+    reap(n);
+    g_assert_true(qcow2_snapshot_delete(n, "one", NULL));
+    fill(n, 64 * KIB, 512 * KIB, 0x77);
+    g_assert_false(((Qcow2 *)n->state)->corrupt);
+    expect(n, 0, 64 * KIB, 0x66);
+    expect(n, 64 * KIB, 512 * KIB, 0x77);
+    node_unref(n);
+    assert_sound(img, false);
+}
+
+/* Nor does compressed data go on in a cluster that went with a snapshot, nor is what was there remembered. */
+static void test_compressed_freed(void)
+{
+    g_autofree char *img = path_of("comp.qcow2");
+    create(img, "size", "2M", "cluster_size", "4096", NULL);
+    BlockNode *n = must_open(QCOW2, img);
+    compress(n, 0, 0x5a);
+    g_assert_true(qcow2_snapshot_create(n, "one", NULL));
+    fill(n, 0, 4096, 0x66);
+    reap(n);
+    g_assert_true(qcow2_snapshot_delete(n, "one", NULL));
+    fill(n, 64 * KIB, 512 * KIB, 0x77);
+    compress(n, MIB, 0x11);
+    expect(n, 64 * KIB, 512 * KIB, 0x77);
+    expect(n, MIB, 4096, 0x11);
+    uint64_t off = ((Qcow2 *)n->state)->decomp_entry;
+    g_assert_cmpint(node_discard(n, MIB, 4096), ==, 0);
+    reap(n);
+    compress(n, MIB, 0x22);
+    expect(n, MIB, 4096, 0x22);
+    g_assert_cmpuint(((Qcow2 *)n->state)->decomp_entry, ==, off);
+    node_unref(n);
+    assert_sound(img, false);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -363,6 +470,9 @@ int main(int argc, char **argv)
     dir = g_dir_make_tmp("qcow2-ends-XXXXXX", NULL);
     g_test_add_func("/qcow2-ends/short-file", test_short_file);
     g_test_add_func("/qcow2-ends/preallocate", test_preallocate);
+    g_test_add_func("/qcow2-ends/cut-off", test_cut_off);
+    g_test_add_func("/qcow2-ends/table-of-snapshot", test_table_of_snapshot);
+    g_test_add_func("/qcow2-ends/compressed-freed", test_compressed_freed);
     g_test_add_func("/qcow2-ends/header-fails", test_header_fails);
     int ret = g_test_run();
     g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
