@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The run state and the requests that change it. A request is an atomic word that any thread (or a signal handler)
- * sets; the main loop acts on it in runstate_turn(), in the order debug, shutdown, reset, powerdown, suspend, wakeup,
- * stop.
+ * sets; the main loop acts on it in runstate_turn(), in the order exit, shutdown, reset, powerdown, wakeup, stop,
+ * suspend.
  */
 #include "softmmu/runstate.h"
 
@@ -132,6 +132,8 @@ void system_suspend_request(void)
 {
     if (state != RUN_SUSPENDED)
         request(&req_suspend, 1);
+    if (current_cpu)
+        vcpu_request_exit(current_cpu);
 }
 
 bool system_wakeup_request(Error **errp)
@@ -290,9 +292,33 @@ bool vm_stop(RunState to)
     return true;
 }
 
+/* The process ends: the hooks hear of the stop, QMP's clients do not. */
+static void stop_for_good(void)
+{
+    vcpus_pause();
+    if (state != RUN_RUNNING)
+        return;
+    clock_virtual_enable(false);
+    set_state(RUN_SHUTDOWN);
+    runstate_ends = true;
+    tell_hooks(false);
+}
+
+/* Reset while it did not run. */
+static void not_launched(void)
+{
+    bool went_on = state == RUN_SUSPENDED;
+    set_state(RUN_PRELAUNCH);
+    if (went_on) {
+        clock_virtual_enable(false);
+        tell_hooks(false);
+    }
+}
+
 static void reset(ShutdownCause cause)
 {
     vcpus_pause();
+    take(&req_suspend, 0); /* who asked for it is gone */
     cpu_sync_all();
     if (machine->desc->reset)
         machine->desc->reset(machine);
@@ -307,8 +333,8 @@ static void reset(ShutdownCause cause)
     }
     if (state == RUN_RUNNING)
         vcpus_resume();
-    else if (state != RUN_INMIGRATE && state != RUN_PAUSED)
-        set_state(RUN_PRELAUNCH);
+    else if (state != RUN_INMIGRATE)
+        not_launched();
 }
 
 void system_reset_now(ShutdownCause cause)
@@ -322,28 +348,25 @@ bool runstate_turn(int *status)
     ASSERT_VM_LOCKED();
     int v;
     if ((v = take(&req_exit, -1)) != -1) {
-        vcpus_pause();
-        if (state == RUN_RUNNING) {
-            set_state(RUN_SHUTDOWN);
-            runstate_ends = true;
-            tell_hooks(false);
-        }
+        stop_for_good();
         *status = v;
         return true;
     }
     if ((v = take(&req_shutdown, 0))) {
         bool guest = v >= CAUSE_GUEST_SHUTDOWN;
-        vm_stop(RUN_SHUTDOWN);
+        if (v == CAUSE_GUEST_PANIC)
+            vm_stop(RUN_GUEST_PANICKED);
         Json *data = json_object();
         json_set_bool(data, "guest", guest);
         json_set_str(data, "reason", shutdown_cause_name(v));
-        event_emit("SHUTDOWN", data);
+        event_emit("SHUTDOWN", data); /* before STOP: clients know then what that one is */
         /* -no-shutdown keeps the guest from ending us; quit and signals do. */
         if (!opt_no_shutdown || v == CAUSE_HOST_QMP_QUIT || v == CAUSE_HOST_SIGNAL || v == CAUSE_HOST_ERROR) {
+            stop_for_good();
             *status = v == CAUSE_GUEST_PANIC && panic_action == PANIC_ACTION_EXIT_FAILURE;
             return true;
         }
-        set_state(RUN_SHUTDOWN);
+        vm_stop(RUN_SHUTDOWN); /* one that does not run stays what it is */
     }
     if ((v = take(&req_reset, 0)))
         reset(v);
@@ -351,13 +374,7 @@ bool runstate_turn(int *status)
         event_emit("POWERDOWN", NULL);
         notify(powerdown_notifiers);
     }
-    if (take(&req_suspend, 0)) {
-        vcpus_pause();
-        set_state(RUN_SUSPENDED);
-        event_emit("SUSPEND", NULL);
-        vcpus_resume();
-    }
-    if (take(&req_wakeup, 0)) {
+    if (take(&req_wakeup, 0) && state == RUN_SUSPENDED) {
         set_state(RUN_RUNNING);
         reset(CAUSE_NONE);
         notify(wakeup_notifiers);
@@ -365,5 +382,11 @@ bool runstate_turn(int *status)
     }
     if ((v = take(&req_stop, -1)) != -1)
         vm_stop(v);
+    /* The request of a VM that was stopped meanwhile waits until it runs again. */
+    if (state == RUN_RUNNING && take(&req_suspend, 0)) {
+        vcpus_pause(); /* devices and the virtual clock go on */
+        set_state(RUN_SUSPENDED);
+        event_emit("SUSPEND", NULL);
+    }
     return false;
 }

@@ -669,6 +669,18 @@ Json *qtest_event(QTest *q, const char *name)
     return ev;
 }
 
+Json *qtest_event_any(QTest *q)
+{
+    char buf[16384];
+    while (g_queue_is_empty(&q->events)) {
+        size_t n = read_some(q, q->qmp_fd, buf, sizeof(buf), "an event");
+        if (!n)
+            return NULL;
+        json_reader_feed(q->reader, buf, n);
+    }
+    return g_queue_pop_head(&q->events);
+}
+
 bool qtest_event_seen(QTest *q, const char *name)
 {
     char buf[16384];

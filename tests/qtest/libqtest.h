@@ -88,6 +88,7 @@ char *qtest_qmp_error(QTest *q, const char *fmt, ...)
 char *qtest_hmp(QTest *q, const char *fmt, ...) PRINTF_LIKE(2, 3); /* human-monitor-command */
 /* The next event of that name (data may be json_null()), of those already received or to come within 30 s. */
 Json *qtest_event(QTest *q, const char *name);
+Json *qtest_event_any(QTest *q);                   /* the next of any name; NULL: the connection has ended */
 bool qtest_event_seen(QTest *q, const char *name); /* already received and not yet taken */
 
 /*
