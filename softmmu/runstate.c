@@ -39,8 +39,8 @@ typedef struct Notifier {
     void (*fn)(void *opaque);
     void *opaque;
 } Notifier;
-static GArray *state_hooks;                            /* of StateHook */
-static GArray *powerdown_notifiers, *wakeup_notifiers; /* of Notifier */
+static GArray *state_hooks;                                                /* of StateHook */
+static GArray *powerdown_notifiers, *suspend_notifiers, *wakeup_notifiers; /* of Notifier */
 
 bool runstate_ends;
 
@@ -233,6 +233,11 @@ void powerdown_register(void (*fn)(void *opaque), void *opaque)
     add_notifier(&powerdown_notifiers, fn, opaque);
 }
 
+void suspend_register(void (*fn)(void *opaque), void *opaque)
+{
+    add_notifier(&suspend_notifiers, fn, opaque);
+}
+
 void wakeup_register(void (*fn)(void *opaque), void *opaque)
 {
     add_notifier(&wakeup_notifiers, fn, opaque);
@@ -385,6 +390,7 @@ bool runstate_turn(int *status)
     /* The request of a VM that was stopped meanwhile waits until it runs again. */
     if (state == RUN_RUNNING && take(&req_suspend, 0)) {
         vcpus_pause(); /* devices and the virtual clock go on */
+        notify(suspend_notifiers);
         set_state(RUN_SUSPENDED);
         event_emit("SUSPEND", NULL);
     }

@@ -57,6 +57,7 @@ void system_guest_panicked(void);     /* GUEST_PANICKED, and by -action panic= *
 void system_guest_crashloaded(void);  /* GUEST_CRASHLOADED: it goes on with its crash kernel */
 void vm_stop_request(RunState state); /* from a vCPU thread: soon */
 void powerdown_register(void (*fn)(void *opaque), void *opaque);
+void suspend_register(void (*fn)(void *opaque), void *opaque);
 void wakeup_register(void (*fn)(void *opaque), void *opaque);
 
 /* In the main thread under the VM lock, at once. */

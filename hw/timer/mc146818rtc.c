@@ -35,6 +35,7 @@ enum {
     R_B,
     R_C,
     R_D,
+    R_SHUTDOWN = 0x0f, /* the PC's: what the firmware does after a reset */
     R_CENTURY = 0x32,
     R_PS2_CENTURY = 0x37,
 };
@@ -42,6 +43,7 @@ enum { A_UIP = 0x80, A_DIV = 0x70, A_DIV_RESET = 0x60, A_DIV_32K = 0x20, A_RATE 
 enum { B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_DM = 0x04, B_24H = 0x02 };
 enum { C_IRQF = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10 };
 enum { D_VRT = 0x80 };
+enum { SHUTDOWN_S3 = 0xfe };
 
 #define RTC_HZ              32768
 #define UIP_NS              (8 * NS_PER_SEC / RTC_HZ) /* UIP is seen this long before an update */
@@ -514,6 +516,13 @@ static void rtc_reset(Device *dev)
     check_update_timer(s);
 }
 
+/* The firmware shall resume, not boot. */
+static void suspended(void *opaque)
+{
+    if (rtc_device)
+        RTC(rtc_device)->cmos[R_SHUTDOWN] = SHUTDOWN_S3;
+}
+
 static bool rtc_realize(Device *dev, Error **errp)
 {
     Rtc *s = RTC(dev);
@@ -541,6 +550,10 @@ static bool rtc_realize(Device *dev, Error **errp)
         return false;
     if (!rtc_device)
         rtc_device = dev;
+    static bool registered;
+    if (!registered)
+        suspend_register(suspended, NULL);
+    registered = true;
     return true;
 }
 

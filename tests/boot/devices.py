@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Devices as Debian's cloud kernel meets them: the ACPI tables, the power button, PCI hot plug. TAP.
+"""Devices as Debian's cloud kernel meets them: the ACPI tables, the power button, PCI hot plug, suspend to RAM. TAP.
 
 usage: devices.py BINARY CACHE [ACCELERATOR [ROUNDS]]
 
@@ -114,7 +114,7 @@ def wait_event(g, name, limit, seen):
     end = time.monotonic() + limit * PATIENCE
     while True:
         for i, e in enumerate(g.events):
-            if e.get('event') == name and seen(e['data']):
+            if e.get('event') == name and seen(e.get('data')):
                 del g.events[i]
                 return e
         try:
@@ -181,6 +181,25 @@ def hot_plug(g, rounds):
     return f'{rounds} rounds, {(time.monotonic() - start) / rounds:.2f} s each'
 
 
+def sleeps(g):
+    """Suspend to RAM: nothing runs until it is woken, then all is as it was."""
+    g.shell('md5sum /bin/busybox >/tmp/sum; cat /sys/power/state | grep -q mem', LIMIT)
+    g.send("echo mem >/sys/power/state; echo sl''ept $?\n")
+    wait_event(g, 'SUSPEND', LIMIT, lambda d: True)
+    assert g.qmp('query-status')['status'] == 'suspended'
+    used = g.cpu_time()
+    time.sleep(0.2)
+    used = g.cpu_time() - used
+    assert used < 0.1, f'{used} s of CPU while it sleeps'
+    g.qmp('system_wakeup')
+    wait_event(g, 'WAKEUP', LIMIT, lambda d: True)
+    g.expect(rb'slept 0', LIMIT)
+    g.expect(g.prompt, LIMIT)
+    assert g.qmp('query-status')['status'] == 'running'
+    got = g.shell('cat /sys/devices/system/cpu/online; md5sum /bin/busybox | cmp - /tmp/sum && head -c 64 /dev/hwrng | wc -c', LIMIT)
+    assert got.split() == ['0-1', '64'], got
+
+
 def powers_off(g):
     g.send('poweroff -f\n')
     g.shutdown('guest-shutdown', LIMIT)
@@ -189,7 +208,8 @@ def powers_off(g):
 
 TROUBLE = 'BUG|WARNING: CPU|Oops|stall|lockup|ACPI Error|hung task|I/O error'
 POINTS = [('boots', boots), ('reads the ACPI tables without complaint', tables), ('PCI pins go where the tables say', pin_interrupts),
-          ('power button', power_button), ('hot plug of virtio-blk, virtio-net and virtio-rng', None), ('powers off through S5', powers_off)]
+          ('power button', power_button), ('hot plug of virtio-blk, virtio-net and virtio-rng', None), ('suspends to RAM and wakes', sleeps),
+          ('powers off through S5', powers_off)]
 
 
 def run(tap, binary, accel, cache, rounds):

@@ -173,7 +173,9 @@ static void test_suspend(void)
     g_assert_cmpstr(awake, ==, "Unable to wake up: guest is not in suspended state");
     qtest_outw(q, PM_BASE + 4, S3);
     events_are(q, "SUSPEND");
-    for (int i = 0; i < 3; i++) { /* as it is, and neither stop nor cont change that */
+    qtest_outb(q, 0x70, 0x8f);
+    g_assert_cmphex(qtest_inb(q, 0x71), ==, 0xfe); /* the firmware shall resume */
+    for (int i = 0; i < 3; i++) {                  /* as it is, and neither stop nor cont change that */
         status_is(q, "suspended");
         stands_still(q);
         clock_goes_on(q);
