@@ -275,6 +275,17 @@ static void lapic_expired(void *opaque)
         timer_arm_at(&l->timer, MAX(l->timer.expires, now + SHORTEST_NS / 4));
 }
 
+/* A deadline that the counter has passed is past for the CPU, however late its timer is: before it looks at the MSR, or
+ * changes that or the LVT entry. */
+static void settle_deadline(Lapic *l)
+{
+    if (timer_mode(l) != LVT_TIMER_DEADLINE || !l->cpu->tsc_deadline || !timer_armed(&l->timer) ||
+        (int64_t)(cpu_tsc(l->cpu) - l->cpu->tsc_deadline) < 0)
+        return;
+    timer_stop(&l->timer);
+    lapic_expired(l);
+}
+
 static void set_divider(Lapic *l, uint32_t val)
 {
     l->divide_conf = val & 0x0b;
@@ -354,6 +365,8 @@ static uint32_t read_register(Lapic *l, unsigned reg)
 
 static void write_lvt(Lapic *l, unsigned n, uint32_t val)
 {
+    if (n == LVT_TIMER)
+        settle_deadline(l);
     unsigned old_mode = timer_mode(l);
     if (!software_enabled(l))
         val |= LVT_MASKED;
@@ -511,6 +524,7 @@ static bool lapic_msr_read(X86CPU *c, uint32_t msr, uint64_t *val)
     if (msr == MSR_TSC_DEADLINE) {
         if (!cpu_has(c, ECX_TSC_DEADLINE))
             return false;
+        settle_deadline(l);
         *val = timer_mode(l) == LVT_TIMER_DEADLINE ? c->tsc_deadline : 0;
         return true;
     }
@@ -527,6 +541,7 @@ static bool lapic_msr_write(X86CPU *c, uint32_t msr, uint64_t val)
     if (msr == MSR_TSC_DEADLINE) {
         if (!cpu_has(c, ECX_TSC_DEADLINE))
             return false;
+        settle_deadline(l);
         if (timer_mode(l) == LVT_TIMER_DEADLINE) {
             c->tsc_deadline = val;
             arm_timer(l, clock_ns(CLOCK_VIRTUAL));

@@ -240,6 +240,23 @@ static void test_timer(void)
     eoi(0);
     g_assert_true(cpu[0]->irq_ops->msr_read(cpu[0], 0x6e0, &v));
     g_assert_cmphex(v, ==, 0);
+    /* One that the counter has passed is past, however late the timer is: with a masked entry nothing comes later. */
+    wr(0, APIC_LVT + LVT_TIMER, 0x50032);
+    g_assert_true(cpu[0]->irq_ops->msr_write(cpu[0], 0x6e0, cpu_tsc(cpu[0]) + 777));
+    cpu[0]->tsc_offset += 778;
+    g_assert_true(cpu[0]->irq_ops->msr_read(cpu[0], 0x6e0, &v));
+    g_assert_cmphex(v, ==, 0);
+    g_assert_true(cpu[0]->irq_ops->msr_write(cpu[0], 0x6e0, cpu_tsc(cpu[0]) + 777));
+    cpu[0]->tsc_offset += 778;
+    wr(0, APIC_LVT + LVT_TIMER, 0x40032);
+    advance(10000);
+    g_assert_false(pending(0));
+    g_assert_true(cpu[0]->irq_ops->msr_write(cpu[0], 0x6e0, cpu_tsc(cpu[0]) + 777));
+    cpu[0]->tsc_offset += 778;
+    g_assert_true(cpu[0]->irq_ops->msr_write(cpu[0], 0x6e0, 0)); /* too late to disarm it */
+    g_assert_cmphex(ack(0), ==, 0x32);
+    eoi(0);
+    cpu[0]->tsc_offset = 0;
 }
 
 static void test_x2apic(void)
