@@ -44,10 +44,11 @@ static const TcgRamSection *section_of(X86CPU *c, uint64_t gpa)
     return &s[lo];
 }
 
-/* Where an access goes that is none to host memory: *gpa becomes the address there. A local APIC that was moved lies
- * over whatever else is there, for its own CPU alone (SDM volume 3, 11.4.5). */
+/* Where an access goes that is none to host memory: *gpa becomes the address there, through A20. A local APIC that was
+ * moved lies over whatever else is there, for its own CPU alone (SDM volume 3, 11.4.5). */
 static AddressSpace *space_of(X86CPU *c, uint64_t *gpa)
 {
+    *gpa &= tcg_a20_mask(c);
     if (__builtin_expect((*gpa & PAGE_MASK) != TCG(c)->apic_page, 1))
         return tcg_address_space(c);
     *gpa &= ~PAGE_MASK;
@@ -94,6 +95,7 @@ static void note_write(X86CPU *c, const TcgRamSection *s, const uint8_t *host, u
 
 void tcg_phys_written(X86CPU *c, uint64_t gpa, unsigned size)
 {
+    gpa &= tcg_a20_mask(c);
     const TcgRamSection *s = section_of(c, gpa);
 
     if (s)
@@ -102,7 +104,6 @@ void tcg_phys_written(X86CPU *c, uint64_t gpa, unsigned size)
 
 uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
 {
-    gpa &= tcg_a20_mask(c);
     uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, NULL) : NULL;
     uint64_t val = 0;
 
@@ -122,7 +123,6 @@ uint64_t tcg_phys_load(X86CPU *c, uint64_t gpa, unsigned size)
 
 void tcg_phys_store(X86CPU *c, uint64_t gpa, unsigned size, uint64_t val)
 {
-    gpa &= tcg_a20_mask(c);
     bool writable = false;
     uint8_t *p = (gpa & 0xfff) + size <= PAGE_SIZE ? tcg_phys_page(c, gpa & PAGE_MASK, &writable) : NULL;
 
@@ -896,8 +896,8 @@ void *tcg_host_lin(X86CPU *c, uint64_t lin, unsigned size, unsigned access, unsi
     if (!to.host)
         return NULL;
     /* Before it is written: translations of the page are to be gone by then. Where the memory map has changed
-     * meanwhile, it may be another page. */
-    if (to.notice)
+     * meanwhile, it may be another page. Who logs hears of it behind the write (tcg_host_written()). */
+    if (to.notice && page_has_code(to.section, to.host))
         note_write(c, to.section, to.host, size);
     if (to.flushes != t->tlb_flushes)
         return NULL;

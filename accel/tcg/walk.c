@@ -20,7 +20,6 @@ typedef struct Entry {
 
 static bool read_entry(X86CPU *c, Entry *e, uint64_t gpa, bool wide)
 {
-    gpa &= tcg_a20_mask(c);
     uint8_t *page = tcg_phys_page(c, gpa & PAGE_MASK, &e->writable);
 
     e->gpa = gpa;
