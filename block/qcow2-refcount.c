@@ -309,9 +309,7 @@ static int grow_table(Qcow2 *s, uint64_t want)
     s->rt_size = (uint32_t)(size / 8);
     s->rt_off = off;
     used_up_to(s, off + size);
-    if (ret)
-        qcow2_free_later(s, old_off, old_len, true, false);
-    return ret ? ret : qcow2_free_now(s, old_off, old_len);
+    return qcow2_free_replaced(s, old_off, old_len, ret);
 }
 
 /* A block that counts this cluster. It goes to `at`, which is free: the cluster itself, or one that is counted. */
@@ -454,6 +452,14 @@ static int free_range(Qcow2 *s, const Freed *f, GArray *punch)
 int qcow2_free_now(Qcow2 *s, uint64_t off, uint64_t len)
 {
     return free_range(s, &(Freed){off, len, true, false}, NULL);
+}
+
+int qcow2_free_replaced(Qcow2 *s, uint64_t off, uint64_t len, int ret)
+{
+    if (!ret)
+        return qcow2_free_now(s, off, len);
+    qcow2_free_later(s, off, len, true, false);
+    return ret;
 }
 
 void qcow2_free_later(Qcow2 *s, uint64_t off, uint64_t len, bool meta, bool discard)

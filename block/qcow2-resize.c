@@ -52,9 +52,7 @@ static int grow_l1(Qcow2 *s, uint64_t size)
     s->l1_flags = flags;
     s->l1_size = (uint32_t)size;
     s->l1_off = off;
-    if (ret)
-        qcow2_free_later(s, old_off, old_bytes, true, false);
-    return ret ? ret : qcow2_free_now(s, old_off, old_bytes);
+    return qcow2_free_replaced(s, old_off, old_bytes, ret);
 }
 
 bool qcow2_truncate(BlockNode *n, uint64_t size, Error **errp)

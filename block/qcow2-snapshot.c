@@ -186,9 +186,7 @@ static int write_table(Qcow2 *s, const Snapshot *list, uint32_t count, bool *swi
     }
     s->snapshots_off = off;
     s->snapshots_len = raw->len;
-    if (ret)
-        qcow2_free_later(s, old_off, old_len, true, false);
-    return ret ? ret : qcow2_free_now(s, old_off, old_len);
+    return qcow2_free_replaced(s, old_off, old_len, ret);
 }
 
 /* ---- counts of everything that an L1 table reaches ---- */

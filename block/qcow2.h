@@ -220,6 +220,9 @@ int qcow2_refcount_add(Qcow2 *s, uint64_t cluster, int delta, uint64_t *now);
 /* Up to n contiguous clusters, each with reference count 1; exact: n or none. */
 int qcow2_alloc(Qcow2 *s, uint64_t n, bool exact, uint64_t *host, uint64_t *got);
 int qcow2_free_now(Qcow2 *s, uint64_t off, uint64_t len); /* never linked on the disk, or unlinked there */
+/* Of a table that the header, since qcow2_header_switch(), names no more. ret: of the flush; where that failed the disk
+ * may name it still, and it goes with the next commit. Returns ret, or the error of freeing. */
+int qcow2_free_replaced(Qcow2 *s, uint64_t off, uint64_t len, int ret);
 /* lock held: to be freed after the next commit */
 void qcow2_free_later(Qcow2 *s, uint64_t off, uint64_t len, bool meta, bool discard);
 void qcow2_reap(Qcow2 *s, bool all); /* wlock held, not lock */
