@@ -284,15 +284,21 @@ void vm_start(void)
     vcpus_resume();
 }
 
+/* One that runs stops; nobody but the hooks hears of it. */
+static void halt(RunState to)
+{
+    vcpus_pause();
+    clock_virtual_enable(false);
+    set_state(to);
+    tell_hooks(false);
+}
+
 bool vm_stop(RunState to)
 {
     ASSERT_VM_LOCKED();
     if (state != RUN_RUNNING)
         return false;
-    vcpus_pause();
-    clock_virtual_enable(false);
-    set_state(to);
-    tell_hooks(false);
+    halt(to);
     event_emit("STOP", NULL);
     return true;
 }
@@ -300,13 +306,12 @@ bool vm_stop(RunState to)
 /* The process ends: the hooks hear of the stop, QMP's clients do not. */
 static void stop_for_good(void)
 {
-    vcpus_pause();
-    if (state != RUN_RUNNING)
+    if (state != RUN_RUNNING) {
+        vcpus_pause();
         return;
-    clock_virtual_enable(false);
-    set_state(RUN_SHUTDOWN);
+    }
     runstate_ends = true;
-    tell_hooks(false);
+    halt(RUN_SHUTDOWN);
 }
 
 /* Reset while it did not run. */
