@@ -4,8 +4,7 @@
  *
  *     receive   0 address, 8 length, 10 checksum, 12 status, 13 errors, 14 VLAN tag
  *     transmit  0 address, 8 length (16), 10 checksum offset, 11 command, 12 status, 13 checksum start, 14 VLAN tag
- *     data      0 address, 8 length (20, of which 16 count), type (4), command (8), 12 status, 13 options, 14
- * VLAN tag
+ *     data      0 address, 8 length (20; 16 count), type (4), command (8), 12 status, 13 options, 14 VLAN tag
  *     context   0 { IP start, offset, end (2) }, 4 { TCP ... }, 8 payload (20), type (4), command (8), 13 header, 14
  * MSS
  *

@@ -579,15 +579,21 @@ void qtest_set_irq_in(QTest *q, const char *path, unsigned n, int level)
 
 /* QMP */
 
-static Json *next_reply(QTest *q, const char *what)
+/* More of QMP's; false: the connection has ended. */
+static bool hear(QTest *q, const char *what)
 {
     char buf[16384];
-    while (g_queue_is_empty(&q->replies)) {
-        size_t n = read_some(q, q->qmp_fd, buf, sizeof(buf), what);
-        if (!n)
-            die(q, "QMP closed the connection; last: %s", what);
+    size_t n = read_some(q, q->qmp_fd, buf, sizeof(buf), what);
+    if (n)
         json_reader_feed(q->reader, buf, n);
-    }
+    return n;
+}
+
+static Json *next_reply(QTest *q, const char *what)
+{
+    while (g_queue_is_empty(&q->replies))
+        if (!hear(q, what))
+            die(q, "QMP closed the connection; last: %s", what);
     return g_queue_pop_head(&q->replies);
 }
 
@@ -658,26 +664,18 @@ static Json *take_event(QTest *q, const char *name, bool take)
 
 Json *qtest_event(QTest *q, const char *name)
 {
-    char buf[16384];
     Json *ev;
-    while (!(ev = take_event(q, name, true))) {
-        size_t n = read_some(q, q->qmp_fd, buf, sizeof(buf), name);
-        if (!n)
+    while (!(ev = take_event(q, name, true)))
+        if (!hear(q, name))
             die(q, "QMP closed the connection while waiting for %s", name);
-        json_reader_feed(q->reader, buf, n);
-    }
     return ev;
 }
 
 Json *qtest_event_any(QTest *q)
 {
-    char buf[16384];
-    while (g_queue_is_empty(&q->events)) {
-        size_t n = read_some(q, q->qmp_fd, buf, sizeof(buf), "an event");
-        if (!n)
+    while (g_queue_is_empty(&q->events))
+        if (!hear(q, "an event"))
             return NULL;
-        json_reader_feed(q->reader, buf, n);
-    }
     return g_queue_pop_head(&q->events);
 }
 

@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* blkdebug: what it wants of requests, on a layer that writes down what comes; the events of qcow2; permissions. */
 #include "block/backend.h"
-#include "block/create.h"
 #include "block/qcow2.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
+#include "tests/unit/block/images.h"
 
-#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static char *dir;
-
-static char *path_of(const char *name)
-{
-    return g_build_filename(dir, name, NULL);
-}
-
-static BlockNode *open_json(const char *json, Error **errp)
-{
-    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
-    g_assert_nonnull(o);
-    g_autoptr(Json) flat = block_opts_flatten(o, errp);
-    return node_open(flat, false, errp);
-}
 
 static BlockNode *must_open(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 static BlockNode *must_open(const char *fmt, ...)
@@ -274,20 +258,6 @@ static void test_permissions(void)
 
 /* ---- qcow2's events ---- */
 
-static void create(const char *path, const char *first, ...) G_GNUC_NULL_TERMINATED;
-static void create(const char *path, const char *first, ...)
-{
-    g_autoptr(Json) o = json_object();
-    va_list ap;
-    va_start(ap, first);
-    for (const char *k = first; k; k = va_arg(ap, const char *))
-        json_set_str(o, k, va_arg(ap, const char *));
-    va_end(ap);
-    Error *err = NULL;
-    if (!block_create(path, "qcow2", o, &err))
-        g_error("%s", error_text(err));
-}
-
 static BlockNode *open_image(const char *path, const char *debug, Error **errp)
 {
     g_autofree char *json = g_strdup_printf("{'driver':'qcow2','discard':'unmap','file':{'driver':'blkdebug',%s"
@@ -367,11 +337,11 @@ enum { SMALL = 1, BACKED = 2, COMPRESSED = 4, SNAPSHOT = 8, WRITTEN = 16 };
 static void make(const char *img, const char *base, unsigned how)
 {
     if (how & BACKED)
-        create(img, "size", "64M", "backing_file", base, "backing_fmt", "raw", NULL);
+        create(img, "qcow2", "size", "64M", "backing_file", base, "backing_fmt", "raw", NULL);
     else if (how & SMALL)
-        create(img, "size", "64M", "cluster_size", "512", "refcount_bits", "64", NULL);
+        create(img, "qcow2", "size", "64M", "cluster_size", "512", "refcount_bits", "64", NULL);
     else
-        create(img, "size", "64M", NULL);
+        create(img, "qcow2", "size", "64M", NULL);
     BlockNode *n = open_image(img, "", NULL);
     g_assert_nonnull(n);
     if (how & COMPRESSED)
@@ -475,7 +445,7 @@ static void test_events(void)
 static void test_states(void)
 {
     g_autofree char *img = path_of("states.qcow2");
-    create(img, "size", "1G", "cluster_size", "4096", NULL);
+    create(img, "qcow2", "size", "1G", "cluster_size", "4096", NULL);
     BlockNode *n = open_image(img,
                               "'set-state':[{'event':'l2_alloc_write','state':1,'new_state':2},"
                               "{'event':'l2_alloc_write','state':2,'new_state':3}],"
@@ -494,7 +464,7 @@ static void test_states(void)
 static void test_wide_table(void)
 {
     g_autofree char *img = path_of("wide.qcow2");
-    create(img, "size", "1M", "cluster_size", "512", "refcount_bits", "64", NULL);
+    create(img, "qcow2", "size", "1M", "cluster_size", "512", "refcount_bits", "64", NULL);
     BlockNode *n = open_image(img, "", NULL);
     g_assert_nonnull(n);
     g_assert_cmpint(write_some(n, 0, 256 * KIB), ==, 0);
@@ -512,7 +482,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mainloop_init();
-    dir = g_dir_make_tmp("blkdebug-XXXXXX", NULL);
+    begin_dir("blkdebug");
     g_test_add_func("/blkdebug/limits", test_limits);
     g_test_add_func("/blkdebug/pieces-fail", test_pieces_fail);
     g_test_add_func("/blkdebug/refused", test_refused);
@@ -521,11 +491,6 @@ int main(int argc, char **argv)
     g_test_add_func("/blkdebug/states", test_states);
     g_test_add_func("/blkdebug/wide-table", test_wide_table);
     int ret = g_test_run();
-    static const char *const files[] = {"events.qcow2", "base.raw", "states.qcow2", "wide.qcow2"};
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        g_autofree char *p = path_of(files[i]);
-        g_unlink(p);
-    }
-    g_rmdir(dir);
+    end_dir();
     return ret;
 }

@@ -7,19 +7,12 @@
 #include "hw/core/object.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
+#include "tests/unit/block/images.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char *dir;
-
-static char *path_of(const char *name)
-{
-    return g_build_filename(dir, name, NULL);
-}
 
 /* A file of size bytes, byte i of sector n being n + i. */
 static char *make_image(const char *name, size_t size)
@@ -30,14 +23,6 @@ static char *make_image(const char *name, size_t size)
         data[i] = (uint8_t)(i / 512 + i);
     g_assert_true(g_file_set_contents(p, (char *)data, (gssize)size, NULL));
     return p;
-}
-
-static BlockNode *open_json(const char *json, Error **errp)
-{
-    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
-    g_assert_nonnull(o);
-    g_autoptr(Json) flat = block_opts_flatten(o, errp);
-    return node_open(flat, false, errp);
 }
 
 #define OPEN(...)                                                                                                      \
@@ -983,8 +968,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mainloop_init();
-    dir = g_dir_make_tmp("block-XXXXXX", NULL);
-    g_assert_nonnull(dir);
+    begin_dir("block");
     g_test_add_func("/block/open-errors", test_open_errors);
     g_test_add_func("/block/sizes", test_sizes);
     g_test_add_func("/block/raw-window", test_raw_window);
@@ -1006,11 +990,6 @@ int main(int argc, char **argv)
     g_test_add_func("/block/commit", test_commit);
     g_test_add_func("/block/home-ring", test_ring);
     int r = g_test_run();
-    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
-    for (const char *f; (f = g_dir_read_name(d));) {
-        g_autofree char *p = path_of(f);
-        g_unlink(p);
-    }
-    g_rmdir(dir);
+    end_dir();
     return r;
 }

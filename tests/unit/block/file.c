@@ -7,9 +7,9 @@
 #include "block/qcow2.h"
 #include "block/uring.h"
 #include "softmmu/mainloop.h"
+#include "tests/unit/block/images.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -17,16 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-static char *dir;
-
-static BlockNode *open_json(const char *text, Error **errp)
-{
-    g_autoptr(Json) o = json_parse(text, strlen(text), NULL);
-    g_assert_nonnull(o);
-    g_autoptr(Json) flat = block_opts_flatten(o, errp);
-    return node_open(flat, false, errp);
-}
 
 static BlockNode *open_image(const char *driver, const char *path, const char *options, Error **errp)
 {
@@ -36,7 +26,7 @@ static BlockNode *open_image(const char *driver, const char *path, const char *o
 
 static char *make_image(const char *name, size_t size)
 {
-    char *p = g_build_filename(dir, name, NULL);
+    char *p = path_of(name);
     g_autofree char *data = g_malloc(size);
     memset(data, 'a', size);
     g_assert_true(g_file_set_contents(p, data, (gssize)size, NULL));
@@ -235,6 +225,36 @@ ssize_t preadv(int fd, const struct iovec *iov, int niov, off_t off)
     return ret;
 }
 
+/* A write has read its block, and waits to write it. */
+static void wait_until_read(void)
+{
+    g_mutex_lock(&lock);
+    while (reading == 1)
+        g_cond_wait(&cond, &lock);
+    g_mutex_unlock(&lock);
+}
+
+static void go_on(void)
+{
+    g_mutex_lock(&lock);
+    reading = 0;
+    g_cond_broadcast(&cond);
+    g_mutex_unlock(&lock);
+}
+
+/* Of a disk with blocks of 4 KiB, O_DIRECT; NULL: the test is skipped. */
+static BlockNode *open_4k(const char *path, const char *options)
+{
+    g_autofree char *all = g_strconcat(options, ",'cache':{'direct':true}", NULL);
+    g_autoptr(Error) err = NULL;
+    blocks_4k = true;
+    BlockNode *n = open_image("file", path, all, &err);
+    blocks_4k = false;
+    if (!n)
+        g_test_skip("no O_DIRECT here");
+    return n;
+}
+
 static gpointer write_thread(gpointer n)
 {
     char data[512];
@@ -247,14 +267,9 @@ static gpointer write_thread(gpointer n)
 static void test_partial_blocks(void)
 {
     g_autofree char *img = make_image("blocks.img", 16384);
-    g_autoptr(Error) err = NULL;
-    blocks_4k = true;
-    BlockNode *n = open_image("file", img, ",'discard':'unmap','cache':{'direct':true}", &err);
-    blocks_4k = false;
-    if (!n) {
-        g_test_skip("no O_DIRECT here");
+    BlockNode *n = open_4k(img, ",'discard':'unmap'");
+    if (!n)
         return;
-    }
     g_autofree char *mem = g_malloc0(4096 * 2);
     char *buf = (char *)ROUND_UP((uintptr_t)mem, 4096);
     g_assert_cmpint(node_discard(n, 8192, 4096), ==, 0);
@@ -265,18 +280,12 @@ static void test_partial_blocks(void)
         g_assert_cmpint(node_pwrite(n, 0, buf, 4096), ==, 0);
         reading = 1;
         GThread *t = g_thread_new("write", write_thread, n);
-        g_mutex_lock(&lock);
-        while (reading == 1)
-            g_cond_wait(&cond, &lock);
-        g_mutex_unlock(&lock);
+        wait_until_read();
         uint64_t off = kind & 1 ? 0 : 512, len = 4096 - off;
         int ret = kind < 2   ? node_write_zeroes(n, off, len, 0)
                   : kind < 4 ? node_discard(n, off, len)
                              : node_write_zeroes(n, off, len, BLOCK_REQ_MAY_UNMAP);
-        g_mutex_lock(&lock);
-        reading = 0;
-        g_cond_broadcast(&cond);
-        g_mutex_unlock(&lock);
+        go_on();
         g_assert_cmpint(ret, ==, 0);
         g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(t)), ==, 0);
         g_assert_cmpint(node_pread(n, 0, buf, 4096), ==, 0);
@@ -307,10 +316,7 @@ static void home_ended(void *opaque, int ret)
 static void whole_ended(void *opaque, int ret)
 {
     home_ended(opaque, ret);
-    g_mutex_lock(&lock);
-    reading = 0;
-    g_cond_broadcast(&cond);
-    g_mutex_unlock(&lock);
+    go_on();
 }
 
 static gpointer home_thread(gpointer opaque)
@@ -320,10 +326,7 @@ static gpointer home_thread(gpointer opaque)
     g_main_context_acquire(h->ctx);
     reading = 1;
     blk_pwritev(h->b, 0, &part, 1, 0, home_ended, h);
-    g_mutex_lock(&lock);
-    while (reading == 1)
-        g_cond_wait(&cond, &lock);
-    g_mutex_unlock(&lock);
+    wait_until_read();
     blk_pwritev(h->b, 0, &whole, 1, 0, whole_ended, h);
     while (h->ended < 2)
         g_main_context_iteration(h->ctx, true);
@@ -340,14 +343,9 @@ static void test_partial_blocks_ring(void)
         return;
     }
     g_autofree char *img = make_image("ring.img", 16384);
-    g_autoptr(Error) err = NULL;
-    blocks_4k = true;
-    BlockNode *n = open_image("file", img, ",'aio':'io_uring','cache':{'direct':true}", &err);
-    blocks_4k = false;
-    if (!n) {
-        g_test_skip("no O_DIRECT here");
+    BlockNode *n = open_4k(img, ",'aio':'io_uring'");
+    if (!n)
         return;
-    }
     g_autofree char *mem = g_malloc0(4096 * 2);
     Home h = {.b = blk_new("home"), .ctx = g_main_context_new(), .buf = (char *)ROUND_UP((uintptr_t)mem, 4096)};
     g_assert_true(blk_insert(h.b, n, NULL));
@@ -412,8 +410,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mainloop_init();
-    dir = g_dir_make_tmp("file-XXXXXX", NULL);
-    g_assert_nonnull(dir);
+    begin_dir("file");
     g_test_add_func("/file/flush-race", test_flush_race);
     g_test_add_func("/file/flush-shared", test_flush_shared);
     g_test_add_func("/file/device-locks", test_device_locks);
@@ -421,11 +418,6 @@ int main(int argc, char **argv)
     g_test_add_func("/file/partial-blocks-ring", test_partial_blocks_ring);
     g_test_add_func("/file/ring-layers", test_ring_layers);
     int r = g_test_run();
-    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
-    for (const char *f; (f = g_dir_read_name(d));) {
-        g_autofree char *p = g_build_filename(dir, f, NULL);
-        g_unlink(p);
-    }
-    g_rmdir(dir);
+    end_dir();
     return r;
 }

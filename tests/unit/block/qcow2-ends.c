@@ -1,36 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* qcow2 at its ends: files that end inside a cluster, other sizes, headers that fail to change, tables let go. */
 #include "block/backend.h"
-#include "block/create.h"
 #include "block/qcow2.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
+#include "tests/unit/block/images.h"
 
-#include <glib/gstdio.h>
 #include <stdlib.h>
 
 #define QCOW2 "'qcow2'"
-
-static char *dir;
-
-static char *path_of(const char *name)
-{
-    return g_build_filename(dir, name, NULL);
-}
-
-static void create(const char *path, const char *first, ...) G_GNUC_NULL_TERMINATED;
-static void create(const char *path, const char *first, ...)
-{
-    g_autoptr(Json) o = json_object();
-    va_list ap;
-    va_start(ap, first);
-    for (const char *k = first; k; k = va_arg(ap, const char *))
-        json_set_str(o, k, va_arg(ap, const char *));
-    va_end(ap);
-    Error *err = NULL;
-    if (!block_create(path, "qcow2", o, &err))
-        g_error("%s", error_text(err));
-}
 
 /* ---- a file of which a header's field fails ---- */
 
@@ -89,11 +67,8 @@ static BlockNode *must_open(const char *driver, const char *path)
     g_autofree char *json =
         block_test_driver ? g_strdup_printf("{'driver':%s,'file':{'driver':'test-flaky','file':{%s}}}", driver, file)
                           : g_strdup_printf("{'driver':%s,'discard':'unmap','file':{%s}}", driver, file);
-    g_autoptr(Json) o = json_parse(json, strlen(json), NULL);
-    g_assert_nonnull(o);
     Error *err = NULL;
-    g_autoptr(Json) flat = block_opts_flatten(o, &err);
-    BlockNode *n = node_open(flat, false, &err);
+    BlockNode *n = open_json(json, &err);
     if (!n)
         g_error("%s: %s", json, error_text(err));
     return n;
@@ -176,8 +151,8 @@ static void test_short_file(void)
 {
     g_autofree char *img = path_of("short.qcow2"), *top = path_of("top.qcow2"), *raw = path_of("short.raw");
     uint8_t buf[8192];
-    create(img, "size", "1M", NULL);
-    create(top, "size", "1M", "backing_file", "short.qcow2", "backing_fmt", "qcow2", NULL);
+    create(img, "qcow2", "size", "1M", NULL);
+    create(top, "qcow2", "size", "1M", "backing_file", "short.qcow2", "backing_fmt", "qcow2", NULL);
     BlockNode *n = must_open(QCOW2, img);
     fill(n, 0, 4096, 0x5a);
     g_assert_cmpuint(node_length(n->file->node) % (64 * KIB), ==, 4096);
@@ -224,7 +199,8 @@ static void test_preallocate(void)
     g_assert_true(g_file_set_contents(base, data, OLD, NULL));
     for (int v = 0; v < 2; v++) {
         for (int mode = PREALLOC_METADATA; mode <= PREALLOC_FULL; mode++) {
-            create(img, "size", "98816", "compat", compat[v], "backing_file", "pre.raw", "backing_fmt", "raw", NULL);
+            create(img, "qcow2", "size", "98816", "compat", compat[v], "backing_file", "pre.raw", "backing_fmt", "raw",
+                   NULL);
             BlockNode *n = must_open(QCOW2, img);
             g_assert_cmpuint(node_length(n), ==, OLD);
             g_assert_true(preallocate(n, OLD, NEW, (Qcow2Prealloc)mode));
@@ -238,7 +214,7 @@ static void test_preallocate(void)
             node_unref(n);
             assert_sound(img, false);
             /* Clusters that go back keep their bytes in the file. */
-            create(img, "size", "256k", "compat", compat[v], NULL);
+            create(img, "qcow2", "size", "256k", "compat", compat[v], NULL);
             n = must_open(QCOW2 ",'pass-discard-request':false", img);
             fill(n, 0, 256 * KIB, 0x5a);
             g_assert_cmpint(node_flush(n), ==, 0);
@@ -270,7 +246,8 @@ static void test_cut_off(void)
     memset(data, 0xb5, 256 * KIB);
     for (int v = 0; v < 2; v++) {
         g_assert_true(g_file_set_contents(base, data, 64 * KIB, NULL));
-        create(img, "size", "256k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw", NULL);
+        create(img, "qcow2", "size", "256k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw",
+               NULL);
         BlockNode *n = must_open(QCOW2, img);
         fill(n, 0, 4 * KIB, 0x11);
         fill(n, 128 * KIB, 64 * KIB, 0x5a);
@@ -283,7 +260,7 @@ static void test_cut_off(void)
         assert_sound(img, false);
         /* It cannot be hidden: then the size stays. */
         g_assert_true(g_file_set_contents(base, data, 256 * KIB, NULL));
-        create(img, "size", "64k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw", NULL);
+        create(img, "qcow2", "size", "64k", "compat", compat[v], "backing_file", "cut.raw", "backing_fmt", "raw", NULL);
         for (int broken = 1; broken >= 0; broken--) {
             memset(&flaky, 0, sizeof(flaky));
             block_test_driver = &flaky_driver;
@@ -345,7 +322,7 @@ static void test_header_fails(void)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         for (int how = 0; how < 3; how++) { /* its flush, writing it, writing it and the old one */
             g_test_message("%s, %d", cases[i].what, how);
-            create(img, "size", "16M", "cluster_size", "512", "refcount_bits", "64", NULL);
+            create(img, "qcow2", "size", "16M", "cluster_size", "512", "refcount_bits", "64", NULL);
             block_test_driver = &flaky_driver;
             memset(&flaky, 0, sizeof(flaky));
             BlockNode *n = must_open(QCOW2, img);
@@ -423,7 +400,7 @@ static void compress(BlockNode *n, uint64_t off, int val)
 static void test_table_of_snapshot(void)
 {
     g_autofree char *img = path_of("table.qcow2");
-    create(img, "size", "2M", "cluster_size", "4096", NULL);
+    create(img, "qcow2", "size", "2M", "cluster_size", "4096", NULL);
     BlockNode *n = must_open(QCOW2, img);
     fill(n, 0, 64 * KIB, 0x5a);
     g_assert_true(qcow2_snapshot_create(n, "one", NULL));
@@ -442,7 +419,7 @@ static void test_table_of_snapshot(void)
 static void test_compressed_freed(void)
 {
     g_autofree char *img = path_of("comp.qcow2");
-    create(img, "size", "2M", "cluster_size", "4096", NULL);
+    create(img, "qcow2", "size", "2M", "cluster_size", "4096", NULL);
     BlockNode *n = must_open(QCOW2, img);
     compress(n, 0, 0x5a);
     g_assert_true(qcow2_snapshot_create(n, "one", NULL));
@@ -467,7 +444,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mainloop_init();
-    dir = g_dir_make_tmp("qcow2-ends-XXXXXX", NULL);
+    begin_dir("qcow2-ends");
     g_test_add_func("/qcow2-ends/short-file", test_short_file);
     g_test_add_func("/qcow2-ends/preallocate", test_preallocate);
     g_test_add_func("/qcow2-ends/cut-off", test_cut_off);
@@ -475,12 +452,6 @@ int main(int argc, char **argv)
     g_test_add_func("/qcow2-ends/compressed-freed", test_compressed_freed);
     g_test_add_func("/qcow2-ends/header-fails", test_header_fails);
     int ret = g_test_run();
-    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
-    const char *name;
-    while (d && (name = g_dir_read_name(d))) {
-        g_autofree char *p = path_of(name);
-        g_unlink(p);
-    }
-    g_rmdir(dir);
+    end_dir();
     return ret;
 }

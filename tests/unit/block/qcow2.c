@@ -5,38 +5,16 @@
  * flush in any order, and must be a sound image that has all that was flushed; SIGKILL; snapshots, sizes, damage.
  */
 #include "block/backend.h"
-#include "block/create.h"
 #include "block/qcow2.h"
 #include "softmmu/mainloop.h"
 #include "util/iov.h"
+#include "tests/unit/block/images.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char *dir;
-
-static char *path_of(const char *name)
-{
-    return g_build_filename(dir, name, NULL);
-}
-
-static void create(const char *path, const char *fmt, const char *first, ...) G_GNUC_NULL_TERMINATED;
-static void create(const char *path, const char *fmt, const char *first, ...)
-{
-    g_autoptr(Json) o = json_object();
-    va_list ap;
-    va_start(ap, first);
-    for (const char *k = first; k; k = va_arg(ap, const char *))
-        json_set_str(o, k, va_arg(ap, const char *));
-    va_end(ap);
-    Error *err = NULL;
-    if (!block_create(path, fmt, o, &err))
-        g_error("%s", error_text(err));
-}
 
 /* opts: "key=value" pairs, or NULL. */
 static BlockNode *open_image(const char *path, bool write, const char *opts, Error **errp)
@@ -965,7 +943,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     mainloop_init();
-    dir = g_dir_make_tmp("qcow2-test-XXXXXX", NULL);
+    begin_dir("qcow2-test");
     if (!g_getenv("QCOW2_CUTS")) {
         for (size_t i = 0; i < ARRAY_SIZE(variants); i++) {
             g_autofree char *name = g_strdup_printf("/qcow2/random/%s", variants[i].name);
@@ -984,12 +962,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/qcow2/power-cuts", test_power_cuts);
     int ret = g_test_run();
-    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
-    const char *name;
-    while (d && (name = g_dir_read_name(d))) {
-        g_autofree char *p = path_of(name);
-        g_unlink(p);
-    }
-    g_rmdir(dir);
+    end_dir();
     return ret;
 }
